@@ -1,0 +1,31 @@
+# make demo   faces drawn -> three methods trained -> scores and pictures in demo/index.html
+# make test   the tests
+# make check  formatting, lint and types
+# make bench  speed of a training step and of its parts, each beside a reference
+# Each of them makes .venv first where it is missing. PYTHON names another interpreter (3.11 or 3.12).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check bench clean
+
+demo: .venv/ready
+	$(BIN)/omote demo --to demo
+
+test: .venv/ready
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: .venv/ready
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+
+bench: .venv/ready
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv
