@@ -1,0 +1,64 @@
+"""The encoder of Table 1: `IdentityEncoder` and `ExpressionEncoder` are two instances of it."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from omote.models.blocks import Activation, Normalisation, block, initialise
+
+IMAGE_SIZES = (64, 128)
+
+
+class Posterior(NamedTuple):
+    """A diagonal Gaussian q(z|x) per image: (B, Z) mean and (B, Z) log of the variance."""
+
+    mean: Tensor
+    logvar: Tensor
+
+
+def trunk(image_size: int, width: int, activation: Activation, normalisation: Normalisation) -> nn.Sequential:
+    """Return Table 1 from conv1_1 to the average pooling: (B, 3, S, S) -> (B, 8 x width).
+
+    Args:
+        image_size: S, 64 or 128; 128 adds conv5_1 and conv5_2.
+        width: channels of the first block; the paper's is 32.
+        activation: see `omote.models.blocks`.
+        normalisation: see `omote.models.blocks`.
+    Raises:
+        ValueError: If ``image_size`` is neither 64 nor 128.
+    """
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image size {image_size} was given; the networks of the paper take 64 or 128")
+    channels = [width, 2 * width, 4 * width, 8 * width] + ([8 * width] if image_size == 128 else [])
+    layers: list[nn.Module] = []
+    for before, after in zip([3, *channels], channels, strict=False):
+        bias = normalisation == "none"  # BatchNorm has a bias of its own
+        layers += block(nn.Conv2d(before, after, 3, 2, 1, bias=bias), after, activation, normalisation)
+        layers += block(nn.Conv2d(after, after, 3, 1, 1, bias=bias), after, activation, normalisation)
+    return nn.Sequential(*layers, nn.AvgPool2d(4), nn.Flatten())
+
+
+class Encoder(nn.Module):
+    """q(z|x): images (B, 3, S, S) in [0, 1] -> `Posterior` of (B, ``latent_size``) mean and log variance.
+
+    Paper: Table 1. "fc_sigma" is read as the log variance.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        *,
+        latent_size: int = 64,
+        width: int = 32,
+        activation: Activation = "leaky_relu",
+        normalisation: Normalisation = "batch",
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk(image_size, width, activation, normalisation)
+        self.fc_mu = nn.Linear(8 * width, latent_size)
+        self.fc_sigma = nn.Linear(8 * width, latent_size)
+        initialise(self, activation)
+
+    def forward(self, images: Tensor) -> Posterior:
+        features = self.trunk(images)
+        return Posterior(self.fc_mu(features).float(), self.fc_sigma(features).float())
