@@ -1,0 +1,81 @@
+"""Row 1 of Table 3: two stages, the paper's section 3."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms, sample
+from omote.models.decoder import Decoder
+from omote.models.encoder import Encoder, Posterior
+
+
+class ConventionalOptions(MethodOptions):
+    """Options of the two stages."""
+
+    repetitions: int = Field(1, ge=1, description="how often the two stages alternate (section 4.1.3)")
+    identity_code: Literal["mean", "sample"] = Field(
+        "mean", description="z_i in the expression stage; a sample makes the expression encoder repair identity"
+    )
+
+
+class Conventional(Method):
+    """Identity first, from any image of the subject; then the expression, as what identity leaves unexplained."""
+
+    Options: ClassVar[type[MethodOptions]] = ConventionalOptions
+
+    def __init__(self, image_size: int, options: ConventionalOptions) -> None:
+        super().__init__(image_size, options)
+        self.options = options
+        size = options.latent_size
+        self.identity_encoder = Encoder(image_size, latent_size=size, **self.network_options())
+        self.expression_encoder = Encoder(image_size, latent_size=size, **self.network_options())
+        self.decoder = Decoder(image_size, latent_size=2 * size, **self.network_options())
+
+    def stages(self) -> list[Stage]:
+        identity = Phase(
+            "generator", (self.identity_encoder, self.decoder), self.options.learning_rate, self.identity_terms
+        )
+        pair = [
+            Stage("identity", self.options.epochs, (identity,)),
+            Stage("expression", self.options.epochs, self.expression_phases()),
+        ]
+        return pair * self.options.repetitions
+
+    def expression_phases(self) -> tuple[Phase, ...]:
+        """Return the phases of the expression stage."""
+        trains = (self.expression_encoder, self.decoder)
+        return (Phase("generator", trains, self.options.learning_rate, self.expression_terms),)
+
+    def identity_terms(self, batch: Batch) -> Terms:
+        """Return L_i, each term (B,). Paper: Eq. 1."""
+        q_i = self.identify(batch.images)
+        z_i = sample(q_i)
+        made = self.decode(z_i, torch.zeros_like(z_i))
+        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made, batch.same_subject)}
+
+    def expression_terms(self, batch: Batch) -> Terms:
+        """Return L_e, each term (B,). Paper: Eq. 2."""
+        z_i = self.frozen_identity(batch.images)
+        q_e = self.represent(batch.images)
+        made = self.decode(z_i, sample(q_e))
+        return {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made, batch.images)}
+
+    def frozen_identity(self, images: Tensor) -> Tensor:
+        """Return z_i, (B, Z), as the expression stage takes it: without gradient."""
+        with torch.no_grad():
+            q_i = self.identify(images)
+        return q_i.mean if self.options.identity_code == "mean" else sample(q_i)
+
+    def represent(self, images: Tensor) -> Posterior:
+        posterior: Posterior = self.expression_encoder(images)
+        return posterior
+
+    def identify(self, images: Tensor) -> Posterior:
+        posterior: Posterior = self.identity_encoder(images)
+        return posterior
+
+    def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        images: Tensor = self.decoder(torch.cat([z_i, z_e], 1))
+        return images

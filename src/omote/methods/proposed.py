@@ -1,0 +1,90 @@
+"""Rows 2 to 5 of Table 3: the paper's section 4, the adversarial and the switch loss added to the expression stage."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from omote.methods.conventional import Conventional, ConventionalOptions
+from omote.methods.method import Batch, MethodOptions, Phase, Terms, sample
+from omote.models.blocks import Normalisation
+from omote.models.discriminator import Discriminator
+from omote.objectives.adversarial import GeneratorLoss, made_as_made, made_as_real, real_as_real
+from omote.objectives.switch import code_distance
+
+
+class ProposedOptions(ConventionalOptions):
+    """Options of Eq. 5; row 2 has ``switch_weight = 0``, row 4 ``repetitions = 5`` and ``epochs = 50``."""
+
+    adversarial_weight: float = Field(1.0, ge=0, description="beta; 0 leaves L_gan and the discriminator out")
+    switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves L_switch out")
+    generator_loss: GeneratorLoss = Field("non_saturating", description='"minimax" is Eq. 3 as printed')
+    discriminator_normalisation: Normalisation = Field("none", description="in the discriminator")
+    switch_code: Literal["sample", "mean"] = Field("sample", description="z_e^d, a sample of its posterior or its mean")
+    switch_target_gradient: bool = Field(False, description="whether L_switch also moves the code it aims at")
+
+
+class Proposed(Conventional):
+    """`Conventional` with L_e' in place of L_e in the expression stage."""
+
+    Options: ClassVar[type[MethodOptions]] = ProposedOptions
+
+    def __init__(self, image_size: int, options: ProposedOptions) -> None:
+        super().__init__(image_size, options)
+        self.options: ProposedOptions = options
+        if options.adversarial_weight:
+            self.discriminator = Discriminator(
+                image_size,
+                width=options.width,
+                activation=options.activation,
+                normalisation=options.discriminator_normalisation,
+            )
+
+    def expression_phases(self) -> tuple[Phase, ...]:
+        phases = super().expression_phases()
+        if self.options.adversarial_weight:
+            trains: tuple[nn.Module, ...] = (self.discriminator,)
+            phases += (Phase("discriminator", trains, self.options.learning_rate, self.discriminator_terms),)
+        return phases
+
+    def expression_terms(self, batch: Batch) -> Terms:
+        """Return L_e' as the generator sees it, each term (B,). Paper: Eq. 5."""
+        c = self.options
+        z_i = self.frozen_identity(batch.images)
+        q_e = self.represent(batch.images)
+        z_e = sample(q_e)
+        codes = [(z_i, z_e)]  # of x'
+        if c.adversarial_weight:
+            codes.append((torch.randn_like(z_i), torch.randn_like(z_e)))  # of x_p
+        if c.switch_weight:
+            z_ed = (z_e if c.switch_code == "sample" else q_e.mean)[batch.partner]
+            codes.append((z_i, z_ed))
+        # one call for all: they share the statistics of BatchNorm, which are then those the decoder keeps
+        made = list(self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes)))
+
+        terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made[0], batch.images)}
+        if c.adversarial_weight:
+            batch.scratch["made"] = torch.cat(made[:2])
+            x, x_p = self.discriminator(batch.scratch["made"]).chunk(2)
+            terms["adversarial"] = c.adversarial_weight * sum(made_as_real(d, c.generator_loss) for d in (x, x_p))
+        if c.switch_weight:
+            terms |= self.switch_terms(made[-1], z_i, z_ed, batch.has_partner)
+        return terms
+
+    def switch_terms(self, swapped: Tensor, z_i: Tensor, z_ed: Tensor, has_partner: Tensor) -> Terms:
+        """Return gamma L_switch of (B, 3, S, S) images made from (z_i, z_e^d), each term (B,). Paper: Eq. 4."""
+        gamma, moves = self.options.switch_weight * has_partner, self.options.switch_target_gradient
+        identity = code_distance(self.identify(swapped).mean, z_i)
+        expression = code_distance(self.represent(swapped).mean, z_ed, target_gradient=moves)
+        return {"switch_identity": gamma * identity, "switch_expression": gamma * expression}
+
+    def discriminator_terms(self, batch: Batch) -> Terms:
+        """Return -L_gan as the discriminator sees it, each term (B,). Paper: Eq. 3.
+
+        The made images are those of the generator's phase, made before its step.
+        """
+        count = len(batch.images)
+        logits = self.discriminator(torch.cat([batch.images, batch.scratch["made"].detach()]))
+        x, x_made, x_p = logits.split(count)
+        return {"real": real_as_real(x), "reconstructed": made_as_made(x_made), "prior": made_as_made(x_p)}

@@ -1,0 +1,39 @@
+"""Row 6 of Table 3: a plain VAE, which knows nothing of subjects."""
+
+from torch import Tensor
+
+from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms, sample
+from omote.models.decoder import Decoder
+from omote.models.encoder import Encoder, Posterior
+
+
+class Vae(Method):
+    """One encoder, one code, one decoder. The code stands for the expression; there is no identity code."""
+
+    def __init__(self, image_size: int, options: MethodOptions) -> None:
+        super().__init__(image_size, options)
+        size = options.latent_size
+        self.encoder = Encoder(image_size, latent_size=size, **self.network_options())
+        self.decoder = Decoder(image_size, latent_size=size, **self.network_options())
+
+    def stages(self) -> list[Stage]:
+        phase = Phase("generator", (self.encoder, self.decoder), self.common.learning_rate, self.terms)
+        return [Stage("vae", self.common.epochs, (phase,))]
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return Eq. 2 with z_e alone, each term (B,)."""
+        posterior = self.represent(batch.images)
+        made = self.decoder(sample(posterior))
+        return {"kl": self.kl(posterior), "reconstruction": self.reconstruction(made, batch.images)}
+
+    def represent(self, images: Tensor) -> Posterior:
+        posterior: Posterior = self.encoder(images)
+        return posterior
+
+    def identify(self, images: Tensor) -> Posterior:
+        nothing = images.new_zeros(len(images), 0)
+        return Posterior(nothing, nothing)
+
+    def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        images: Tensor = self.decoder(z_e)
+        return images
