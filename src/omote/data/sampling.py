@@ -1,0 +1,80 @@
+"""Which frames meet in a training step: the batches of an epoch, x_rand_id of Eq. 1, and the partners of Eq. 4."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.int64]
+
+
+def epoch_batches(num_frames: int, batch_size: int, rng: np.random.Generator) -> list[Indices]:
+    """Return the frames of an epoch in random order, each once, in batches whose sizes differ by at most one.
+
+    A last batch of a few frames would give BatchNorm a poor estimate, and leaving it out would drop frames; so all
+    batches are a little smaller than ``batch_size`` instead.
+
+    Args:
+        num_frames: number of training frames, at least 1.
+        batch_size: the most frames in a batch, at least 1.
+        rng: numpy generator; the same state gives the same batches.
+    """
+    num_batches = -(-num_frames // batch_size)
+    return [np.asarray(batch) for batch in np.array_split(rng.permutation(num_frames), num_batches)]
+
+
+class SameSubject:
+    """Draws x_rand_id: for each frame a random frame of the same subject, perhaps itself (Eq. 1).
+
+    Args:
+        subjects: the subject of each of N training frames.
+        clips: the clip of each frame.
+        draw: "uniform" over the subject's frames, or "balanced": first a clip, then a frame of it, so that a long clip
+            does not outweigh a short one.
+    """
+
+    def __init__(
+        self, subjects: Sequence[str], clips: Sequence[str], draw: Literal["uniform", "balanced"] = "uniform"
+    ) -> None:
+        subject_of = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)[1]
+        clip_of = np.unique(np.asarray(clips, dtype=str), return_inverse=True)[1]
+        self.draw = draw
+        self.subject_of: Indices = subject_of
+        self.order: Indices = np.lexsort((clip_of, subject_of))  # frames by subject, then by clip
+        self.start, self.count = _runs(subject_of[self.order])
+        # runs of equal (subject, clip) in the same order, and which of them belong to each subject
+        pairs = subject_of[self.order] * (clip_of.max() + 1) + clip_of[self.order]
+        self.clip_start, self.clip_count = _runs(pairs)
+        self.first_clip, self.num_clips = _runs(subject_of[self.order][self.clip_start])
+
+    def __call__(self, frames: Indices, rng: np.random.Generator) -> Indices:
+        """Return (B,) frame indices, one of the same subject for each of the (B,) ``frames``."""
+        subject = self.subject_of[frames]
+        start, count = self.start[subject], self.count[subject]
+        if self.draw == "balanced":
+            clip = self.first_clip[subject] + rng.integers(self.num_clips[subject])
+            start, count = self.clip_start[clip], self.clip_count[clip]
+        return self.order[start + rng.integers(count)]
+
+
+def other_subject(subjects: Indices, rng: np.random.Generator) -> tuple[Indices, NDArray[np.bool_]]:
+    """Return for each image of a batch a random image of another subject in the batch (z_e^d of Eq. 4).
+
+    Args:
+        subjects: (B,) subject number of each image.
+        rng: numpy generator.
+    Returns:
+        partner: (B,) index into the batch.
+        found: (B,) False where the whole batch is of one subject; the partner is then the image itself.
+    """
+    differs = subjects[:, None] != subjects[None, :]
+    partner = np.where(differs, rng.random(differs.shape), -1.0).argmax(1)
+    found = differs.any(1)
+    return np.where(found, partner, np.arange(len(subjects))), found
+
+
+def _runs(sorted_values: Indices) -> tuple[Indices, Indices]:
+    """Return the start and the length of each run of equal values."""
+    start = np.flatnonzero(np.r_[True, sorted_values[1:] != sorted_values[:-1]])
+    return start, np.diff(np.r_[start, len(sorted_values)])

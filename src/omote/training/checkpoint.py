@@ -1,0 +1,73 @@
+"""Where a training stands, on disk: one safetensors file, nothing pickled, renamed into place."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from omote.errors import OmoteError
+from omote.training.run import write_tensors
+
+FILE = "checkpoint.safetensors"
+
+
+class Place(NamedTuple):
+    """A place in the schedule: the step that comes next."""
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+
+
+def save_checkpoint(
+    run: Path, place: Place, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
+) -> None:
+    """Write the weights, the state of the stage's optimisers and the epoch's sums of terms so far."""
+    tensors = {f"weights/{name}": value for name, value in method.state_dict().items()}
+    for number, optimiser in enumerate(optimisers):
+        for parameter, state in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser/{number}/{parameter}/{name}": value for name, value in state.items()}
+    tensors |= {f"sums/{name}": value for name, value in sums.items()}
+    write_tensors(run / FILE, tensors, {"place": json.dumps(place)})
+
+
+def read_place(run: Path) -> Place | None:
+    """Return the place that the checkpoint of a run holds, or None where there is none.
+
+    Raises:
+        OmoteError: If the checkpoint is damaged.
+    """
+    if not (run / FILE).is_file():
+        return None
+    try:
+        with safe_open(run / FILE, framework="pt") as file:
+            return Place(*json.loads(file.metadata()["place"]))
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise OmoteError(f"{run / FILE} is damaged ({error}); train with overwrite to begin anew") from None
+
+
+def load_checkpoint(run: Path, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
+    """Set weights, optimisers and sums to what `save_checkpoint` wrote at the same place."""
+    weights: dict[str, Tensor] = {}
+    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
+    with safe_open(run / FILE, framework="pt") as file:
+        for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+            kind, _, name = key.partition("/")
+            if kind == "weights":
+                weights[name] = file.get_tensor(key)
+            elif kind == "sums":
+                sums[name] = file.get_tensor(key)
+            else:
+                number, parameter, what = name.split("/")
+                states[int(number)].setdefault(int(parameter), {})[what] = file.get_tensor(key)
+    method.load_state_dict(weights)
+    for optimiser, state in zip(optimisers, states, strict=True):
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def remove_checkpoint(run: Path) -> None:
+    """Remove the checkpoint of a run, if there is one."""
+    (run / FILE).unlink(missing_ok=True)

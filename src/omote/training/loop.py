@@ -1,0 +1,310 @@
+"""The one training loop: it walks stages, epochs, batches and phases, and knows no method by name."""
+
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.tensorboard import SummaryWriter
+
+from omote.data.face_set import FaceSet
+from omote.data.sampling import Indices, SameSubject, epoch_batches, other_subject
+from omote.data.splits import split_subjects
+from omote.errors import OmoteError
+from omote.methods.method import Batch, Stage
+from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
+from omote.training.config import TrainConfig
+from omote.training.device import choose_device, precision_plugin
+from omote.training.run import (
+    RunInfo,
+    Trained,
+    build_method,
+    load,
+    read_run_info,
+    to_images,
+    write_run_info,
+    write_tensors,
+)
+
+CHECKPOINT_SECONDS = 120  # between two checkpoints inside a stage
+CHECK_STEPS = 50  # between two looks for a NaN; each look waits for the device
+SAMPLE_FACES = 8  # side of the swap picture in TensorBoard
+
+
+class Progress(NamedTuple):
+    """What a progress display is told after every step."""
+
+    stage: str
+    stage_number: int  # from 1
+    num_stages: int
+    epoch: int  # from 1
+    num_epochs: int
+    step: int  # done in this stage, from 1
+    num_steps: int  # in this stage
+    num_images: int  # in this step
+
+
+Listener = Callable[[Progress], None]
+
+
+def train(
+    face_set: FaceSet,
+    to: str | Path,
+    config: TrainConfig | None = None,
+    *,
+    progress: Listener | None = None,
+    overwrite: bool = False,
+) -> Trained:
+    """Train a method on a face set and return it.
+
+    A run that was stopped (Ctrl-C, a crash, a power cut) goes on where its last checkpoint is when the same call is
+    made again, and ends with the same weights as one that was never stopped (on the CPU, to the bit).
+
+    Args:
+        face_set: the frames of the training people whose ``use`` is "train" or "both" are trained on.
+        to: the run folder; made.
+        config: what is trained and how; the defaults are the paper's row 3.
+        progress: called after every step.
+        overwrite: begin anew where ``to`` already is a run.
+    Returns:
+        The trained method.
+    Raises:
+        OmoteError: If the run is there and finished or has another configuration, the face set has too few people
+            or frames, or a term of the objective is no longer finite.
+        KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
+    """
+    run, info = Path(to), _info(face_set, config or TrainConfig())
+    frames = face_set.frames
+    used = frames["subject"].isin(info.train_subjects) & (frames["use"] != "evaluate")
+    rows = np.flatnonzero(used.to_numpy())
+    if len(rows) < 2:
+        raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
+    _open_run(run, info, overwrite)
+    with _stop_signal() as stopped:
+        training = _Training(run, info, face_set, rows, progress, stopped)
+        with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
+            training.all_stages(log)
+    write_tensors(run / "weights.safetensors", training.method.state_dict())
+    remove_checkpoint(run)
+    return load(run)
+
+
+class _Training:
+    """The state of one call of `train`."""
+
+    def __init__(
+        self,
+        run: Path,
+        info: RunInfo,
+        face_set: FaceSet,
+        rows: Indices,
+        progress: Listener | None,
+        stopped: threading.Event,
+    ) -> None:
+        self.run, self.config, self.progress, self.stopped = run, info.config, progress, stopped
+        device = choose_device(self.config.device)
+        self.fabric = Fabric(accelerator=device, devices=1, plugins=precision_plugin(device, self.config.precision))
+        self.method = build_method(info)
+        self.method.to(device=self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.stages = self.method.stages()
+        # uint8 all the way: 29,085 faces of 64 px are 357 MB
+        self.faces = torch.as_tensor(np.asarray(face_set.faces[rows]), device=self.fabric.device)
+        subjects, clips = (face_set.frames[name].iloc[rows].tolist() for name in ("subject", "clip"))
+        self.same_subject = SameSubject(subjects, clips, self.config.same_subject)
+        self.saved_at = time.monotonic()
+
+    def all_stages(self, log: SummaryWriter) -> None:
+        """Train every stage from where the checkpoint stands."""
+        place = read_place(self.run)
+        for number in range(place.stage if place else 0, len(self.stages)):
+            sums: dict[str, Tensor] = {}
+            optimisers = self.begin_stage(self.stages[number])
+            if place and place.stage == number:
+                load_checkpoint(self.run, self.method, optimisers, sums)
+                self.stage(place, optimisers, sums, log)
+            else:
+                self.stage(Place(number), optimisers, sums, log)
+
+    def begin_stage(self, stage: Stage) -> list[Optimizer]:
+        """Freeze every module that the stage does not train, and return new optimisers, one a phase."""
+        self.method.eval()
+        optimisers = []
+        for phase in stage.phases:
+            for module in phase.trains:
+                module.train()
+            parameters = [parameter for module in phase.trains for parameter in module.parameters()]
+            adam = torch.optim.Adam(
+                parameters, phase.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=self.faces.device.type != "mps"
+            )
+            optimisers.append(adam)
+        return optimisers
+
+    def stage(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter) -> None:
+        """Train one stage from ``place`` to its end."""
+        config, stage, seed = self.config, self.stages[place.stage], self.config.seed
+        past = 0 if config.learning_rate_restarts else sum(s.epochs for s in self.stages[: place.stage])
+        steps = -(-len(self.faces) // config.batch_size)
+        for epoch in range(place.epoch, stage.epochs):
+            for phase, optimiser in zip(stage.phases, optimisers, strict=True):
+                for group in optimiser.param_groups:
+                    group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
+            batches = epoch_batches(len(self.faces), config.batch_size, np.random.default_rng((seed, place.stage, epoch)))
+            for step in range(place.step if epoch == place.epoch else 0, steps):
+                # every step has a random state of its own, so a training that goes on draws the same numbers
+                state = np.random.SeedSequence((seed, place.stage, epoch, step))
+                torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
+                batch = self.batch(batches[step], np.random.default_rng(state))
+                self.step(stage, optimisers, batch, sums)
+                done = Place(place.stage, epoch, step + 1)
+                if self.faces.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps:
+                    _refuse_nan(sums, stage, done)
+                if self.progress:
+                    count = epoch * steps + step + 1
+                    self.progress(
+                        Progress(
+                            stage.name, place.stage + 1, len(self.stages), epoch + 1, stage.epochs,
+                            count, stage.epochs * steps, len(batches[step]),
+                        )
+                    )  # fmt: skip
+                if self.stopped.is_set():
+                    save_checkpoint(self.run, done, self.method, optimisers, sums)
+                    raise KeyboardInterrupt
+            self.log_epoch(log, Place(place.stage, epoch, steps), sums)
+            if epoch + 1 < stage.epochs and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+                self.checkpoint(Place(place.stage, epoch + 1), optimisers, sums)
+        self.log_swaps(log, place.stage)
+        if place.stage + 1 < len(self.stages):
+            self.checkpoint(Place(place.stage + 1), [], {})
+
+    def batch(self, rows: Indices, rng: np.random.Generator) -> Batch:
+        """Return what the phases see of the (B,) training frames ``rows``."""
+        device = self.faces.device
+        partner, found = other_subject(self.same_subject.subject_of[rows], rng)
+        same = torch.as_tensor(self.same_subject(rows, rng), device=device)
+        return Batch(
+            images=to_images(self.faces[torch.as_tensor(rows, device=device)]),
+            same_subject=to_images(self.faces[same]),
+            partner=torch.as_tensor(partner, device=device),
+            has_partner=torch.as_tensor(found, device=device).float(),
+        )
+
+    def step(self, stage: Stage, optimisers: list[Optimizer], batch: Batch, sums: dict[str, Tensor]) -> None:
+        """Take one step of every phase, and add each term's mean to ``sums``."""
+        for phase, optimiser in zip(stage.phases, optimisers, strict=True):
+            self.method.requires_grad_(False)
+            for module in phase.trains:
+                module.requires_grad_(True)
+            optimiser.zero_grad()
+            with self.fabric.autocast():
+                terms = phase.terms(batch)
+            objective = torch.stack(list(terms.values())).sum(0).mean()
+            self.fabric.backward(objective)
+            optimiser.step()
+            for name, term in terms.items():
+                key, mean = f"{phase.name}/{name}", term.detach().mean()
+                sums[key] = sums[key] + mean if key in sums else mean
+
+    def checkpoint(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
+        save_checkpoint(self.run, place, self.method, optimisers, sums)
+        self.saved_at = time.monotonic()
+
+    def log_epoch(self, log: SummaryWriter, place: Place, sums: dict[str, Tensor]) -> None:
+        """Write each term's mean over the epoch, and begin the next one's sums."""
+        name = f"{place.stage + 1}_{self.stages[place.stage].name}"
+        for term, total in sums.items():
+            log.add_scalar(f"{name}/{term}", float(total) / place.step, place.epoch + 1)
+        sums.clear()
+
+    def log_swaps(self, log: SummaryWriter, stage: int) -> None:
+        """Write a swap picture: columns are who, rows are which expression."""
+        pick = np.linspace(0, len(self.faces) - 1, min(SAMPLE_FACES, len(self.faces))).astype(int)
+        faces = self.faces[torch.as_tensor(pick, device=self.faces.device)]
+        modes = {module: module.training for module in self.method.modules()}
+        self.method.eval()
+        with torch.no_grad():
+            images = to_images(faces)
+            z_i, z_e = self.method.identify(images).mean, self.method.represent(images).mean
+            count = len(images)
+            made = self.method.decode(z_i.repeat(count, 1), z_e.repeat_interleave(count, 0)).cpu()
+        for module, mode in modes.items():
+            module.training = mode
+        rows = [torch.cat(list(row), 2) for row in made.chunk(count)]
+        log.add_image("swap", torch.cat(rows, 1), stage + 1)
+
+
+def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:
+    everyone = face_set.subjects
+    if isinstance(config.test_subjects, int):
+        train_subjects, test_subjects = split_subjects(everyone, config.test_subjects, config.seed)
+    else:
+        unknown = sorted(set(config.test_subjects) - set(everyone))
+        if unknown:
+            raise OmoteError(f"test subjects {', '.join(unknown)} are not in {face_set.path}")
+        test_subjects = sorted(config.test_subjects)
+        train_subjects = sorted(set(everyone) - set(test_subjects))
+    if len(train_subjects) < 2:
+        raise OmoteError(
+            f"{face_set.path} leaves {len(train_subjects)} people to train on, and omote learns from how several people "
+            "differ; hold out fewer with test_subjects, or prepare faces of more people"
+        )
+    return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
+
+
+def _open_run(run: Path, info: RunInfo, overwrite: bool) -> None:
+    """Make the run folder, or check that the one that is there can go on."""
+    if run.exists() and overwrite:
+        read_run_info(run)  # never remove a folder that is not a run
+        shutil.rmtree(run)
+    if (run / "weights.safetensors").is_file():
+        raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
+    if (run / "run.json").is_file():
+        if read_run_info(run) != info:
+            raise OmoteError(f"{run} was begun with another configuration or face set; choose another folder, or overwrite it")
+        return
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise OmoteError(f"{run} exists and is not a run; choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    write_run_info(run, info)
+
+
+def _refuse_nan(sums: dict[str, Tensor], stage: Stage, place: Place) -> None:
+    bad = [name for name, total in sums.items() if not torch.isfinite(total)]
+    if bad:
+        raise OmoteError(
+            f'the term "{bad[0]}" of stage "{stage.name}" is no longer finite (epoch {place.epoch + 1}, step '
+            f"{place.step}). A smaller learning rate, precision 32-true or a smaller weight of that term may help."
+        )
+
+
+@contextmanager
+def _preserved_random_state(device: torch.device) -> Iterator[None]:
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+@contextmanager
+def _stop_signal() -> Iterator[threading.Event]:
+    """Give an event that the first Ctrl-C sets; a second one interrupts at once."""
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def stop(number: int, frame: object) -> None:
+        stopped.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopped
+    finally:
+        signal.signal(signal.SIGINT, before)
