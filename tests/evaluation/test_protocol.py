@@ -1,0 +1,175 @@
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.evaluation.leakage import LEAKAGE_SCORES
+from omote.evaluation.protocol import Codes, Scores, evaluate
+
+Array = npt.NDArray[np.uint8]
+EXPRESSIONS = ["anger", "fear", "happiness", "sadness"]
+TEST_PEOPLE = ["p0", "p1", "p2"]
+
+
+def face_set(subjects: int = 10, use: str = "both", labelled: bool = True) -> FaceSet:
+    """Two clips of three frames an expression; pixels 0, 1, 2 hold the subject, the expression and noise."""
+    rows = [
+        {"subject": f"p{s}", "clip": f"{e}-{c}", "expression": e if labelled else None, "use": use}
+        for s in range(subjects)
+        for e in EXPRESSIONS
+        for c in range(2)
+        for _ in range(3)
+    ]
+    frames = pd.DataFrame(rows).astype({"expression": "str"} if labelled else {})
+    faces = np.zeros((len(frames), 4, 4, 3), dtype=np.uint8)
+    faces[:, 0, 0, 0] = np.arange(len(frames)) // 24
+    faces[:, 0, 0, 1] = np.arange(len(frames)) // 6 % 4
+    faces[:, 0, 0, 2] = np.random.default_rng(0).integers(256, size=len(frames))
+    return FaceSet(Path("made"), faces, frames, {})
+
+
+def apart(faces: Array) -> Codes:
+    """A perfect method: each code knows its own and nothing else."""
+    who, what, noise = faces[:, 0, 0].T.astype(np.float32)
+    jitter = 1e-3 * np.cos(np.outer(noise, np.arange(1, 13))).astype(np.float32)
+    return Codes(np.eye(4, 12, dtype=np.float32)[what.astype(int)] + jitter,
+                 np.eye(12, dtype=np.float32)[who.astype(int)] + jitter)  # fmt: skip
+
+
+def only_identity(faces: Array) -> Codes:
+    """A method that took the person for the expression, and has no identity code."""
+    return Codes(apart(faces).identity, np.zeros((len(faces), 0), dtype=np.float32))
+
+
+def scores_of_apart() -> Scores:
+    return evaluate(apart, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3)
+
+
+def test_a_perfect_method_separates_expression_and_identity() -> None:
+    scores = scores_of_apart()
+    summary = scores.summary()
+    for people, subjects in (("train", 7), ("test", 3)):
+        assert summary[f"accuracy_{people}"] == 1
+        assert summary[f"probe_{people}"] == 1
+        assert summary[f"identity_{people}"] == 1
+        assert summary[f"leakage_{people}"] < 1 / subjects + 0.15
+        assert summary[f"expression_in_identity_{people}"] < 0.4
+        assert scores.about[people]["subjects"] == subjects
+        assert scores.about[people]["images_of_expression"] == dict.fromkeys(EXPRESSIONS, 6 * subjects)
+    assert scores.get("test", "expression", "accuracy_fitted_on_train").value == 1
+
+
+def test_a_method_that_took_the_person_for_the_expression_is_found_out() -> None:
+    scores = evaluate(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=10)
+    for people in ("train", "test"):
+        assert scores.summary()[f"leakage_{people}"] == 1
+        assert scores.summary()[f"leakage_across_expressions_{people}"] == 1
+        assert scores.summary()[f"leakage_probe_{people}"] == 1
+        accuracy = scores.table.query("people == @people and score == 'accuracy'").iloc[0]
+        assert accuracy["value"] == pytest.approx(accuracy["chance"], abs=0.1)
+    identity = scores.table.query("code == 'identity'")
+    assert identity["value"].isna().all()
+    assert set(identity["reason"]) == {"this method has no identity code"}
+
+
+def test_the_table_is_tidy_and_a_nan_has_its_reason() -> None:
+    table = scores_of_apart().table
+    assert list(table) == ["people", "code", "score", "value", "deviation", "chance", "reason"]
+    assert not table.duplicated(["people", "code", "score"]).any()
+    assert not (table["value"].isna() & (table["reason"] == "")).any()
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 1000])
+def test_scores_do_not_depend_on_the_batch_size_and_repeat(batch_size: int) -> None:
+    sizes = []
+
+    def watched(faces: Array) -> Codes:
+        assert faces.dtype == np.uint8
+        sizes.append(len(faces))
+        return apart(faces)
+
+    scores = evaluate(watched, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3, batch_size=batch_size)
+    assert max(sizes) <= batch_size
+    assert sum(sizes) == len(face_set())
+    pd.testing.assert_frame_equal(scores.table, scores_of_apart().table)
+
+
+def test_only_frames_marked_for_evaluation_are_represented() -> None:
+    faces = face_set()
+    faces.frames["use"] = "train"
+    faces.frames.loc[1::4, "use"] = "evaluate"
+    seen = []
+
+    def watched(batch: Array) -> Codes:
+        seen.append(batch)
+        return apart(batch)
+
+    evaluate(watched, faces, test_subjects=[], k=4, seeds=1)
+    np.testing.assert_array_equal(np.concatenate(seen), faces.faces[1::4])
+
+
+def test_without_labels_expressions_are_nan_and_leakage_is_still_given() -> None:
+    scores = evaluate(apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1)
+    of_subject = scores.table["score"].isin(LEAKAGE_SCORES)
+    assert scores.table[of_subject]["value"].notna().all()
+    assert scores.table[~of_subject]["value"].isna().all()
+    assert scores.table[~of_subject]["reason"].str.contains("has an expression").all()
+
+
+def test_nothing_marked_nobody_held_out_and_one_person_held_out_are_said() -> None:
+    nothing = evaluate(apart, face_set(use="train"), test_subjects=TEST_PEOPLE).table
+    assert nothing["reason"].str.contains("marked for evaluation").all()
+    nobody = evaluate(apart, face_set(), test_subjects=[], k=4, seeds=1).table
+    assert (nobody[nobody["people"] == "test"]["reason"] == "no people were held out").all()
+    assert nobody[nobody["people"] == "train"]["value"].notna().all()
+    one = evaluate(apart, face_set(), test_subjects=["p3"], k=4, seeds=1)
+    assert one.get("test", "expression", "accuracy").value == 1
+    assert one.get("test", "expression", "probe_accuracy").reason == "all images have the same subject"
+    everyone = evaluate(apart, face_set(), test_subjects=[f"p{n}" for n in range(10)], k=4, seeds=1)
+    applied = everyone.get("test", "expression", "accuracy_fitted_on_train")
+    assert applied.reason == "in the set fitted on, there are no images"
+
+
+def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
+    scores = evaluate(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=2)
+    scores.save(tmp_path / "run")
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["scores.csv", "scores.json"]
+    numbers = {"value": [""], "deviation": [""], "chance": [""]}
+    read = pd.read_csv(tmp_path / "run" / "scores.csv", keep_default_na=False, na_values=numbers)
+    pd.testing.assert_frame_equal(read, scores.table, check_dtype=False)
+    saved = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert saved["about"] == scores.about
+    last = saved["scores"][-1]
+    assert (last["code"], last["value"], last["reason"]) == (
+        "identity",
+        None,
+        "this method has no identity code",
+    )
+
+
+def test_a_large_mapped_face_set_is_not_copied_whole(tmp_path: Path) -> None:
+    small = face_set()
+    faces = np.lib.format.open_memmap(tmp_path / "f.npy", mode="w+", dtype=np.uint8, shape=(240, 256, 256, 3))
+    faces[:, 0, 0] = small.faces[:, 0, 0]
+    tracemalloc.start()
+    evaluate(apart, FaceSet(tmp_path, faces, small.frames, {}), test_subjects=[], k=4, seeds=1, batch_size=8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < faces.nbytes / 4
+
+
+def test_unknown_people_wrong_settings_and_wrong_codes_are_refused() -> None:
+    with pytest.raises(OmoteError, match=r"not in the face set: nobody\. It has 10 subjects: p0, p1"):
+        evaluate(apart, face_set(), test_subjects=["p1", "nobody"])
+    with pytest.raises(OmoteError, match="seeds is 0; give at least 1"):
+        evaluate(apart, face_set(), test_subjects=[], seeds=0)
+    with pytest.raises(ValueError, match="represent returned codes of shapes"):
+        evaluate(lambda x: Codes(x, x), face_set(), test_subjects=[])
+    with pytest.raises(KeyError, match="no score 'charm'"):
+        scores_of_apart().get("test", "expression", "charm")
