@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -66,6 +67,11 @@ def load_checkpoint(run: Path, method: nn.Module, optimisers: list[Optimizer], s
     method.load_state_dict(weights)
     for optimiser, state in zip(optimisers, states, strict=True):
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+        # the file has no memory layout; a fused optimiser needs that of the parameter (channels last)
+        for parameter, values in optimiser.state.items():
+            for name, value in values.items():
+                if value.shape == parameter.shape:
+                    values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def remove_checkpoint(run: Path) -> None:

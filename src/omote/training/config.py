@@ -44,6 +44,8 @@ class TrainConfig(BaseModel):
             raise ValueError(f'method "{method}" is not known; there are {", ".join(METHODS)}')
         options = values.get("options", {})
         if not isinstance(options, MethodOptions):
+            if not isinstance(options, dict):
+                raise ValueError(f"options is {options!r}; it takes a table of the method's options")
             options = METHODS[method].Options.model_validate(options)
         return {**values, "options": options}
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -23,7 +22,7 @@ from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
-from omote.training.device import choose_device, precision_plugin
+from omote.training.device import make_fabric
 from omote.training.run import (
     RunInfo,
     Trained,
@@ -34,6 +33,7 @@ from omote.training.run import (
     write_run_info,
     write_tensors,
 )
+from omote.training.step import begin_stage, take_step
 
 CHECKPOINT_SECONDS = 120  # between two checkpoints inside a stage
 CHECK_STEPS = 50  # between two looks for a NaN; each look waits for the device
@@ -111,8 +111,7 @@ class _Training:
         stopped: threading.Event,
     ) -> None:
         self.run, self.config, self.progress, self.stopped = run, info.config, progress, stopped
-        device = choose_device(self.config.device)
-        self.fabric = Fabric(accelerator=device, devices=1, plugins=precision_plugin(device, self.config.precision))
+        self.fabric = make_fabric(self.config.device, self.config.precision)
         self.method = build_method(info)
         self.method.to(device=self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = self.method.stages()
@@ -127,26 +126,12 @@ class _Training:
         place = read_place(self.run)
         for number in range(place.stage if place else 0, len(self.stages)):
             sums: dict[str, Tensor] = {}
-            optimisers = self.begin_stage(self.stages[number])
+            optimisers = begin_stage(self.method, self.stages[number])
             if place and place.stage == number:
                 load_checkpoint(self.run, self.method, optimisers, sums)
                 self.stage(place, optimisers, sums, log)
             else:
                 self.stage(Place(number), optimisers, sums, log)
-
-    def begin_stage(self, stage: Stage) -> list[Optimizer]:
-        """Freeze every module that the stage does not train, and return new optimisers, one a phase."""
-        self.method.eval()
-        optimisers = []
-        for phase in stage.phases:
-            for module in phase.trains:
-                module.train()
-            parameters = [parameter for module in phase.trains for parameter in module.parameters()]
-            adam = torch.optim.Adam(
-                parameters, phase.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=self.faces.device.type != "mps"
-            )
-            optimisers.append(adam)
-        return optimisers
 
     def stage(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter) -> None:
         """Train one stage from ``place`` to its end."""
@@ -163,7 +148,8 @@ class _Training:
                 state = np.random.SeedSequence((seed, place.stage, epoch, step))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
                 batch = self.batch(batches[step], np.random.default_rng(state))
-                self.step(stage, optimisers, batch, sums)
+                for name, mean in take_step(self.fabric, self.method, stage, optimisers, batch).items():
+                    sums[name] = sums[name] + mean if name in sums else mean
                 done = Place(place.stage, epoch, step + 1)
                 if self.faces.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps:
                     _refuse_nan(sums, stage, done)
@@ -196,22 +182,6 @@ class _Training:
             partner=torch.as_tensor(partner, device=device),
             has_partner=torch.as_tensor(found, device=device).float(),
         )
-
-    def step(self, stage: Stage, optimisers: list[Optimizer], batch: Batch, sums: dict[str, Tensor]) -> None:
-        """Take one step of every phase, and add each term's mean to ``sums``."""
-        for phase, optimiser in zip(stage.phases, optimisers, strict=True):
-            self.method.requires_grad_(False)
-            for module in phase.trains:
-                module.requires_grad_(True)
-            optimiser.zero_grad()
-            with self.fabric.autocast():
-                terms = phase.terms(batch)
-            objective = torch.stack(list(terms.values())).sum(0).mean()
-            self.fabric.backward(objective)
-            optimiser.step()
-            for name, term in terms.items():
-                key, mean = f"{phase.name}/{name}", term.detach().mean()
-                sums[key] = sums[key] + mean if key in sums else mean
 
     def checkpoint(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
         save_checkpoint(self.run, place, self.method, optimisers, sums)

@@ -1,0 +1,199 @@
+"""The contract over the whole registry, and the equations of each method."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from omote.methods.method import Batch, Method, Stage
+from omote.methods.registry import METHODS
+from omote.objectives.divergence import gaussian_kl
+from omote.objectives.reconstruction import mean_squared_error
+
+
+def make(name: str, seed: int = 0, **options: object) -> Method:
+    torch.manual_seed(seed)
+    cls = METHODS[name]
+    return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}))
+
+
+def batch_of(size: int = 6) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
+    return Batch(images, same, torch.arange(size).roll(1), torch.ones(size))
+
+
+def take(method: Method, stage: Stage, steps: int = 1) -> list[dict[str, Tensor]]:
+    """Train a few plain steps, without the loop; return the terms of each phase."""
+    method.eval()
+    seen = []
+    for phase in stage.phases:
+        for module in phase.trains:
+            module.train()
+    optimisers = [
+        torch.optim.Adam([p for module in phase.trains for p in module.parameters()], phase.learning_rate)
+        for phase in stage.phases
+    ]
+    for step in range(steps):
+        batch = batch_of()
+        torch.manual_seed(step)
+        for phase, optimiser in zip(stage.phases, optimisers, strict=True):
+            method.requires_grad_(False)
+            for module in phase.trains:
+                module.requires_grad_(True)
+            optimiser.zero_grad()
+            terms = phase.terms(batch)
+            torch.stack(list(terms.values())).sum(0).mean().backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            seen.append(terms)
+    return seen
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_the_contract(name: str) -> None:
+    method, batch = make(name), batch_of()
+    for stage in method.stages():
+        for terms in take(method, stage):
+            assert terms
+            assert all(term.shape == (6,) for term in terms.values())
+    q_e, q_i = method.represent(batch.images), method.identify(batch.images)
+    assert q_e.mean.shape == q_e.logvar.shape == (6, 6)
+    assert q_i.mean.shape == q_i.logvar.shape == (6, 0 if name == "vae" else 6)
+    assert method.decode(q_i.mean, q_e.mean).shape == batch.images.shape
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_stage_moves_the_modules_it_names_and_leaves_all_others_bit_identical(name: str) -> None:
+    method = make(name)
+    for stage in method.stages():
+        before = {key: value.clone() for key, value in method.state_dict().items()}
+        take(method, stage, steps=2)
+        trained = {id(module) for phase in stage.phases for module in phase.trains}
+        for child_name, child in method.named_children():
+            # running means and variances are in the state too
+            same = [torch.equal(value, before[f"{child_name}.{key}"]) for key, value in child.state_dict().items()]
+            assert all(same) if id(child) not in trained else not any(same), (stage.name, child_name)
+
+
+def test_each_phase_of_the_expression_stage_gives_gradient_to_its_own_modules_only() -> None:
+    method = make("proposed")
+    stage = method.stages()[1]
+    batch = batch_of()
+    names = {id(child): name for name, child in method.named_children()}
+    reached = []
+    for phase in stage.phases:
+        method.zero_grad()
+        method.requires_grad_(True)  # even if the loop did not freeze anything
+        terms = phase.terms(batch)
+        if phase.name == "discriminator":
+            torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+            reached.append({n for n, child in method.named_children() if any(p.grad is not None for p in child.parameters())})
+    assert reached == [{"discriminator"}]
+    assert [{names[id(module)] for module in phase.trains} for phase in stage.phases] == [
+        {"expression_encoder", "decoder"},
+        {"discriminator"},
+    ]
+
+
+def test_identity_stage_is_eq_1_with_a_zero_expression_code_and_another_image_of_the_subject() -> None:
+    method, batch = make("conventional"), batch_of()
+    method.eval()
+    torch.manual_seed(5)
+    terms = method.stages()[0].phases[0].terms(batch)
+    torch.manual_seed(5)
+    q = method.identify(batch.images)
+    z_i = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
+    made = method.decode(z_i, torch.zeros(6, 6))
+    torch.testing.assert_close(terms["kl"], 0.01 * gaussian_kl(q.mean, q.logvar))
+    torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.same_subject))
+
+
+def test_expression_stage_is_eq_5_term_by_term() -> None:
+    method, batch = make("proposed"), batch_of()
+    method.eval()
+    torch.manual_seed(5)
+    terms = method.stages()[1].phases[0].terms(batch)
+    torch.manual_seed(5)
+    z_i, q = method.identify(batch.images).mean, method.represent(batch.images)
+    z_e = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
+    prior = torch.randn(6, 6), torch.randn(6, 6)
+    x, x_p, swapped = method.decode(z_i, z_e), method.decode(*prior), method.decode(z_i, z_e.roll(1, 0))
+    discriminator = method.discriminator
+    assert isinstance(discriminator, torch.nn.Module)
+    as_real = sum(-torch.sigmoid(discriminator(made)).log() for made in (x, x_p))
+    expected = {
+        "kl": 0.01 * gaussian_kl(q.mean, q.logvar),
+        "reconstruction": 1e5 * mean_squared_error(x, batch.images),
+        "adversarial": as_real,
+        "switch_identity": 10 * mean_squared_error(method.identify(swapped).mean, z_i),
+        "switch_expression": 10 * mean_squared_error(method.represent(swapped).mean, z_e.roll(1, 0)),
+    }
+    assert list(terms) == list(expected)
+    for name, term in expected.items():
+        torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_an_image_without_a_partner_pays_no_switch_loss() -> None:
+    method, batch = make("proposed"), batch_of()
+    batch.has_partner[2] = 0
+    terms = method.stages()[1].phases[0].terms(batch)
+    for name in ("switch_identity", "switch_expression"):
+        assert [bool(term > 0) for term in terms[name]] == [True, True, False, True, True, True]
+
+
+def test_the_options_of_the_rows_leave_out_what_they_say() -> None:
+    def phases(**options: object) -> list[list[str]]:
+        stage = make("proposed", **options).stages()[1]
+        batch = batch_of()
+        return [list(phase.terms(batch)) for phase in stage.phases]
+
+    assert phases(switch_weight=0) == [["kl", "reconstruction", "adversarial"], ["real", "reconstructed", "prior"]]
+    assert phases(adversarial_weight=0) == [["kl", "reconstruction", "switch_identity", "switch_expression"]]
+    stages = make("proposed", repetitions=5, epochs=50).stages()
+    assert [(stage.name, stage.epochs) for stage in stages] == [("identity", 50), ("expression", 50)] * 5
+
+
+def test_proposed_without_its_two_losses_is_conventional_to_the_bit() -> None:
+    states = []
+    for name, options in (("conventional", {}), ("proposed", {"adversarial_weight": 0, "switch_weight": 0})):
+        method = make(name, **options)
+        for stage in method.stages():
+            take(method, stage, steps=2)
+        states.append(method.state_dict())
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_swapped_and_printed_weights_and_the_other_readings_of_the_balance() -> None:
+    batch = batch_of()
+
+    def terms(**options: object) -> dict[str, Tensor]:
+        method = make("vae", **options)
+        method.eval()
+        torch.manual_seed(3)
+        return method.stages()[0].phases[0].terms(batch)
+
+    plain, printed = terms(), terms(weights="printed")
+    torch.testing.assert_close(printed["kl"], plain["kl"] * 1e7)
+    torch.testing.assert_close(printed["reconstruction"], plain["reconstruction"] * 1e-7)
+    torch.testing.assert_close(terms(kl_reduction="batch_sum")["kl"], plain["kl"] * 6)
+    torch.testing.assert_close(terms(resolution_invariant=True)["kl"], plain["kl"])  # 64 px is the reference
+
+
+def test_at_128_px_a_resolution_invariant_kl_weighs_a_quarter() -> None:
+    options = {"width": 8, "latent_size": 6}
+    posterior = make("vae").represent(torch.rand(2, 3, 64, 64))
+    for invariant, factor in ((False, 1.0), (True, 0.25)):
+        method = METHODS["vae"](128, METHODS["vae"].Options(**options, resolution_invariant=invariant))  # type: ignore[arg-type]
+        torch.testing.assert_close(method.kl(posterior), factor * make("vae").kl(posterior))
+
+
+def test_the_switch_target_gets_gradient_only_where_asked() -> None:
+    """The code z_e^d is read from x; with the target detached and no other term, only the re-reading moves it."""
+    for moves in (False, True):
+        method, batch = make("proposed", switch_target_gradient=moves), batch_of()
+        method.eval()
+        z_i, z_ed = torch.zeros(6, 6), torch.zeros(6, 6, requires_grad=True)
+        assert hasattr(method, "switch_terms")
+        terms = method.switch_terms(batch.images, z_i, z_ed, batch.has_partner)
+        sum(terms.values()).sum().backward()
+        assert (z_ed.grad is not None) == moves

@@ -1,0 +1,83 @@
+"""Every row of the paper's Tables 1 and 2 has the output shape that the table prints."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from omote.models.decoder import Decoder
+from omote.models.discriminator import Discriminator
+from omote.models.encoder import Encoder
+
+TABLE_1 = {
+    64: [(32, 32), (32, 32), (64, 16), (64, 16), (128, 8), (128, 8), (256, 4), (256, 4)],
+    128: [(32, 64), (32, 64), (64, 32), (64, 32), (128, 16), (128, 16), (256, 8), (256, 8), (256, 4), (256, 4)],
+}
+TABLE_2 = {64: [(128, 8)] * 2 + [(64, 16)] * 2 + [(32, 32)] * 2 + [(16, 64)] * 2}
+TABLE_2[128] = TABLE_2[64] + [(8, 128)] * 2
+KERNELS = {64: [4, 3, 4, 3, 3, 3, 3, 3, 3], 128: [4, 3, 4, 3, 3, 3, 3, 3, 3, 3, 3]}  # deconv1_1 to conv6
+
+
+def convolutions(network: nn.Module, given: Tensor) -> list[tuple[nn.Module, tuple[int, ...]]]:
+    """Return each convolution of a network, in order, with its output shape."""
+    rows: list[tuple[nn.Module, tuple[int, ...]]] = []
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda layer, _, out: rows.append((layer, tuple(out.shape))))
+    network(given)
+    return rows
+
+
+@pytest.mark.parametrize("size", [64, 128])
+@pytest.mark.parametrize("network", [Encoder, Discriminator])
+def test_encoder_and_discriminator_have_the_rows_of_table_1(size: int, network: type[Encoder]) -> None:
+    rows = convolutions(network(size), torch.rand(2, 3, size, size))
+    assert [shape for _, shape in rows] == [(2, channels, side, side) for channels, side in TABLE_1[size]]
+    for number, (layer, _) in enumerate(rows):
+        assert isinstance(layer, nn.Conv2d)
+        assert (layer.kernel_size, layer.padding) == ((3, 3), (1, 1))
+        assert layer.stride == ((2, 2) if number % 2 == 0 else (1, 1))
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_decoder_has_the_rows_of_table_2(size: int) -> None:
+    decoder = Decoder(size)
+    assert decoder.fc1.out_features == 4096
+    rows = convolutions(decoder, torch.randn(2, 128))
+    expected = [(2, channels, side, side) for channels, side in TABLE_2[size]] + [(2, 3, size, size)]
+    assert [shape for _, shape in rows] == expected
+    assert [layer.kernel_size for layer, _ in rows] == [(k, k) for k in KERNELS[size]]
+    assert [isinstance(layer, nn.ConvTranspose2d) for layer, _ in rows][:-1] == [True, False] * (len(rows) // 2)
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_outputs_are_codes_of_64_numbers_images_in_0_to_1_and_one_logit(size: int) -> None:
+    images = torch.rand(3, 3, size, size)
+    posterior = Encoder(size)(images)
+    assert posterior.mean.shape == posterior.logvar.shape == (3, 64)
+    made = Decoder(size)(torch.randn(3, 128))
+    assert made.shape == images.shape
+    assert 0 <= made.min() < made.max() <= 1
+    assert Discriminator(size)(images).shape == (3,)
+
+
+def test_the_discriminator_reads_each_image_alone_so_company_does_not_matter() -> None:
+    discriminator, images = Discriminator(64, width=8), torch.rand(4, 3, 64, 64)
+    torch.testing.assert_close(discriminator(images)[:1], discriminator(images[:1]))
+
+
+def test_another_image_size_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="96 was given"):
+        Encoder(96)
+    with pytest.raises(ValueError, match="96 was given"):
+        Decoder(96)
+
+
+def test_he_initialisation_keeps_the_size_of_the_signal_from_layer_to_layer() -> None:
+    torch.manual_seed(0)
+    for network, given in ((Encoder(64, normalisation="none"), torch.randn(64, 3, 64, 64)), (Decoder(64), torch.randn(64, 128))):
+        sizes = []
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                layer.register_forward_hook(lambda _, __, out: sizes.append(out.square().mean().item()))
+        network(given)
+        assert all(0.3 < size < 6 for size in sizes[:-1])  # a wrong fan-in is off by a factor of 4 a layer

@@ -1,0 +1,214 @@
+"""The loop: same seed same weights, resumed equals uninterrupted, what is frozen stays, what fails says why."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+from torch.optim import Optimizer
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.methods.method import Batch, Method, Stage
+from omote.methods.registry import METHODS
+from omote.training import loop
+from omote.training.loop import Progress, train
+from omote.training.run import load, read_run_info
+from tests.training.conftest import Configure
+
+
+def weights(run: Path) -> dict[str, Tensor]:
+    return load_file(run / "weights.safetensors")
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_weights_and_another_seed_others(
+    method: str, faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        train(faces, tmp_path / name, configure(method=method, seed=seed))
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_the_global_random_state_is_left_as_it_was(faces: FaceSet, run: Path, configure: Configure) -> None:
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    train(faces, run, configure(method="vae"))
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("stop_at", [2, 6, 7, 10])  # in the first epoch, at the end of a stage, in the second stage
+def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrupted_training(
+    stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    config = configure(method="proposed")
+    train(faces, tmp_path / "whole", config)
+
+    taken = []
+
+    def stop(now: Progress) -> None:
+        taken.append(now)
+        if len(taken) == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(faces, tmp_path / "stopped", config, progress=stop)
+    assert len(taken) == stop_at  # the step under way is finished, no further one begun
+    with pytest.raises(OmoteError, match="is not finished"):
+        load(tmp_path / "stopped")
+    train(faces, tmp_path / "stopped", config, progress=taken.append)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
+    assert [(now.stage, now.step) for now in taken] == [
+        (stage, step) for stage in ("identity", "expression") for step in range(1, 7)
+    ]
+    assert not (tmp_path / "stopped" / "checkpoint.safetensors").exists()
+
+
+def test_killed_without_warning_it_goes_on_from_the_last_checkpoint(
+    faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(method="conventional")
+    train(faces, tmp_path / "whole", config)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+
+    class PowerCut(Exception):
+        pass
+
+    def cut(now: Progress) -> None:
+        if (now.stage, now.step) == ("expression", 5):
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        train(faces, tmp_path / "cut", config, progress=cut)
+    again: list[Progress] = []
+    train(faces, tmp_path / "cut", config, progress=again.append)
+    assert (again[0].stage, again[0].step) == ("expression", 4)  # the first step after the last whole epoch
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_training_people_alone_are_trained_on_and_only_frames_for_training(
+    faces: FaceSet, run: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = loop._Training.__init__
+
+    def spy(self: loop._Training, *args: object) -> None:
+        original(self, *args)  # type: ignore[arg-type]
+        seen.append(self.faces.numpy())
+
+    monkeypatch.setattr(loop._Training, "__init__", spy)
+    trained = train(faces, run, configure(method="vae", options__epochs=1, test_subjects=["0001", "0003"]))
+    assert trained.info.test_subjects == ["0001", "0003"]
+    assert trained.info.train_subjects == ["0000", "0002", "0004"]
+    rows = ~faces.frames["subject"].isin(["0001", "0003"]) & (faces.frames["use"] != "evaluate")
+    np.testing.assert_array_equal(seen[0], faces.faces[np.flatnonzero(rows)])
+
+
+def test_a_term_that_is_no_longer_finite_stops_and_is_named(faces: FaceSet, run: Path, configure: Configure) -> None:
+    with pytest.raises(OmoteError, match=r'term "generator/kl" of stage "vae" is no longer finite \(epoch 1, step 1\)'):
+        train(faces, run, configure(method="vae", options__kl_weight=float("inf")))
+    assert not (run / "weights.safetensors").exists()
+
+
+def test_tensorboard_has_every_term_under_its_name_and_a_picture(faces: FaceSet, run: Path, configure: Configure) -> None:
+    train(faces, run, configure(method="proposed"))
+    log = EventAccumulator(str(run / "tensorboard"))
+    log.Reload()
+    assert set(log.Tags()["scalars"]) == {
+        "1_identity/generator/kl",
+        "1_identity/generator/reconstruction",
+        "2_expression/generator/kl",
+        "2_expression/generator/reconstruction",
+        "2_expression/generator/adversarial",
+        "2_expression/generator/switch_identity",
+        "2_expression/generator/switch_expression",
+        "2_expression/discriminator/real",
+        "2_expression/discriminator/reconstructed",
+        "2_expression/discriminator/prior",
+    }
+    assert [event.step for event in log.Scalars("1_identity/generator/kl")] == [1, 2]
+    assert [event.step for event in log.Images("swap")] == [1, 2]
+
+
+def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
+    faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    original = loop.take_step
+
+    def spy(fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
+        rates.append(optimisers[0].param_groups[0]["lr"])
+        return original(fabric, method, stage, optimisers, batch)
+
+    monkeypatch.setattr(loop, "take_step", spy)
+    train(faces, tmp_path / "restarts", configure(method="conventional", batch_size=64))
+    assert rates == pytest.approx([5e-4, 5e-4 * 0.95] * 2)
+    rates.clear()
+    train(faces, tmp_path / "goes_on", configure(method="conventional", batch_size=64, learning_rate_restarts=False))
+    assert rates == pytest.approx([5e-4 * 0.95**n for n in range(4)])
+
+
+def test_bfloat16_trains_to_finite_weights_and_a_finite_code(faces: FaceSet, run: Path, configure: Configure) -> None:
+    trained = train(faces, run, configure(method="proposed", precision="bf16-mixed"))
+    mean, logvar = trained.represent(faces.faces)
+    assert np.isfinite(mean).all()
+    assert np.isfinite(logvar).all()
+
+
+def test_what_cannot_be_trained_says_what_to_do(faces: FaceSet, run: Path, configure: Configure) -> None:
+    with pytest.raises(OmoteError, match="leaves 1 people to train on"):
+        train(faces, run, configure(test_subjects=4))
+    with pytest.raises(OmoteError, match="test subjects somebody are not in"):
+        train(faces, run, configure(test_subjects=["somebody"]))
+    assert not run.exists()
+    train(faces, run, configure(method="vae"))
+    with pytest.raises(OmoteError, match="is already trained"):
+        train(faces, run, configure(method="vae"))
+    train(faces, run, configure(method="vae", seed=9), overwrite=True)
+    assert read_run_info(run).config.seed == 9
+
+
+def test_a_run_begun_with_other_settings_is_not_gone_on_with(faces: FaceSet, run: Path, configure: Configure) -> None:
+    def stop(now: Progress) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train(faces, run, configure(method="vae"), progress=stop)
+    with pytest.raises(OmoteError, match="begun with another configuration"):
+        train(faces, run, configure(method="vae", batch_size=9))
+
+
+def test_a_folder_that_is_no_run_is_never_overwritten(faces: FaceSet, run: Path, configure: Configure) -> None:
+    run.mkdir()
+    (run / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(OmoteError, match="not a run"):
+            train(faces, run, configure(method="vae"), overwrite=overwrite)
+    assert (run / "thesis.txt").read_text() == "years of work"
+
+
+def test_run_json_holds_the_whole_configuration_before_the_first_step(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    found = []
+
+    def look(now: Progress) -> None:
+        found.append(json.loads((run / "run.json").read_text()))
+
+    train(faces, run, configure(method="proposed", options__switch_weight=3), progress=look)
+    assert found[0]["config"]["options"]["switch_weight"] == 3
+    assert found[0]["config"]["options"]["adversarial_weight"] == 1  # a default, written out
+    assert found[0]["face_set"]["counts"]["subjects"] == 5
