@@ -1,0 +1,168 @@
+"""Reading photos (Pillow) and videos (PyAV) as upright RGB pixels; what cannot be read raises Unreadable.
+
+Colour profiles and non-square pixels are not taken into account.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_MEGAPIXELS = 100  # of a photo or a video frame: 300 MB as RGB
+MAX_SIDE = 30_000  # pixels; OpenCV's warps take less than 32,767
+# HEIC is listed so that such photos are reported as unreadable and not passed over.
+PHOTO_SUFFIXES = {
+    *(
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".png",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".gif",
+        ".ppm",
+        ".pgm",
+        ".jp2",
+        ".avif",
+    ),
+    *(".heic", ".heif"),
+}
+VIDEO_SUFFIXES = {
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".mts",
+    ".3gp",
+}
+
+
+class Unreadable(Exception):
+    """A photo or video, or the rest of one, cannot be read; the message is a reason for `skipped.csv`."""
+
+
+class VideoFrame(NamedTuple):
+    """One frame of a video."""
+
+    number: int  # of all frames of the video, from 0
+    time: float  # s from the start of the video, by its time stamps; NaN where it has none
+    image: np.ndarray  # (H, W, 3) uint8 RGB, upright
+
+
+def is_video(path: str | Path) -> bool:
+    """Tell a video from a photo by the file's suffix."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+
+
+def read_photo(path: str | Path) -> np.ndarray:
+    """Return the photo as (H, W, 3) uint8 RGB, turned upright by its EXIF tag.
+
+    Alpha is laid over white; 16 bits are scaled to 8; grey, palette and CMYK are converted; of an animation
+    or a file of several pages the first is taken.
+
+    Raises:
+        Unreadable: If the file is damaged, no photo, above MAX_MEGAPIXELS, or of values with an unknown
+            range.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large or odd files; the limit below decides
+            with Image.open(path) as image:
+                _check_size(*image.size)
+                return _rgb(ImageOps.exif_transpose(image))
+    except Unreadable:
+        raise
+    except Image.DecompressionBombError as error:
+        raise Unreadable(f"too large: more than {MAX_MEGAPIXELS} megapixels") from error
+    except UnidentifiedImageError as error:
+        raise Unreadable("unreadable: not an image that can be decoded") from error
+    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
+        raise Unreadable(f"unreadable: {_first_line(error)}") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_MEGAPIXELS * 1_000_000 or max(width, height) > MAX_SIDE:
+        raise Unreadable(
+            f"too large: {width} x {height} pixels; at most {MAX_MEGAPIXELS} megapixels and {MAX_SIDE} a side"
+        )
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if image.mode == "I" and not 255 < values.max() <= 65535:  # PGM of 16 bits is "I" too
+            raise Unreadable("unreadable: 32-bit values of unknown range; save the photo with 8 or 16 bits")
+        return np.repeat(np.round(values / 257).astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode == "F":
+        raise Unreadable(
+            "unreadable: floating-point values of unknown range; save the photo with 8 or 16 bits"
+        )
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(white, layer)
+    return np.array(image.convert("RGB"))
+
+
+def read_video(path: str | Path, fps: float | None = None) -> Iterator[VideoFrame]:
+    """Yield the frames of the video in order, turned upright, with only one in memory at a time.
+
+    Args:
+        fps: frames a second to take, at equal intervals from the first frame on; None takes every frame.
+    Raises:
+        Unreadable: If the file is no video; after the last good frame, if the video is damaged or ends early.
+    """
+    import av
+
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise Unreadable(f"unreadable: {_first_line(error)}") from error
+    with container:
+        if not container.streams.video:
+            raise Unreadable("unreadable: the file has no video")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1  # the workers share the cores
+        start, kept, index, time = 0.0, 0, -1, math.nan
+        try:
+            for index, frame in enumerate(container.decode(stream)):
+                _check_size(frame.width, frame.height)
+                if frame.is_corrupt:
+                    raise Unreadable(f"damaged video: frame {index} is corrupt")
+                if index == 0:
+                    start = frame.time or 0.0
+                time = math.nan if frame.time is None else frame.time - start
+                since = time if time == time else index / float(stream.average_rate or 25)
+                if fps is not None and since < kept / fps - 1e-6:
+                    continue
+                kept += 1
+                # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
+                image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+                yield VideoFrame(index, time, np.ascontiguousarray(image))
+        except (av.FFmpegError, ValueError) as error:
+            raise Unreadable(f"damaged video: {_first_line(error)} after {index + 1} frames") from error
+        if index < 0:
+            raise Unreadable("unreadable: the video has no frame")
+        if index + 1 < stream.frames:  # 0 where the format does not count its frames
+            raise Unreadable(f"damaged video: it ends after {index + 1} of {stream.frames} frames")
+        if not stream.frames and len(container.streams) == 1 and container.duration:
+            seconds = container.duration / av.time_base
+            if time + max(0.5, 2 / float(stream.average_rate or 25)) < seconds:
+                raise Unreadable(f"damaged video: it ends after {time:.1f} of {seconds:.1f} s")
+
+
+def _first_line(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0][:200]

@@ -1,0 +1,329 @@
+"""Any folder of photos and videos: who is on them comes from folder names, a name pattern, or a manifest."""
+
+import csv
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from omote.data.build import Skipped
+from omote.data.clips import Clip, File, Listing, check_clips, natural_order
+from omote.data.face_set import SCHEMA, USES
+from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, is_video
+from omote.errors import OmoteError
+
+FIELDS = ("subject", "clip", "frame", "expression")
+MANIFEST_COLUMNS = ("path", *FIELDS, "use")
+# Columns that the preparation itself fills in; a manifest's other columns are kept under their own names.
+RESERVED = tuple(name for name in SCHEMA.names if name not in MANIFEST_COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One file and what is known of it."""
+
+    path: str
+    subject: str
+    clip: str  # for a file alone, the name of its own clip
+    alone: bool  # a clip of its own, not a frame of one
+    frame: str | None = None
+    expression: str | None = None
+    use: str = "both"
+    further: tuple[tuple[str, str], ...] = ()
+
+
+def list_folder(
+    path: str | Path,
+    *,
+    pattern: str | None = None,
+    manifest: str | Path | None = None,
+    map_expression: Mapping[str, str] | None = None,
+) -> Listing:
+    """Return the clips of the photos and videos below `path`; see `prepare_folder` for the rules.
+
+    Raises:
+        OmoteError: If `path` is no folder or has no photo or video, if the subject cannot be told or can be
+            told in two ways, if clips clash, or if the manifest is not as described.
+    """
+    root = Path(path)
+    if not root.exists():
+        raise OmoteError(f"There is no folder {root}. Check the path.")
+    if not root.is_dir():
+        raise OmoteError(f"{root} is a file; expected a folder of photos or videos.")
+    if pattern is not None and manifest is not None:
+        raise OmoteError("Both a pattern and a manifest were given. Give one of them.")
+    skipped: list[Skipped] = []
+    if manifest is not None:
+        entries = _by_manifest(root, Path(manifest), skipped)
+    else:
+        found = _media_files(root, skipped)
+        if not found:
+            raise OmoteError(f"{root} has no photos or videos in it or its subfolders. Check the path.")
+        entries = (
+            _by_folders(root, found, skipped) if pattern is None else _by_pattern(pattern, found, skipped)
+        )
+    clips = _group(_mapped(entries, map_expression or {}))
+    check_clips(clips)
+    return Listing(root, clips, skipped)
+
+
+def _media_files(root: Path, skipped: list[Skipped]) -> list[str]:
+    """Return all photos and videos below root but hidden ones, relative, in natural order."""
+    found, visited = [], set()
+
+    def unreadable(error: OSError) -> None:
+        folder = Path(error.filename).relative_to(root).as_posix()
+        skipped.append(Skipped(source=folder, frame=None, reason=f"unreadable: folder ({error.strerror})"))
+
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=unreadable):
+        real = os.path.realpath(folder)
+        if real in visited:  # a link back
+            subfolders.clear()
+            continue
+        visited.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
+        for name in names:
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            if name.startswith(".") or Path(name).suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
+                continue
+            printable = path.encode(errors="backslashreplace").decode()
+            if printable != path:
+                skipped.append(Skipped(source=printable, frame=None, reason="file name is not UTF-8"))
+            else:
+                found.append(path)
+    return sorted(found, key=natural_order)
+
+
+def _by_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+    entries = []
+    for path in found:
+        *folders, _ = PurePosixPath(path).parts
+        if not folders:
+            skipped.append(Skipped(source=path, frame=None, reason="no subject: not in a subfolder"))
+            continue
+        subject, *inner = folders
+        alone = not inner or is_video(path)
+        clip = "/".join([*inner, PurePosixPath(path).stem] if alone else inner)
+        entries.append(_Entry(path, subject, clip, alone))
+    if not entries:
+        raise OmoteError(
+            f"The {len(found)} files in {root} are in no subfolders, so their subjects are not known. Sort "
+            "them into a folder for each subject, or give a pattern of their names such as "
+            '"{subject}_{expression}.jpg" (--pattern), or a manifest (--manifest). '
+            f"The first file is {found[0]}."
+        )
+    return entries
+
+
+def _by_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+    most, least = _compile(pattern, "*"), _compile(pattern, "*?")
+    entries = []
+    for path in found:
+        text = path if "/" in pattern else PurePosixPath(path).name
+        one, other = most.fullmatch(text), least.fullmatch(text)
+        if one is None or other is None:
+            skipped.append(Skipped(source=path, frame=None, reason="name does not match the pattern"))
+            continue
+        fields = {name: value.strip() for name, value in one.groupdict().items()}
+        if one.groupdict() != other.groupdict():
+            raise OmoteError(
+                f'"{text}" can be read in several ways by the pattern "{pattern}": {_told(one)}, or '
+                f"{_told(other)}. Say more in the pattern, for example {{subject:3}} for exactly 3 "
+                "characters, or use a manifest."
+            )
+        if not fields["subject"]:
+            skipped.append(Skipped(source=path, frame=None, reason="no subject: the pattern leaves it empty"))
+            continue
+        clip, frame = fields.get("clip"), fields.get("frame")
+        stem = str(PurePosixPath(path).with_suffix(""))
+        if frame is not None and not clip:  # all but the number is the clip
+            begin, end = (place + len(path) - len(text) for place in one.span("frame"))
+            clip = (stem[:begin] + stem[end:]).strip("/_-. ")
+        entries.append(
+            _Entry(path, fields["subject"], clip or stem, not clip, frame, fields.get("expression"))
+        )
+    if not entries:
+        raise OmoteError(
+            f'The pattern "{pattern}" matches none of the {len(found)} files; the first is {found[0]}. A '
+            'pattern with a "/" is matched with the path in the folder, one without with the file name alone.'
+        )
+    return entries
+
+
+def _told(match: re.Match[str]) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in match.groupdict().items())
+
+
+def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
+    """Return the pattern as a regular expression; `repeat`: "*" matches as much as it can, "*?" as little.
+
+    Both give the same fields if and only if there is one way to read a name.
+    """
+    last = pattern.rpartition("/")[2]
+    suffix = pattern.rfind(".") if "." in last else len(pattern)
+    text, end = "", 0
+    fields: set[str] = set()
+    for token in re.finditer(r"\{(\w*)(?::(\d+))?\}|\*", pattern):
+        text += _literal(pattern[end : token.start()], end, suffix)
+        end = token.end()
+        name, width = token.group(1), token.group(2)
+        characters = f"[^/]{{{width}}}" if width else f"[^/]{repeat}"
+        if name and name not in FIELDS:
+            raise OmoteError(
+                f'The pattern "{pattern}" has an unknown field {{{name}}}. Fields are '
+                f"{', '.join(f'{{{field}}}' for field in FIELDS)}, and {{}} or * for anything."
+            )
+        if not name:
+            text += characters
+        elif name in fields:
+            text += f"(?P={name})"
+        else:
+            text += f"(?P<{name}>{characters})"
+            fields.add(name)
+    text += _literal(pattern[end:], end, suffix)
+    if "subject" not in fields:
+        raise OmoteError(f'The pattern "{pattern}" has no {{subject}}, which is needed: who is on the photo.')
+    return re.compile(text if suffix < len(pattern) else rf"{text}\.[^/.]+")
+
+
+def _literal(text: str, start: int, suffix: int) -> str:
+    """Return plain text of a pattern as a regular expression; from the suffix on case does not matter."""
+    if re.search(r"[{}]", text):
+        raise OmoteError(f'The pattern has a brace without its partner near "{text}".')
+    cut = max(0, suffix - start)
+    head, tail = re.escape(text[:cut]), re.escape(text[cut:])
+    return f"{head}(?i:{tail})" if tail else head
+
+
+def _by_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_Entry]:
+    if not manifest.is_file():
+        raise OmoteError(f"There is no manifest file {manifest}. Check the path.")
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            columns = [name.strip() for name in reader.fieldnames or []]
+            reader.fieldnames = columns
+            _check_columns(manifest, columns)
+            rows = [
+                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key})
+                for row in reader
+            ]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise OmoteError(f"The manifest {manifest} is not a CSV file in UTF-8 ({error}).") from error
+    entries: list[_Entry] = []
+    lines: dict[str, int] = {}
+    for line, row in rows:
+        if not any(row.values()):
+            continue
+        path, there = _located(root, manifest, row["path"], line)
+        if path in lines:
+            raise OmoteError(
+                f"{manifest}, lines {lines[path]} and {line}: {path} is there twice. Remove one."
+            )
+        lines[path] = line
+        entry = _entry(manifest, line, path, row)
+        if not there:
+            skipped.append(Skipped(source=path, frame=None, reason="file is missing"))
+        elif Path(path).suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
+            skipped.append(
+                Skipped(source=path, frame=None, reason="unreadable: not a known kind of photo or video")
+            )
+        else:
+            entries.append(entry)
+    if not entries:
+        raise OmoteError(
+            f"The manifest {manifest} names no photo or video that is there ({len(skipped)} missing). Its "
+            f"paths are looked for in {root} and beside the manifest."
+        )
+    return entries
+
+
+def _check_columns(manifest: Path, columns: list[str]) -> None:
+    missing = [name for name in ("path", "subject") if name not in columns]
+    if missing:
+        raise OmoteError(
+            f"The manifest {manifest} has no column {' and no column '.join(missing)}. Its first line must "
+            f"name its columns: path and subject, and if you like {', '.join(MANIFEST_COLUMNS[2:])}; others "
+            "are kept as they are."
+        )
+    reserved = [name for name in columns if name in RESERVED]
+    if reserved or len(set(columns)) < len(columns) or "" in columns:
+        raise OmoteError(
+            f"The manifest {manifest} has columns with no name, with the same name, or with a name that is "
+            f"taken ({', '.join(RESERVED)}). Rename them."
+        )
+    if "frame" in columns and "clip" not in columns:
+        raise OmoteError(f"The manifest {manifest} has a column frame and no column clip. Add clip.")
+
+
+def _located(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool]:
+    """Return the file's path relative to root, and whether it is there (in root or beside the manifest)."""
+    if not name:
+        raise OmoteError(f"{manifest}, line {line}: path is empty.")
+    candidates = [root / name, manifest.parent / name]
+    there = [file for file in candidates if file.is_file()]
+    if len(there) == 2 and not there[0].samefile(there[1]):
+        raise OmoteError(
+            f"{manifest}, line {line}: both {there[0]} and {there[1]} are there. Name one of them fully."
+        )
+    return Path(os.path.relpath((there or candidates)[0], root)).as_posix(), bool(there)
+
+
+def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
+    use, frame = row.get("use") or "both", row.get("frame") or None
+    if not row["subject"]:
+        raise OmoteError(f"{manifest}, line {line}: subject is empty.")
+    if use not in USES:
+        raise OmoteError(f"{manifest}, line {line}: use is {use!r}; expected one of {', '.join(USES)}.")
+    if frame is not None and not frame.isdecimal():
+        raise OmoteError(f"{manifest}, line {line}: frame is {frame!r}; expected a whole number.")
+    if frame is not None and not row["clip"]:
+        raise OmoteError(f"{manifest}, line {line}: a frame number and no clip. Name the clip.")
+    further = tuple((name, value) for name, value in row.items() if name not in MANIFEST_COLUMNS)
+    clip = row.get("clip") or str(PurePosixPath(path).with_suffix(""))
+    expression = row.get("expression") or None
+    return _Entry(path, row["subject"], clip, not row.get("clip"), frame, expression, use, further)
+
+
+def _mapped(entries: list[_Entry], mapping: Mapping[str, str]) -> list[_Entry]:
+    """Replace expressions by the mapping; others are kept, empty ones are not known."""
+    present = {entry.expression for entry in entries if entry.expression}
+    if mapping and not present & mapping.keys():
+        found = f"found are {', '.join(sorted(present)[:20])}" if present else "none is known of any file"
+        raise OmoteError(
+            f"The map of expressions names {', '.join(sorted(mapping))}, of which no file has one; {found}. "
+            "Expressions come from a pattern's {expression} or a manifest's column."
+        )
+    return [
+        replace(entry, expression=mapping.get(entry.expression or "", entry.expression) or None)
+        for entry in entries
+    ]
+
+
+def _group(entries: list[_Entry]) -> list[Clip]:
+    """Return the clips in natural order of subject and clip, each one's files by frame, then by path."""
+    clips: list[Clip] = []
+    groups: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.alone:
+            clips.append(Clip(entry.subject, entry.clip, (_file(entry),)))
+        else:
+            groups[entry.subject, entry.clip].append(entry)
+    for (subject, name), members in groups.items():
+        members.sort(key=lambda entry: (natural_order(entry.frame or ""), natural_order(entry.path)))
+        numbers: dict[str, str] = {}
+        for entry in members:
+            number = entry.frame and (str(int(entry.frame)) if entry.frame.isdecimal() else entry.frame)
+            if number and numbers.setdefault(number, entry.path) != entry.path:
+                raise OmoteError(
+                    f"{numbers[number]} and {entry.path} are both frame {number} of clip {name!r} of subject "
+                    f"{subject!r}. Tell them apart with a pattern's {{clip}} or a manifest."
+                )
+        clips.append(Clip(subject, name, tuple(_file(entry) for entry in members)))
+    return sorted(clips, key=lambda clip: (natural_order(clip.subject), natural_order(clip.name)))
+
+
+def _file(entry: _Entry) -> File:
+    return File(entry.path, entry.expression, entry.use, entry.further)

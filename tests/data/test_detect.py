@@ -1,0 +1,206 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pooch
+import pytest
+
+from omote.data import detect
+from omote.data.detect import (
+    Face,
+    cut_middle,
+    cut_out,
+    cut_square,
+    find_detector,
+    find_faces,
+    only_face,
+    steadied,
+)
+from omote.data.images import read_photo
+from omote.errors import OmoteError
+
+
+@pytest.fixture(scope="module")
+def photo(london: Path) -> np.ndarray:
+    return read_photo(london / "001_03.jpg")
+
+
+@pytest.fixture(scope="module")
+def other(london: Path) -> np.ndarray:
+    return read_photo(london / "005_08.jpg")
+
+
+def canvas(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), 128, np.uint8)
+
+
+def found(image: np.ndarray, model: Path) -> Face:
+    face = only_face(image, model)
+    assert isinstance(face, Face), face
+    return face
+
+
+def test_the_face_is_where_it_is(photo: np.ndarray, detector: Path) -> None:
+    face = found(photo, detector)
+    assert face.score > 0.8
+    x, y, width, height = face.box
+    right_eye, left_eye, nose, right_corner, left_corner = face.landmarks
+    assert 150 < x < 200
+    assert 120 < y < 170
+    assert 140 < width < height < 260
+    assert right_eye[0] < nose[0] < left_eye[0]  # the person's right is on the left
+    assert max(right_eye[1], left_eye[1]) < nose[1] < min(right_corner[1], left_corner[1])
+
+
+@pytest.mark.parametrize("scale", [0.08, 0.25, 1, 2, 6])
+def test_a_face_is_found_at_every_scale_and_in_pixels_of_the_source(
+    photo: np.ndarray, detector: Path, scale: float
+) -> None:
+    one = found(photo, detector)
+    image = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    assert found(image, detector).box / scale == pytest.approx(one.box, abs=25)
+
+
+def test_a_small_face_in_a_large_picture_is_found(photo: np.ndarray, detector: Path) -> None:
+    image = canvas(2000, 3000)
+    image[600:700, 1500:1600] = cv2.resize(photo, (100, 100), interpolation=cv2.INTER_AREA)
+    assert found(image, detector).box == pytest.approx([1534, 628, 33, 45], abs=8)
+
+
+def test_a_face_that_fills_the_picture_is_found(photo: np.ndarray, detector: Path) -> None:
+    tight = cut_out(photo, found(photo, detector), 400, "none", -0.1)
+    assert found(tight, detector).box[3] > 350
+
+
+def test_two_people_are_told_from_one_with_someone_far_behind(
+    photo: np.ndarray, other: np.ndarray, detector: Path
+) -> None:
+    assert only_face(np.hstack([photo, other]), detector) == "two people"
+    behind = np.hstack([photo, canvas(512, 512)])
+    behind[:120, 600:720] = cv2.resize(other, (120, 120), interpolation=cv2.INTER_AREA)
+    assert len(find_faces(np.ascontiguousarray(behind), detector)) == 2
+    assert found(behind, detector).box == pytest.approx(found(photo, detector).box, abs=15)
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (1, 1), (1, 400), (2000, 30)])
+def test_pictures_of_nobody_have_no_face(detector: Path, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert only_face(noise, detector) == "no face"
+
+
+def ramp(height: int = 40, width: int = 60) -> np.ndarray:
+    """Red counts columns, green counts rows."""
+    y, x = np.mgrid[:height, :width]
+    return np.dstack([x, y, 0 * x]).astype(np.uint8)
+
+
+def test_a_square_at_the_source_s_own_scale_is_the_source_s_pixels() -> None:
+    image = ramp()
+    assert np.array_equal(cut_square(image, (30, 20), 16, 0.0, 16), image[12:28, 22:38])
+
+
+def test_what_lies_outside_repeats_the_border() -> None:
+    cut = cut_square(ramp(), (0, 0), 16, 0.0, 16)
+    assert cut[:, :, 0].max() == 7
+    assert (cut[:8, :8, :2] == 0).all()
+
+
+def test_shrinking_averages_over_areas() -> None:
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 200
+    assert (cut_square(stripes, (32, 32), 64, 0.0, 8) == 100).all()
+
+
+def test_a_turned_square_shows_the_tilted_picture_upright() -> None:
+    image = ramp(60, 60)
+    cut = cut_square(image, (30, 30), 20, math.pi / 2, 20)  # its upper edge is the source's right-hand one
+    assert np.array_equal(cut, np.rot90(image[20:40, 20:40]))
+
+
+def test_the_middle_of_a_picture_and_all_of_a_square_one() -> None:
+    image = ramp(40, 60)
+    assert np.array_equal(cut_middle(image, 40), image[:, 10:50])
+    assert np.array_equal(cut_middle(image[:, :40], 40), image[:, :40])
+    assert cut_middle(image, 8).shape == (8, 8, 3)
+
+
+def test_margin_adds_its_share_on_each_side() -> None:
+    face = Face(1.0, np.array([20.0, 10, 12, 20]), np.zeros((5, 2)))
+    assert np.array_equal(cut_out(ramp(), face, 20, "none", 0.0), ramp()[10:30, 16:36])
+    assert np.array_equal(cut_out(ramp(), face, 24, "none", 0.1), ramp()[8:32, 14:38])
+
+
+@pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (20, 1.0), (-15, 0.6)])
+def test_aligned_eyes_lie_level_at_fixed_places(
+    photo: np.ndarray, detector: Path, degrees: float, scale: float
+) -> None:
+    turn = cv2.getRotationMatrix2D((256, 256), degrees, scale)
+    image = cv2.warpAffine(photo, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    face = steadied(image, found(image, detector), detector)
+    cut = cut_out(image, face, 128, "eyes", 0.25)
+    right_eye, left_eye = steadied(cut, found(cut, detector), detector).landmarks[:2] / 128
+    apart, above = detect.EYES_APART / 1.5, detect.EYES_ABOVE_MIDDLE / 1.5
+    assert right_eye == pytest.approx([0.5 - apart / 2, 0.5 - above], abs=0.02)
+    assert left_eye == pytest.approx([0.5 + apart / 2, 0.5 - above], abs=0.02)
+
+
+def test_a_closer_look_steadies_the_landmarks(photo: np.ndarray, detector: Path) -> None:
+    rough, steady = [], []
+    for shift in (0, 3, 7, 11, 17):
+        image = np.roll(photo, shift, axis=(0, 1))
+        face = found(image, detector)
+        rough.append(face.landmarks - shift)
+        steady.append(steadied(image, face, detector).landmarks - shift)
+    assert np.std(steady, axis=0).mean() < 0.6 * np.std(rough, axis=0).mean()
+
+
+def test_a_named_detector_is_taken_and_its_content_checked(
+    tmp_path: Path, detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
+    assert find_detector(detector) == detector
+    monkeypatch.setenv("OMOTE_DETECTOR", str(detector))
+    assert find_detector() == detector
+    (tmp_path / "model.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    with pytest.raises(
+        OmoteError, match=r"not the expected detector: its sha256 is [0-9a-f]{64}, expected 8f2383"
+    ):
+        find_detector(tmp_path / "model.onnx")
+    with pytest.raises(OmoteError, match="no detector file"):
+        find_detector(tmp_path / "none.onnx")
+
+
+def test_without_a_network_the_error_says_what_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*args: Any, **options: Any) -> str:
+        raise ConnectionError("Max retries exceeded")
+
+    monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
+    monkeypatch.setattr(pooch, "retrieve", offline)
+    with pytest.raises(OmoteError, match="could not be downloaded") as error:
+        find_detector()
+    for told in (
+        "face_detection_yunet_2023mar.onnx",
+        detect.DETECTOR_SHA256,
+        "--detector",
+        "OMOTE_DETECTOR",
+        "--cropped",
+    ):
+        assert told in str(error.value)
+
+
+def test_a_second_address_is_tried_and_the_content_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def retrieve(url: str, known_hash: str, **options: Any) -> str:
+        asked.append((url, known_hash))
+        if len(asked) == 1:
+            raise ValueError("hash of downloaded file does not match")
+        return "/cache/model.onnx"
+
+    monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
+    monkeypatch.setattr(pooch, "retrieve", retrieve)
+    assert find_detector() == Path("/cache/model.onnx")
+    assert [url for url, _ in asked] == list(detect.DETECTOR_URLS)
+    assert {known_hash for _, known_hash in asked} == {f"sha256:{detect.DETECTOR_SHA256}"}

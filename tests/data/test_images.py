@@ -1,0 +1,243 @@
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from omote.data import images
+from omote.data.images import Unreadable, read_photo, read_video
+
+# Four quarters, so that any turn or flip shows: red, green / blue, white.
+RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (250, 250, 250)
+
+
+def quarters(width: int = 48, height: int = 32) -> np.ndarray:
+    image = np.empty((height, width, 3), np.uint8)
+    image[: height // 2, : width // 2], image[: height // 2, width // 2 :] = RED, GREEN
+    image[height // 2 :, : width // 2], image[height // 2 :, width // 2 :] = BLUE, WHITE
+    return image
+
+
+def corners(image: np.ndarray) -> list[tuple[int, ...]]:
+    """The colours of the four quarters, row by row, as the nearest of the four above."""
+    height, width = image.shape[:2]
+    colours = np.array([RED, GREEN, BLUE, WHITE])
+    found = []
+    for y, x in (
+        (height // 4, width // 4),
+        (height // 4, -width // 4),
+        (-height // 4, width // 4),
+        (-height // 4, -width // 4),
+    ):
+        nearest = np.abs(colours - image[y, x].astype(int)).sum(1).argmin()
+        found.append(tuple(int(value) for value in colours[nearest]))
+    return found
+
+
+# What the camera stored when the upright picture is `quarters()`, by EXIF orientation.
+STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: np.rot90(a, 2),
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 1),
+    7: lambda a: np.rot90(a.transpose(1, 0, 2), 2),
+    8: lambda a: np.rot90(a, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_photos_are_turned_upright(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](quarters())))
+    stored.save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    image = read_photo(tmp_path / "photo.jpg")
+    assert image.shape == (32, 48, 3)
+    assert corners(image) == [RED, GREEN, BLUE, WHITE]
+
+
+KINDS = ["RGB.png", "RGB.webp", "RGB.bmp", "RGBA.png", "P.png", "P.gif", "CMYK.jpg", "CMYK.tif", "YCbCr.jpg"]
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [kind.split(".") for kind in KINDS])
+def test_colours_survive_every_kind_of_file(tmp_path: Path, mode: str, suffix: str) -> None:
+    file = tmp_path / f"photo.{suffix}"
+    Image.fromarray(quarters()).convert(mode).save(file)
+    image = read_photo(file)
+    assert image.dtype == np.uint8
+    assert image.shape == (32, 48, 3)
+    assert corners(image) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_grey_becomes_three_equal_channels(tmp_path: Path, mode: str) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    Image.fromarray(ramp).convert(mode).save(tmp_path / "photo.png")
+    assert np.array_equal(read_photo(tmp_path / "photo.png"), np.repeat(ramp[..., None], 3, 2))
+
+
+def test_black_and_white_of_one_bit(tmp_path: Path) -> None:
+    Image.fromarray(np.eye(8, dtype=bool)).save(tmp_path / "photo.png")
+    assert np.array_equal(read_photo(tmp_path / "photo.png")[..., 0], 255 * np.eye(8, dtype=np.uint8))
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_sixteen_bits_of_grey_are_scaled_and_not_clipped(tmp_path: Path, suffix: str) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint16) * 257, (4, 1))
+    Image.fromarray(ramp).save(tmp_path / f"photo.{suffix}")
+    assert np.array_equal(read_photo(tmp_path / f"photo.{suffix}")[0, :, 1], np.arange(256))
+
+
+def test_sixteen_bits_of_colour_are_scaled(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), quarters()[..., ::-1].astype(np.uint16) * 257)
+    assert np.array_equal(read_photo(tmp_path / "photo.png"), quarters())
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    image = np.dstack([quarters(), np.full((32, 48), 255, np.uint8)])
+    image[:, :10, 3] = 0
+    image[:, 10:20, 3] = 128
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    found = read_photo(tmp_path / "photo.png")
+    assert (found[:, :10] == 255).all()
+    assert np.abs(found[0, 15].astype(int) - (np.array(RED) + 255) / 2).max() <= 1
+    assert np.array_equal(found[:, 20:], quarters()[:, 20:])
+
+
+def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path) -> None:
+    first, second = Image.fromarray(quarters()), Image.new("RGB", (48, 32))
+    first.save(tmp_path / "photo.gif", save_all=True, append_images=[second])
+    first.save(tmp_path / "photo.tif", save_all=True, append_images=[second])
+    assert corners(read_photo(tmp_path / "photo.gif")) == [RED, GREEN, BLUE, WHITE]
+    assert corners(read_photo(tmp_path / "photo.tif")) == [RED, GREEN, BLUE, WHITE]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_truncated_photo_is_unreadable(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    file = tmp_path / f"photo.{suffix}"
+    Image.fromarray(noise).save(file)
+    file.write_bytes(file.read_bytes()[:2000])
+    with pytest.raises(Unreadable, match=r"unreadable: .*truncated"):
+        read_photo(file)
+
+
+def test_what_is_no_photo_is_unreadable(tmp_path: Path) -> None:
+    for content in (b"", b"dear diary"):
+        (tmp_path / "photo.jpg").write_bytes(content)
+        with pytest.raises(Unreadable, match="not an image"):
+            read_photo(tmp_path / "photo.jpg")
+    with pytest.raises(Unreadable, match="No such file"):
+        read_photo(tmp_path / "other.jpg")
+
+
+def test_values_of_unknown_range_are_refused_and_not_guessed(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "photo.tif")
+    with pytest.raises(Unreadable, match="unknown range"):
+        read_photo(tmp_path / "photo.tif")
+
+
+def test_too_large_photos_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    for side in (10_100, 15_000):  # 102 megapixels, and 225, which Pillow itself refuses as a bomb
+        Image.new("1", (side, side)).save(tmp_path / "photo.png")
+        with pytest.raises(Unreadable, match="too large"):
+            read_photo(tmp_path / "photo.png")
+
+
+def write_video(file: Path, frames: int = 20, fps: int = 10, rotation: int = 0, noise: int = 0) -> Path:
+    """A video of `quarters()` that grow darker by 5 a frame."""
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=fps, options={"qmin": "4", "qmax": "4"})
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        stream.time_base = Fraction(1, fps)
+        stream.gop_size = 1
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for number in range(frames):
+            grain = np.random.default_rng(number).integers(-noise, noise + 1, (32, 48, 3))
+            image = np.clip(quarters().astype(int) - 5 * number + grain, 0, 255).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi"])
+def test_a_video_gives_all_frames_in_order_with_their_times(tmp_path: Path, suffix: str) -> None:
+    frames = list(read_video(write_video(tmp_path / f"clip.{suffix}")))
+    assert [frame.number for frame in frames] == list(range(20))
+    assert [frame.time for frame in frames] == pytest.approx([number / 10 for number in range(20)], abs=1e-3)
+    assert frames[0].image.shape == (32, 48, 3)
+    assert corners(frames[0].image) == [RED, GREEN, BLUE, WHITE]
+    brightness = [float(frame.image.mean()) for frame in frames]
+    assert brightness == sorted(brightness, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("fps", "numbers"),
+    [(5, range(0, 20, 2)), (10, range(20)), (100, range(20)), (4, [0, 3, 5, 8, 10, 13, 15, 18])],
+)
+def test_frames_are_taken_at_equal_intervals(tmp_path: Path, fps: float, numbers: range | list[int]) -> None:
+    file = write_video(tmp_path / "clip.mp4")
+    assert [frame.number for frame in read_video(file, fps)] == list(numbers)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "expected"),
+    [
+        (90, [GREEN, WHITE, RED, BLUE]),  # shown turned counterclockwise
+        (-90, [BLUE, RED, WHITE, GREEN]),
+        (180, [WHITE, BLUE, GREEN, RED]),
+    ],
+)
+def test_videos_are_turned_as_their_tag_says(
+    tmp_path: Path, rotation: int, expected: list[tuple[int, int, int]]
+) -> None:
+    frame = next(iter(read_video(write_video(tmp_path / "clip.mp4", rotation=rotation))))
+    assert frame.image.shape == ((32, 48, 3) if rotation == 180 else (48, 32, 3))
+    assert corners(frame.image) == expected
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mkv", "mp4"])
+def test_a_truncated_video_gives_the_frames_before_and_says_so(tmp_path: Path, suffix: str) -> None:
+    file = write_video(tmp_path / f"clip.{suffix}", frames=40, noise=40)
+    if suffix == "mp4":  # its index comes last: move it to the front, as for the web
+        file = with_index_first(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    frames, seen = read_video(file), list[int]()
+    with pytest.raises(Unreadable, match="damaged video"):
+        seen.extend(frame.number for frame in frames)
+    assert seen == list(range(len(seen)))
+    assert 10 < len(seen) < 30
+
+
+def with_index_first(file: Path) -> Path:
+    other = file.with_name(f"web_{file.name}")
+    with av.open(str(file)) as source, av.open(str(other), "w", options={"movflags": "faststart"}) as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    return other
+
+
+def test_what_is_no_video_is_unreadable(tmp_path: Path) -> None:
+    for content in (b"", b"dear diary" * 100):
+        (tmp_path / "clip.mp4").write_bytes(content)
+        with pytest.raises(Unreadable, match="unreadable"):
+            next(read_video(tmp_path / "clip.mp4"))
+
+
+def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_MEGAPIXELS", 0.001)
+    with pytest.raises(Unreadable, match="too large: 48 x 32 pixels"):
+        next(read_video(write_video(tmp_path / "clip.mp4")))
