@@ -2,8 +2,8 @@
 
     python benchmarks/training.py [--size 64] [--batch 64] [--rounds 10]
 
-The reference has the same networks and computes Eqs. 2 to 5 as one would write them down: float32, NCHW, one network call
-per use, the standard Adam. The two are timed in turn, and the ratio is that of the medians. Before that, both compute
+The reference has the same networks and computes Eqs. 2 to 5 as one would write them down: float32, NCHW, one network
+call per use, the standard Adam. The two are timed in turn, and the ratio is that of the medians. Before that, both compute
 their terms from the same weights and the same noise in float32 with frozen BatchNorm, and must agree.
 """
 
@@ -24,7 +24,9 @@ from omote.training.run import to_images
 from omote.training.step import begin_stage, take_step
 
 
-def plain_generator_terms(m: Proposed, x: Tensor, partner: Tensor) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+def plain_generator_terms(
+    m: Proposed, x: Tensor, partner: Tensor
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Return the terms of Eq. 5, and the images x' and x_p."""
     with torch.no_grad():
         z_i = m.identity_encoder(x).mean
@@ -94,12 +96,16 @@ def check_agreement(size: int, faces: Tensor, partner: Tensor) -> float:
     plain, _, _ = plain_generator_terms(m, x, partner)
     torch.manual_seed(1)
     ours = m.expression_terms(Batch(x, x, partner, torch.ones(len(x))))
-    return max(float(((ours[name] - plain[name]).abs() / plain[name].abs().clamp(min=1e-6)).max()) for name in plain)
+    return max(
+        float(((ours[name] - plain[name]).abs() / plain[name].abs().clamp(min=1e-6)).max()) for name in plain
+    )
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", type=int, default=64, choices=[64, 128])
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=10)
@@ -110,7 +116,10 @@ def main() -> None:
     partner = torch.arange(batch).roll(1)
     with torch.no_grad():
         print(f"terms of the two differ by at most {check_agreement(size, faces, partner):.1e} of themselves")
-    steps = {"plain": plain_step(Proposed(size, ProposedOptions())), "omote": fast_step(Proposed(size, ProposedOptions()))}
+    steps = {
+        "plain": plain_step(Proposed(size, ProposedOptions())),
+        "omote": fast_step(Proposed(size, ProposedOptions())),
+    }
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(arguments.rounds + 2):
         for name, step in steps.items():

@@ -1,5 +1,7 @@
 """Batches, x_rand_id and partners: who meets whom in a step."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,9 @@ from omote.data.sampling import SameSubject, epoch_batches, other_subject
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5))
-def test_an_epoch_has_every_frame_once_in_batches_of_nearly_one_size(frames: int, size: int, seed: int) -> None:
+def test_an_epoch_has_every_frame_once_in_batches_of_nearly_one_size(
+    frames: int, size: int, seed: int
+) -> None:
     batches = epoch_batches(frames, size, np.random.default_rng(seed))
     assert sorted(np.concatenate(batches)) == list(range(frames))
     lengths = [len(batch) for batch in batches]
@@ -22,8 +26,10 @@ CLIPS = ["1", "1", "1", "2", "9", "1"]
 
 
 @pytest.mark.parametrize("draw", ["uniform", "balanced"])
-def test_x_rand_id_is_of_the_same_subject_and_reaches_all_its_frames(draw: str) -> None:
-    sampler, rng = SameSubject(SUBJECTS, CLIPS, draw), np.random.default_rng(0)  # type: ignore[arg-type]
+def test_x_rand_id_is_of_the_same_subject_and_reaches_all_its_frames(
+    draw: Literal["uniform", "balanced"],
+) -> None:
+    sampler, rng = SameSubject(SUBJECTS, CLIPS, draw), np.random.default_rng(0)
     drawn = sampler(np.repeat(np.arange(6), 500), rng).reshape(6, 500)
     for frame, others in enumerate(drawn):
         assert set(others) == {i for i in range(6) if SUBJECTS[i] == SUBJECTS[frame]}
@@ -33,7 +39,7 @@ def test_uniform_takes_frames_alike_and_balanced_takes_clips_alike() -> None:
     # subject b: clip 1 has frames 0, 2, 5 and clip 2 has frame 3
     shares = {}
     for draw in ("uniform", "balanced"):
-        drawn = SameSubject(SUBJECTS, CLIPS, draw)(np.zeros(20_000, int), np.random.default_rng(1))  # type: ignore[arg-type]
+        drawn = SameSubject(SUBJECTS, CLIPS, draw)(np.zeros(20_000, int), np.random.default_rng(1))
         shares[draw] = (drawn == 3).mean()
     assert shares["uniform"] == pytest.approx(1 / 4, abs=0.02)
     assert shares["balanced"] == pytest.approx(1 / 2, abs=0.02)

@@ -10,7 +10,18 @@ from omote.models.encoder import Encoder
 
 TABLE_1 = {
     64: [(32, 32), (32, 32), (64, 16), (64, 16), (128, 8), (128, 8), (256, 4), (256, 4)],
-    128: [(32, 64), (32, 64), (64, 32), (64, 32), (128, 16), (128, 16), (256, 8), (256, 8), (256, 4), (256, 4)],
+    128: [
+        (32, 64),
+        (32, 64),
+        (64, 32),
+        (64, 32),
+        (128, 16),
+        (128, 16),
+        (256, 8),
+        (256, 8),
+        (256, 4),
+        (256, 4),
+    ],
 }
 TABLE_2 = {64: [(128, 8)] * 2 + [(64, 16)] * 2 + [(32, 32)] * 2 + [(16, 64)] * 2}
 TABLE_2[128] = TABLE_2[64] + [(8, 128)] * 2
@@ -46,7 +57,9 @@ def test_decoder_has_the_rows_of_table_2(size: int) -> None:
     expected = [(2, channels, side, side) for channels, side in TABLE_2[size]] + [(2, 3, size, size)]
     assert [shape for _, shape in rows] == expected
     assert [layer.kernel_size for layer, _ in rows] == [(k, k) for k in KERNELS[size]]
-    assert [isinstance(layer, nn.ConvTranspose2d) for layer, _ in rows][:-1] == [True, False] * (len(rows) // 2)
+    assert [isinstance(layer, nn.ConvTranspose2d) for layer, _ in rows][:-1] == [True, False] * (
+        len(rows) // 2
+    )
 
 
 @pytest.mark.parametrize("size", [64, 128])
@@ -74,10 +87,18 @@ def test_another_image_size_is_refused_by_name() -> None:
 
 def test_he_initialisation_keeps_the_size_of_the_signal_from_layer_to_layer() -> None:
     torch.manual_seed(0)
-    for network, given in ((Encoder(64, normalisation="none"), torch.randn(64, 3, 64, 64)), (Decoder(64), torch.randn(64, 128))):
-        sizes = []
+    pairs = (
+        (Encoder(64, normalisation="none"), torch.randn(64, 3, 64, 64)),
+        (Decoder(64), torch.randn(64, 128)),
+    )
+    for network, given in pairs:
+        sizes: list[float] = []
+
+        def hook(_: nn.Module, __: object, out: Tensor, sizes: list[float] = sizes) -> None:
+            sizes.append(out.square().mean().item())
+
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                layer.register_forward_hook(lambda _, __, out: sizes.append(out.square().mean().item()))
+                layer.register_forward_hook(hook)
         network(given)
         assert all(0.3 < size < 6 for size in sizes[:-1])  # a wrong fan-in is off by a factor of 4 a layer

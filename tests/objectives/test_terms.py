@@ -16,7 +16,10 @@ from omote.objectives.switch import code_distance
 
 def test_kl_by_hand() -> None:
     # KL(N(1, 1) || N(0, 1)) = 1/2; KL(N(0, e) || N(0, 1)) = (e - 1 - 1) / 2; summed over the code
-    mean, logvar = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    mean, logvar = (
+        torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]]),
+        torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 1.0]]),
+    )
     torch.testing.assert_close(gaussian_kl(mean, logvar), torch.tensor([0, 0.5, 0.5 + (math.e - 2) / 2]))
 
 
@@ -52,7 +55,7 @@ def test_the_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_o
     gradient = {}
     for loss in ("minimax", "non_saturating"):
         logit = torch.tensor([-20.0], requires_grad=True)
-        made_as_real(logit, loss).sum().backward()  # type: ignore[arg-type]
+        made_as_real(logit, loss).sum().backward()
         assert logit.grad is not None
         gradient[loss] = -logit.grad.item()
     assert 0 <= gradient["minimax"] < 1e-6

@@ -15,7 +15,9 @@ Configure = Callable[..., TrainConfig]
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
     """5 people, 40 frames."""
-    return prepare_drawn(tmp_path_factory.mktemp("faces") / "drawn", subjects=5, clips=2, mixtures=0, frames=4, workers=1)
+    return prepare_drawn(
+        tmp_path_factory.mktemp("faces") / "drawn", subjects=5, clips=2, mixtures=0, frames=4, workers=1
+    )
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ def test_a_file_and_changes_on_top_of_it(tmp_path: Path) -> None:
 
 
 def test_a_written_configuration_reads_back_as_it_was() -> None:
-    config = TrainConfig.read(None, {"method": "proposed", "options.switch_weight": 0, "test_subjects": ["a"]})
+    config = TrainConfig.read(
+        None, {"method": "proposed", "options.switch_weight": 0, "test_subjects": ["a"]}
+    )
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config
 
 

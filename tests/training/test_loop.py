@@ -18,7 +18,7 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Method, Stage
 from omote.methods.registry import METHODS
-from omote.training import loop
+from omote.training import loop, step
 from omote.training.loop import Progress, train
 from omote.training.run import load, read_run_info
 from tests.training.conftest import Configure
@@ -50,7 +50,9 @@ def test_the_global_random_state_is_left_as_it_was(faces: FaceSet, run: Path, co
     assert torch.equal(torch.rand(3), expected)
 
 
-@pytest.mark.parametrize("stop_at", [2, 6, 7, 10])  # in the first epoch, at the end of a stage, in the second stage
+@pytest.mark.parametrize(
+    "stop_at", [2, 6, 7, 10]
+)  # in the first epoch, at the end of a stage, in the second stage
 def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrupted_training(
     stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
@@ -117,13 +119,19 @@ def test_training_people_alone_are_trained_on_and_only_frames_for_training(
     np.testing.assert_array_equal(seen[0], faces.faces[np.flatnonzero(rows)])
 
 
-def test_a_term_that_is_no_longer_finite_stops_and_is_named(faces: FaceSet, run: Path, configure: Configure) -> None:
-    with pytest.raises(OmoteError, match=r'term "generator/kl" of stage "vae" is no longer finite \(epoch 1, step 1\)'):
+def test_a_term_that_is_no_longer_finite_stops_and_is_named(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    with pytest.raises(
+        OmoteError, match=r'term "generator/kl" of stage "vae" is no longer finite \(epoch 1, step 1\)'
+    ):
         train(faces, run, configure(method="vae", options__kl_weight=float("inf")))
     assert not (run / "weights.safetensors").exists()
 
 
-def test_tensorboard_has_every_term_under_its_name_and_a_picture(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_tensorboard_has_every_term_under_its_name_and_a_picture(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
     train(faces, run, configure(method="proposed"))
     log = EventAccumulator(str(run / "tensorboard"))
     log.Reload()
@@ -147,9 +155,11 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates: list[float] = []
-    original = loop.take_step
+    original = step.take_step
 
-    def spy(fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
+    def spy(
+        fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch
+    ) -> dict[str, Tensor]:
         rates.append(optimisers[0].param_groups[0]["lr"])
         return original(fabric, method, stage, optimisers, batch)
 
@@ -157,11 +167,17 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     train(faces, tmp_path / "restarts", configure(method="conventional", batch_size=64))
     assert rates == pytest.approx([5e-4, 5e-4 * 0.95] * 2)
     rates.clear()
-    train(faces, tmp_path / "goes_on", configure(method="conventional", batch_size=64, learning_rate_restarts=False))
+    train(
+        faces,
+        tmp_path / "goes_on",
+        configure(method="conventional", batch_size=64, learning_rate_restarts=False),
+    )
     assert rates == pytest.approx([5e-4 * 0.95**n for n in range(4)])
 
 
-def test_bfloat16_trains_to_finite_weights_and_a_finite_code(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_bfloat16_trains_to_finite_weights_and_a_finite_code(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
     trained = train(faces, run, configure(method="proposed", precision="bf16-mixed"))
     mean, logvar = trained.represent(faces.faces)
     assert np.isfinite(mean).all()
@@ -181,7 +197,9 @@ def test_what_cannot_be_trained_says_what_to_do(faces: FaceSet, run: Path, confi
     assert read_run_info(run).config.seed == 9
 
 
-def test_a_run_begun_with_other_settings_is_not_gone_on_with(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_a_run_begun_with_other_settings_is_not_gone_on_with(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
     def stop(now: Progress) -> None:
         raise RuntimeError
 
@@ -191,7 +209,9 @@ def test_a_run_begun_with_other_settings_is_not_gone_on_with(faces: FaceSet, run
         train(faces, run, configure(method="vae", batch_size=9))
 
 
-def test_a_folder_that_is_no_run_is_never_overwritten(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_a_folder_that_is_no_run_is_never_overwritten(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
     run.mkdir()
     (run / "thesis.txt").write_text("years of work")
     for overwrite in (False, True):

@@ -55,7 +55,8 @@ class SameSubject:
         if self.draw == "balanced":
             clip = self.first_clip[subject] + rng.integers(self.num_clips[subject])
             start, count = self.clip_start[clip], self.clip_count[clip]
-        return self.order[start + rng.integers(count)]
+        chosen: Indices = self.order[start + rng.integers(count)]
+        return chosen
 
 
 def other_subject(subjects: Indices, rng: np.random.Generator) -> tuple[Indices, NDArray[np.bool_]]:

@@ -16,7 +16,8 @@ class ConventionalOptions(MethodOptions):
 
     repetitions: int = Field(1, ge=1, description="how often the two stages alternate (section 4.1.3)")
     identity_code: Literal["mean", "sample"] = Field(
-        "mean", description="z_i in the expression stage; a sample makes the expression encoder repair identity"
+        "mean",
+        description="z_i in the expression stage; a sample makes the expression encoder repair identity",
     )
 
 
@@ -35,7 +36,10 @@ class Conventional(Method):
 
     def stages(self) -> list[Stage]:
         identity = Phase(
-            "generator", (self.identity_encoder, self.decoder), self.options.learning_rate, self.identity_terms
+            "generator",
+            (self.identity_encoder, self.decoder),
+            self.options.learning_rate,
+            self.identity_terms,
         )
         pair = [
             Stage("identity", self.options.epochs, (identity,)),

@@ -71,7 +71,9 @@ class MethodOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(100, ge=1, description="epochs a stage; the paper takes 50 where stages are iterated")
-    learning_rate: float = Field(5e-4, gt=0, description="of Adam (0.9, 0.999, 1e-8), in the first epoch of a stage")
+    learning_rate: float = Field(
+        5e-4, gt=0, description="of Adam (0.9, 0.999, 1e-8), in the first epoch of a stage"
+    )
     latent_size: int = Field(64, ge=1, description="numbers in each code")
     width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; the paper's is 32")
     activation: Activation = Field("leaky_relu", description="in encoders, decoder and discriminator")
@@ -79,12 +81,15 @@ class MethodOptions(BaseModel):
     reconstruction_weight: float = Field(1e5, ge=0, description="alpha_2, on the squared error of a pixel")
     kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the divergence summed over the code")
     weights: Literal["swapped", "printed"] = Field(
-        "swapped", description='"printed" gives each of the two terms the other\'s weight, as the paper prints it'
+        "swapped",
+        description='"printed" gives each of the two terms the other\'s weight, as the paper prints it',
     )
     resolution_invariant: bool = Field(
         False, description="divide the KL weight by (S / 64)^2, so that 128 px has the balance of 64 px"
     )
-    kl_reduction: Literal["mean", "batch_sum"] = Field("mean", description="over the batch; a Chainer default sums")
+    kl_reduction: Literal["mean", "batch_sum"] = Field(
+        "mean", description="over the batch; a Chainer default sums"
+    )
     likelihood: Literal["mse", "bce"] = Field("mse", description="Gaussian or Bernoulli p(x|z)")
 
 

@@ -21,7 +21,9 @@ class ProposedOptions(ConventionalOptions):
     switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves L_switch out")
     generator_loss: GeneratorLoss = Field("non_saturating", description='"minimax" is Eq. 3 as printed')
     discriminator_normalisation: Normalisation = Field("none", description="in the discriminator")
-    switch_code: Literal["sample", "mean"] = Field("sample", description="z_e^d, a sample of its posterior or its mean")
+    switch_code: Literal["sample", "mean"] = Field(
+        "sample", description="z_e^d, a sample of its posterior or its mean"
+    )
     switch_target_gradient: bool = Field(False, description="whether L_switch also moves the code it aims at")
 
 
@@ -67,7 +69,8 @@ class Proposed(Conventional):
         if c.adversarial_weight:
             batch.scratch["made"] = torch.cat(made[:2])
             x, x_p = self.discriminator(batch.scratch["made"]).chunk(2)
-            terms["adversarial"] = c.adversarial_weight * sum(made_as_real(d, c.generator_loss) for d in (x, x_p))
+            as_real = made_as_real(x, c.generator_loss) + made_as_real(x_p, c.generator_loss)
+            terms["adversarial"] = c.adversarial_weight * as_real
         if c.switch_weight:
             terms |= self.switch_terms(made[-1], z_i, z_ed, batch.has_partner)
         return terms

@@ -18,7 +18,9 @@ def activation_layer(activation: Activation) -> nn.Module:
     return nn.LeakyReLU(LEAK, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
 
 
-def block(convolution: nn.Module, channels: int, activation: Activation, normalisation: Normalisation) -> list[nn.Module]:
+def block(
+    convolution: nn.Module, channels: int, activation: Activation, normalisation: Normalisation
+) -> list[nn.Module]:
     """Return the layers convolution -> normalisation -> activation.
 
     Args:

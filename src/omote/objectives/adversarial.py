@@ -1,4 +1,7 @@
-"""The adversarial loss (Eq. 3), from the logits of D: log D(x) = -softplus(-logit), log(1 - D(x)) = -softplus(logit)."""
+"""The adversarial loss (Eq. 3), from the logits of D.
+
+log D(x) = -softplus(-logit) and log(1 - D(x)) = -softplus(logit).
+"""
 
 from typing import Literal
 

@@ -17,6 +17,8 @@ def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
         ValueError: If the shapes differ.
     """
     if mean.shape != logvar.shape:
-        raise ValueError(f"shapes {tuple(mean.shape)} and {tuple(logvar.shape)} were given; they must be the same")
+        raise ValueError(
+            f"shapes {tuple(mean.shape)} and {tuple(logvar.shape)} were given; they must be the same"
+        )
     mu, s = mean, logvar  # mu, log sigma^2
     return 0.5 * (mu.square() + s.exp() - 1 - s).sum(1)

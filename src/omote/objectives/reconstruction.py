@@ -42,4 +42,6 @@ def binary_cross_entropy(made: Tensor, target: Tensor) -> Tensor:
 
 def _same_shape(made: Tensor, target: Tensor) -> None:
     if made.shape != target.shape:
-        raise ValueError(f"shapes {tuple(made.shape)} and {tuple(target.shape)} were given; they must be the same")
+        raise ValueError(
+            f"shapes {tuple(made.shape)} and {tuple(target.shape)} were given; they must be the same"
+        )

@@ -50,7 +50,9 @@ def read_place(run: Path) -> Place | None:
         raise OmoteError(f"{run / FILE} is damaged ({error}); train with overwrite to begin anew") from None
 
 
-def load_checkpoint(run: Path, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
+def load_checkpoint(
+    run: Path, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
+) -> None:
     """Set weights, optimisers and sums to what `save_checkpoint` wrote at the same place."""
     weights: dict[str, Tensor] = {}
     states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]

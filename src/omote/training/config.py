@@ -4,7 +4,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from omote.errors import OmoteError
 from omote.methods.method import MethodOptions
@@ -24,10 +32,16 @@ class TrainConfig(BaseModel):
     test_subjects: int | tuple[str, ...] = Field(
         0, description="people held out: how many, drawn by the seed, or their names"
     )
-    seed: int = Field(0, ge=0, description="of the weights, the batches and the noise; and of the split by subject")
+    seed: int = Field(
+        0, ge=0, description="of the weights, the batches and the noise; and of the split by subject"
+    )
     batch_size: int = Field(64, ge=2, description="the most frames a step")
-    learning_rate_decay: float = Field(0.95, gt=0, le=1, description="factor on the learning rate after every epoch")
-    learning_rate_restarts: bool = Field(True, description="whether every stage starts at the full learning rate")
+    learning_rate_decay: float = Field(
+        0.95, gt=0, le=1, description="factor on the learning rate after every epoch"
+    )
+    learning_rate_restarts: bool = Field(
+        True, description="whether every stage starts at the full learning rate"
+    )
     same_subject: Literal["uniform", "balanced"] = Field(
         "uniform", description="x_rand_id is uniform over the subject's frames, or over its clips first"
     )
@@ -98,5 +112,7 @@ def explain(error: ValidationError) -> str:
             clauses.append(f'"{key}" is not an option here')
         else:
             given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
-            clauses.append(f"{key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}{given}")
+            clauses.append(
+                f"{key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}{given}"
+            )
     return "; ".join(clauses)

@@ -133,7 +133,9 @@ class _Training:
             else:
                 self.stage(Place(number), optimisers, sums, log)
 
-    def stage(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter) -> None:
+    def stage(
+        self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter
+    ) -> None:
         """Train one stage from ``place`` to its end."""
         config, stage, seed = self.config, self.stages[place.stage], self.config.seed
         past = 0 if config.learning_rate_restarts else sum(s.epochs for s in self.stages[: place.stage])
@@ -142,7 +144,9 @@ class _Training:
             for phase, optimiser in zip(stage.phases, optimisers, strict=True):
                 for group in optimiser.param_groups:
                     group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
-            batches = epoch_batches(len(self.faces), config.batch_size, np.random.default_rng((seed, place.stage, epoch)))
+            batches = epoch_batches(
+                len(self.faces), config.batch_size, np.random.default_rng((seed, place.stage, epoch))
+            )
             for step in range(place.step if epoch == place.epoch else 0, steps):
                 # every step has a random state of its own, so a training that goes on draws the same numbers
                 state = np.random.SeedSequence((seed, place.stage, epoch, step))
@@ -223,8 +227,8 @@ def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:
         train_subjects = sorted(set(everyone) - set(test_subjects))
     if len(train_subjects) < 2:
         raise OmoteError(
-            f"{face_set.path} leaves {len(train_subjects)} people to train on, and omote learns from how several people "
-            "differ; hold out fewer with test_subjects, or prepare faces of more people"
+            f"{face_set.path} leaves {len(train_subjects)} people to train on, and omote learns from how several "
+            "people differ; hold out fewer with test_subjects, or prepare faces of more people"
         )
     return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
 
@@ -238,7 +242,9 @@ def _open_run(run: Path, info: RunInfo, overwrite: bool) -> None:
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
     if (run / "run.json").is_file():
         if read_run_info(run) != info:
-            raise OmoteError(f"{run} was begun with another configuration or face set; choose another folder, or overwrite it")
+            raise OmoteError(
+                f"{run} was begun with another configuration or face set; choose another folder, or overwrite it"
+            )
         return
     if run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise OmoteError(f"{run} exists and is not a run; choose another folder")

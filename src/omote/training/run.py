@@ -1,10 +1,10 @@
 """A run: the folder that holds one training's configuration, weights, log and results.
 
-    run.json               format, configuration as resolved, subjects of both sides, what the face set said of itself
-    weights.safetensors    the trained weights; there once the training is whole
-    checkpoint.*           where to go on; gone once the training is whole
-    tensorboard/           scalars and sample pictures
-    scores.csv, ...        what `omote evaluate` and the pictures add
+run.json               format, configuration as resolved, subjects of both sides, what the face set said of itself
+weights.safetensors    the trained weights; there once the training is whole
+checkpoint.*           where to go on; gone once the training is whole
+tensorboard/           scalars and sample pictures
+scores.csv, ...        what `omote evaluate` and the pictures add
 """
 
 import json
@@ -52,7 +52,9 @@ def write_json(path: Path, content: Any) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write safetensors beside ``path`` and rename them into place."""
     beside = path.with_name(path.name + ".partial")
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside, metadata)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside, metadata
+    )
     os.replace(beside, path)
 
 
@@ -169,13 +171,17 @@ def load(run: str | Path, *, device: str = "cpu") -> Trained:
     info = read_run_info(run)
     weights = run / "weights.safetensors"
     if not weights.is_file():
-        raise OmoteError(f"the training of {run} is not finished; give the same `omote train` command again to go on")
+        raise OmoteError(
+            f"the training of {run} is not finished; give the same `omote train` command again to go on"
+        )
     method = build_method(info)
     try:
         method.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise OmoteError(f"{weights} is damaged or of another network ({reason}); train the run again") from None
+        raise OmoteError(
+            f"{weights} is damaged or of another network ({reason}); train the run again"
+        ) from None
     method.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Trained(run, info, method)
 

@@ -29,7 +29,7 @@ def take_step(
     fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch
 ) -> dict[str, Tensor]:
     """Take one step of every phase, and return the mean of each term over the batch, as "phase/term"."""
-    means = {}
+    means: dict[str, Tensor] = {}
     for phase, optimiser in zip(stage.phases, optimisers, strict=True):
         method.requires_grad_(False)
         for module in phase.trains:

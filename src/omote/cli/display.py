@@ -1,0 +1,57 @@
+"""What the terminal shows while something takes long, and tables."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from omote.training.loop import Progress
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left; gives a function of (done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+@contextmanager
+def training(title: str) -> Iterator[Callable[["Progress"], None]]:
+    """Show the stage, the epoch, the speed and the time left of the stage; a line stays for every stage done."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Bars(*columns, console=console, speed_estimate_period=60) as bars:
+        tasks: dict[int, TaskID] = {}
+        images, since = 0, 0.0
+
+        def show(now: "Progress") -> None:
+            nonlocal images, since
+            if now.stage_number not in tasks:
+                images, since = 0, time.monotonic()
+                name = f"{title}, stage {now.stage_number} of {now.num_stages} ({now.stage})"
+                task = bars.add_task(name, total=now.num_steps, completed=now.step - 1, epoch="", speed="")
+                tasks[now.stage_number] = task
+            images += now.num_images
+            seconds = time.monotonic() - since
+            bars.update(
+                tasks[now.stage_number],
+                completed=now.step,
+                epoch=f"{now.epoch} of {now.num_epochs}",
+                speed=f"{images / seconds:,.0f} images/s" if seconds > 1 else "",
+            )
+
+        yield show

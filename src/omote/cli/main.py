@@ -1,0 +1,449 @@
+"""The command `omote`: it collects arguments, calls the public functions and shows what they return.
+
+Heavy imports stand inside the commands, so that `omote --help` answers at once.
+"""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omote.cli.display import console, counting, errors, training
+from omote.errors import OmoteError
+
+if TYPE_CHECKING:
+    from omote.data.face_set import FaceSet
+    from omote.training.run import Trained
+
+HELP = """Learn what a face expresses, apart from whose face it is, without emotion labels.
+
+The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, then [bold]evaluate[/] it, [bold]embed[/]
+pictures (features out), [bold]swap[/] and [bold]interpolate[/] expressions. [bold]omote demo[/] does all of it on drawn
+faces in a few minutes.
+"""
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+prepare = typer.Typer(help="Make a face set: the faces that everything else reads.", no_args_is_help=True)
+app.add_typer(prepare, name="prepare")
+
+
+class Align(StrEnum):
+    """How a face is cut out."""
+
+    none = "none"
+    eyes = "eyes"
+
+
+To = Annotated[Path, typer.Option("--to", help="Where the result goes.", show_default=False)]
+Faces = Annotated[Path, typer.Argument(help="A face set, made by `omote prepare`.", show_default=False)]
+Run = Annotated[Path, typer.Argument(help="A run, made by `omote train`.", show_default=False)]
+Runs = Annotated[
+    list[Path], typer.Argument(help="One or more runs, made by `omote train`.", show_default=False)
+]
+Size = Annotated[int, typer.Option(help="Side of the faces in pixels: 64 or 128.")]
+Workers = Annotated[int | None, typer.Option(help="Processes; one a core if not given.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Detector = Annotated[
+    Path | None,
+    typer.Option(
+        help="A local copy of the face detector's model (YuNet). Else the file that the environment variable "
+        "OMOTE_DETECTOR names, else it is downloaded once.",
+        show_default=False,
+    ),
+]
+Cropped = Annotated[bool, typer.Option("--cropped", help="The pictures are faces already; detect nothing.")]
+
+
+@prepare.command("folder")
+def prepare_folder(
+    path: Annotated[Path, typer.Argument(help="Folder with photos and videos.", show_default=False)],
+    to: To,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            help='What file names tell, such as "{subject}_{expression}.jpg" or "{subject}/{clip}/{frame}.png"; {} is '
+            "anything. Without it: subject/photo.jpg, subject/clip/frame.jpg, subject/video.mp4.",
+            show_default=False,
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with columns path, subject and maybe clip, frame, expression, use.", show_default=False
+        ),
+    ] = None,
+    map_expression: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Rename an expression, such as 03=neutral; may be given several times.", show_default=False
+        ),
+    ] = None,
+    size: Size = 64,
+    align: Annotated[
+        Align, typer.Option(help="none: the detected square, as in the paper; eyes: eyes level.")
+    ] = Align.none,
+    margin: Annotated[float, typer.Option(help="Share of the square's side added on each side.")] = 0.05,
+    cropped: Cropped = False,
+    detector: Detector = None,
+    fps: Annotated[
+        float | None,
+        typer.Option(help="Frames a second to take of a video; all if not given.", show_default=False),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A name for the source; the folder's if not given.", show_default=False)
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="Terms of the photos, kept with the faces.", show_default=False)
+    ] = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find and cut out the faces of photos and videos."""
+    from omote.data.prepare import prepare_folder as make
+
+    mapping = dict(_pair(text, "--map-expression") for text in map_expression or [])
+    with counting("preparing") as progress:
+        face_set = make(
+            path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
+            margin=margin, cropped=cropped, detector=detector, fps=fps, dataset=dataset, licence=licence,
+            workers=workers, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    _show_face_set(face_set)
+
+
+@prepare.command("drawn")
+def prepare_drawn(
+    to: To,
+    subjects: Annotated[int, typer.Option(help="People.")] = 60,
+    clips: Annotated[int, typer.Option(help="Clips a person, one an expression in turn.")] = 8,
+    mixtures: Annotated[
+        int, typer.Option(help="Further clips a person, of random mixtures, without a label.")
+    ] = 2,
+    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 12,
+    size: Size = 64,
+    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Draw faces whose every factor is known: no photos are needed to begin."""
+    from omote.data.prepare import prepare_drawn as make
+
+    with counting("drawing") as progress:
+        face_set = make(
+            to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
+            workers=workers, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    _show_face_set(face_set)
+
+
+@app.command()
+def train(
+    faces: Faces,
+    to: To,
+    method: Annotated[
+        str | None, typer.Option(help="proposed (the default), conventional or vae.", show_default=False)
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file; see configs/.", show_default=False)
+    ] = None,
+    test_subjects: Annotated[
+        int | None, typer.Option(help="How many people to hold out for testing.", show_default=False)
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs a stage.", show_default=False)] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="The most frames a step.", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, batches, noise and split.", show_default=False)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Any other option, such as options.switch_weight=0; may be given several times. `omote options` lists "
+            "them.",
+            show_default=False,
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the whole configuration and stop.")
+    ] = False,
+) -> None:
+    """Train a method. Stopped (Ctrl-C) and given again, the same command goes on where it was."""
+    from omote.data.face_set import open_face_set
+    from omote.training.config import TrainConfig
+
+    changes: dict[str, Any] = dict(_setting(text) for text in settings or [])
+    given = {"method": method, "test_subjects": test_subjects, "options.epochs": epochs}
+    given |= {"batch_size": batch_size, "seed": seed}
+    changes |= {key: value for key, value in given.items() if value is not None}
+    resolved = TrainConfig.read(config, changes)
+    if dry_run:
+        console.print_json(resolved.model_dump_json())
+        return
+    face_set = open_face_set(faces)
+    from omote.training.loop import train as run_training
+
+    with training(resolved.method) as progress:
+        trained = run_training(face_set, to, resolved, progress=progress, overwrite=overwrite)
+    held_out = len(trained.info.test_subjects)
+    console.print(
+        f"Trained {trained.name} on {len(trained.info.train_subjects)} people, {held_out} held out: {to}"
+    )
+    console.print(f"Next: omote evaluate {to} {faces}")
+
+
+@app.command()
+def options(
+    method: Annotated[str, typer.Argument(help="proposed, conventional or vae.")] = "proposed",
+) -> None:
+    """List every option of a training, with its default."""
+    from pydantic import BaseModel
+    from rich.table import Table
+
+    from omote.training.config import TrainConfig
+
+    resolved = TrainConfig.read(None, {"method": method})
+
+    def rows(model: BaseModel, prefix: str) -> None:
+        for name, field in type(model).model_fields.items():
+            value = getattr(model, name)
+            if not isinstance(value, BaseModel):
+                table.add_row(prefix + name, str(value), field.description)
+
+    table = Table("option", "default", "what it is", box=None)
+    rows(resolved, "")
+    rows(resolved.options, "options.")
+    console.print(table)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    faces: Faces,
+    seeds: Annotated[int, typer.Option(help="Runs of k-means.")] = 100,
+    clusters: Annotated[int, typer.Option(help="k of k-means; the paper's is 9.")] = 9,
+) -> None:
+    """Score a run: clusters of expressions, and how far each code gives the subject away."""
+    from omote.data.face_set import open_face_set
+    from omote.evaluation.run import evaluate_run
+    from omote.training.run import load
+
+    trained, face_set = load(run), open_face_set(faces)
+    with console.status("scoring"):
+        scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds)
+    scores.save(run)
+    _show_scores(scores.table)
+    console.print(f"Saved: {run / 'scores.csv'}")
+
+
+@app.command()
+def embed(
+    run: Run,
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Photos, videos, folders of them; or face sets.", show_default=False)
+    ],
+    to: To,
+    cropped: Cropped = False,
+    detector: Detector = None,
+) -> None:
+    """Write the expression features of pictures as a table: Parquet or CSV, by the suffix of --to."""
+    from omote.export.features import check_table_path, save_table
+    from omote.export.features import embed as features_of
+    from omote.training.run import load
+
+    check_table_path(to)
+    trained = load(run)
+    with counting("embedding") as progress:
+        table, skipped = features_of(trained, inputs, cropped=cropped, detector=detector, progress=progress)
+    save_table(table, to)
+    console.print(f"{len(table)} faces: {to}")
+    for source, frame, reason in skipped.itertuples(index=False):
+        where = source if frame is None or frame != frame else f"{source}, frame {frame}"
+        errors.print(f"left out: {where}: {reason}")
+
+
+Photos = Annotated[list[Path] | None, typer.Option(show_default=False)]
+Credit = Annotated[str | None, typer.Option(help="A line below the picture.", show_default=False)]
+FromFaces = Annotated[
+    Path | None, typer.Option("--faces", help="A face set to choose the examples from.", show_default=False)
+]
+OfPeople = Annotated[
+    str, typer.Option("--people", help="With --faces: train or test, the people the run held out, or all.")
+]
+
+
+@app.command()
+def swap(
+    runs: Runs,
+    to: To,
+    faces: FromFaces = None,
+    people: OfPeople = "all",
+    identity: Annotated[list[Path] | None, typer.Option(help="A photo of who; several may be given.")] = None,
+    expression: Annotated[
+        list[Path] | None, typer.Option(help="A photo of which expression; several.")
+    ] = None,
+    cropped: Cropped = False,
+    detector: Detector = None,
+    credit: Credit = None,
+) -> None:
+    """Draw the paper's Figure 4: every expression on every face. From a face set, or from photos."""
+    from omote.figures.examples import choose_examples
+    from omote.figures.picture import save_picture
+    from omote.figures.swap import swap_grid
+
+    models = _load_all(runs)
+    if faces is not None and not (identity or expression):
+        face_set, subjects = _faces_and_people(faces, models[0], people)
+        who, which = choose_examples(face_set, subjects)
+        columns, rows = face_set.faces[who], face_set.faces[which]
+    elif identity and expression and faces is None:
+        columns = _faces_of_photos(identity, models[0], cropped, detector)
+        rows = _faces_of_photos(expression, models[0], cropped, detector)
+    else:
+        raise OmoteError(
+            "give either --faces with a face set, or photos with both --identity and --expression"
+        )
+    save_picture(swap_grid(models, columns, rows, credit=credit), to)
+    console.print(f"Drawn: {to}")
+
+
+@app.command()
+def interpolate(
+    runs: Runs,
+    to: To,
+    faces: FromFaces = None,
+    people: OfPeople = "all",
+    source: Annotated[Path | None, typer.Option(help="A photo to begin with.", show_default=False)] = None,
+    target: Annotated[Path | None, typer.Option(help="A photo to end with.", show_default=False)] = None,
+    steps: Annotated[int, typer.Option(help="Pictures, both ends counted.")] = 9,
+    cropped: Cropped = False,
+    detector: Detector = None,
+    credit: Credit = None,
+) -> None:
+    """Draw the paper's Figure 5: from one expression to another in equal steps, on the first face."""
+    from omote.figures.examples import choose_pairs
+    from omote.figures.interpolate import interpolation_strip
+    from omote.figures.picture import save_picture
+
+    models = _load_all(runs)
+    if faces is not None and not (source or target):
+        face_set, subjects = _faces_and_people(faces, models[0], people)
+        begin, end = choose_pairs(face_set, subjects)
+        sources, targets = face_set.faces[begin], face_set.faces[end]
+    elif source and target and faces is None:
+        sources = _faces_of_photos([source], models[0], cropped, detector)
+        targets = _faces_of_photos([target], models[0], cropped, detector)
+    else:
+        raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
+    save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
+    console.print(f"Drawn: {to}")
+
+
+@app.command()
+def demo(
+    to: Annotated[Path, typer.Option("--to", help="Folder for faces, runs and pages.")] = Path("demo"),
+) -> None:
+    """Do all of it on drawn faces in a few minutes, and write a page about it."""
+    from omote.cli.demo import run_demo
+
+    page = run_demo(to)
+    console.print(f"Open {page} in a browser.")
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence and exit code 1, Ctrl-C is exit code 130."""
+    try:
+        app()
+    except OmoteError as error:
+        errors.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise OmoteError(f'{option} was given "{text}"; it takes NAME=VALUE')
+    return name, value
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]), else taken as text."""
+    import tomllib
+
+    key, value = _pair(text, "--set")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def _load_all(runs: list[Path]) -> "list[Trained]":
+    from omote.training.run import load
+
+    return [load(run) for run in runs]
+
+
+def _faces_and_people(faces: Path, trained: "Trained", people: str) -> "tuple[FaceSet, list[str]]":
+    from omote.data.face_set import open_face_set
+
+    face_set = open_face_set(faces)
+    groups = {
+        "train": trained.info.train_subjects,
+        "test": trained.info.test_subjects,
+        "all": face_set.subjects,
+    }
+    if people not in groups:
+        raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
+    if not groups[people]:
+        raise OmoteError(f"{trained.path} has no {people} people; give --people all")
+    return face_set, groups[people]
+
+
+def _faces_of_photos(photos: list[Path], trained: "Trained", cropped: bool, detector: Path | None) -> Any:
+    from omote.export.features import faces_of
+
+    with faces_of(photos, trained, cropped=cropped, detector=detector) as face_set:
+        skipped = face_set.skipped()
+        if len(skipped):
+            first = skipped.iloc[0]
+            raise OmoteError(f"{first['source']} cannot be used: {first['reason']}")
+        return face_set.faces[:].copy()
+
+
+def _show_face_set(face_set: "FaceSet") -> None:
+    counts = face_set.about["counts"]
+    console.print(
+        f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px"
+    )
+    for name, content in counts.items():
+        if isinstance(content, dict) and content:
+            console.print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
+    skipped = face_set.skipped()
+    if len(skipped):
+        console.print(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
+
+
+def _show_scores(table: Any) -> None:
+    from rich.table import Table
+
+    shown = Table("people", "code", "score", "value", "deviation", "chance", box=None)
+    for row in table.itertuples(index=False):
+        value = row.reason if row.value != row.value else f"{row.value:.4f}"
+        deviation, chance = ("" if x != x else f"{x:.4f}" for x in (row.deviation, row.chance))
+        shown.add_row(row.people, row.code, row.score, value, deviation, chance)
+    console.print(shown)

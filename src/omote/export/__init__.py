@@ -1,0 +1,1 @@
+"""What leaves omote: features as tables."""

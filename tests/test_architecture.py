@@ -1,0 +1,111 @@
+"""Imports go one way, the README's map names every file, and everything in docs/paper_map.md exists."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import omote
+from omote.methods.registry import METHODS
+from omote.training.config import TrainConfig
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "src/omote").rglob("*.py"))
+# each may import from itself and from those before it; figures and export are side by side
+ORDER = [
+    "errors",
+    "data",
+    "models",
+    "objectives",
+    "methods",
+    "training",
+    "evaluation",
+    "figures export",
+    "cli app",
+]
+PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
+
+
+def test_imports_go_one_way() -> None:
+    for path in SOURCES:
+        module = path.relative_to(ROOT / "src/omote").parts[0].removesuffix(".py")
+        if module == "__init__":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                if name.startswith("omote."):
+                    used = name.split(".")[1]
+                    assert used == module or PLACE[used] < PLACE[module], f"{path} imports {name}"
+
+
+def test_data_needs_no_torch() -> None:
+    code = "import sys, omote.data.prepare, omote.data.drawn; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_asking_for_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, omote.cli.main\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'sklearn', 'matplotlib', 'cv2', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_there_and_listed() -> None:
+    assert sorted(omote.__all__) == sorted(omote._WHERE)
+    for name in omote.__all__:
+        assert getattr(omote, name) is not None
+
+
+def test_the_readme_has_every_file() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    files = [path for path in SOURCES if path.name != "__init__.py"]
+    files += [
+        path
+        for folder in ("benchmarks", "configs", "docs")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.is_file()
+    ]
+    missing = [
+        path.name for path in files if path.suffix in (".py", ".md", ".toml") and path.name not in text
+    ]
+    assert not missing
+    listed = re.findall(r"([a-z_0-9]+\.(?:py|toml|md))\b", text)
+    everywhere = {path.name for path in ROOT.rglob("*.*") if ".venv" not in path.parts}
+    assert set(listed) <= everywhere
+
+
+def _exists(target: str) -> bool:
+    parts = target.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[cut:]:
+            found = getattr(found, name)
+        return True
+    return False
+
+
+def test_the_paper_map_names_what_exists_and_every_option() -> None:
+    text = (ROOT / "docs/paper_map.md").read_text(encoding="utf-8")
+    names = re.findall(r"`([^`]+)`", text)
+    for name in names:
+        if name.startswith("omote."):
+            assert _exists(name), name
+        elif name.startswith("tests/"):
+            path, _, test = name.partition("::")
+            assert (ROOT / path).is_file(), name
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8") or not test, name
+    options = {f"options.{name}" for method in METHODS.values() for name in method.Options.model_fields}
+    options |= set(TrainConfig.model_fields) - {"method", "options", "seed", "device", "precision"}
+    named = {name.split(" ")[0] for name in names}
+    assert options <= named, options - named
+    unknown = {name for name in named if name.startswith("options.")} - options
+    assert not unknown
