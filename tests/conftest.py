@@ -1,9 +1,18 @@
 """Fixtures for all tests."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from omote.data.face_set import FaceSet
+from omote.data.prepare import prepare_drawn
+from omote.training.config import TrainConfig
+from omote.training.loop import train
+from omote.training.run import Trained
+
+Configure = Callable[..., TrainConfig]
 
 SHARED = Path(os.environ.get("OMOTE_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -32,3 +41,34 @@ def london(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the London Set in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
+    """5 drawn people, 2 clips each, 40 frames."""
+    folder = tmp_path_factory.mktemp("faces")
+    return prepare_drawn(folder / "drawn", subjects=5, clips=2, mixtures=0, frames=4, workers=1)
+
+
+@pytest.fixture(scope="session")
+def configure() -> Configure:
+    """A function of changes to a small and quick configuration; "options__epochs" stands for "options.epochs"."""
+
+    def read(**changes: object) -> TrainConfig:
+        small = {"options.epochs": 2, "options.width": 8, "options.latent_size": 8, "batch_size": 12}
+        changes = {key.replace("__", "."): value for key, value in changes.items()}
+        return TrainConfig.read(None, {**small, "test_subjects": 1, "precision": "32-true", **changes})
+
+    return read
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A folder that is not there yet."""
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def trained(faces: FaceSet, run: Path, configure: Configure) -> Trained:
+    """`proposed`, trained for an epoch a stage."""
+    return train(faces, run, configure(method="proposed", options__epochs=1))

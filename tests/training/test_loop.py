@@ -21,7 +21,7 @@ from omote.methods.registry import METHODS
 from omote.training import loop, step
 from omote.training.loop import Progress, train
 from omote.training.run import load, read_run_info
-from tests.training.conftest import Configure
+from tests.conftest import Configure
 
 
 def weights(run: Path) -> dict[str, Tensor]:

@@ -9,14 +9,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.training.loop import train
 from omote.training.run import Trained, load
-from tests.training.conftest import Configure
-
-
-@pytest.fixture
-def trained(faces: FaceSet, run: Path, configure: Configure) -> Trained:
-    return train(faces, run, configure(method="proposed", options__epochs=1))
 
 
 def test_a_loaded_run_gives_what_the_trained_one_gave(trained: Trained, faces: FaceSet) -> None:

@@ -16,6 +16,11 @@ console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def say(text: str, to: Console = console) -> None:
+    """Print a line as it is: brackets in a path are no markup, and a long path is not broken."""
+    to.print(text, soft_wrap=True, markup=False)
+
+
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; gives a function of (done, total)."""

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omote.cli.display import console, counting, errors, training
+from omote.cli.display import console, counting, errors, say, training
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
     from omote.training.run import Trained
 
-HELP = """Learn what a face expresses, apart from whose face it is, without emotion labels.
-
-The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, then [bold]evaluate[/] it, [bold]embed[/]
-pictures (features out), [bold]swap[/] and [bold]interpolate[/] expressions. [bold]omote demo[/] does all of it on drawn
-faces in a few minutes.
-"""
+HELP = (
+    "Learn what a face expresses, apart from whose face it is, without emotion labels.\n\n"
+    "The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, [bold]evaluate[/] it, then "
+    "[bold]embed[/] pictures (features out), [bold]swap[/] and [bold]interpolate[/] expressions. "
+    "[bold]omote demo[/] does all of it on drawn faces in a few minutes."
+)
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
@@ -195,10 +195,10 @@ def train(
     with training(resolved.method) as progress:
         trained = run_training(face_set, to, resolved, progress=progress, overwrite=overwrite)
     held_out = len(trained.info.test_subjects)
-    console.print(
+    say(
         f"Trained {trained.name} on {len(trained.info.train_subjects)} people, {held_out} held out: {to}"
     )
-    console.print(f"Next: omote evaluate {to} {faces}")
+    say(f"Next: omote evaluate {to} {faces}")
 
 
 @app.command()
@@ -242,7 +242,7 @@ def evaluate(
         scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds)
     scores.save(run)
     _show_scores(scores.table)
-    console.print(f"Saved: {run / 'scores.csv'}")
+    say(f"Saved: {run / 'scores.csv'}")
 
 
 @app.command()
@@ -265,10 +265,10 @@ def embed(
     with counting("embedding") as progress:
         table, skipped = features_of(trained, inputs, cropped=cropped, detector=detector, progress=progress)
     save_table(table, to)
-    console.print(f"{len(table)} faces: {to}")
+    say(f"{len(table)} faces: {to}")
     for source, frame, reason in skipped.itertuples(index=False):
         where = source if frame is None or frame != frame else f"{source}, frame {frame}"
-        errors.print(f"left out: {where}: {reason}")
+        say(f"left out: {where}: {reason}", to=errors)
 
 
 Photos = Annotated[list[Path] | None, typer.Option(show_default=False)]
@@ -313,7 +313,7 @@ def swap(
             "give either --faces with a face set, or photos with both --identity and --expression"
         )
     save_picture(swap_grid(models, columns, rows, credit=credit), to)
-    console.print(f"Drawn: {to}")
+    say(f"Drawn: {to}")
 
 
 @app.command()
@@ -345,7 +345,7 @@ def interpolate(
     else:
         raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
     save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
-    console.print(f"Drawn: {to}")
+    say(f"Drawn: {to}")
 
 
 @app.command()
@@ -356,7 +356,7 @@ def demo(
     from omote.cli.demo import run_demo
 
     page = run_demo(to)
-    console.print(f"Open {page} in a browser.")
+    say(f"Open {page} in a browser.")
 
 
 def main() -> None:
@@ -364,14 +364,8 @@ def main() -> None:
     try:
         app()
     except OmoteError as error:
-        errors.print(f"[bold red]error:[/] {_plain(str(error))}", soft_wrap=True)
+        say(f"error: {error}", to=errors)
         sys.exit(1)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -427,15 +421,15 @@ def _faces_of_photos(photos: list[Path], trained: "Trained", cropped: bool, dete
 
 def _show_face_set(face_set: "FaceSet") -> None:
     counts = face_set.about["counts"]
-    console.print(
+    say(
         f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px"
     )
     for name, content in counts.items():
         if isinstance(content, dict) and content:
-            console.print(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
+            say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
     skipped = face_set.skipped()
     if len(skipped):
-        console.print(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
+        say(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
 
 
 def _show_scores(table: Any) -> None:

@@ -1,0 +1,138 @@
+"""The whole path through the command line, on made faces; and what a mistake looks like."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from omote.cli.main import app, main
+from omote.data.face_set import FaceSet, open_face_set
+from omote.errors import OmoteError
+from omote.training.run import Trained, read_run_info
+
+COMMANDS = ["prepare", "train", "options", "evaluate", "embed", "swap", "interpolate", "demo"]
+SMALL = ["--epochs", "1", "--set", "options.width=8", "--set", "options.latent_size=8", "--batch-size", "16"]
+
+
+def omote(*arguments: object) -> str:
+    """Run a command in this process; return what it printed. An OmoteError passes through."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_whole_path_from_drawn_faces_to_pictures(tmp_path: Path) -> None:
+    faces, run = tmp_path / "faces", tmp_path / "run"
+    printed = omote(
+        "prepare", "drawn", "--to", faces, "--subjects", 5, "--frames", 4, "--mixtures", 0, "--workers", 1
+    )
+    assert "160 faces of 5 people, 64 px" in printed
+    omote("train", faces, "--to", run, "--method", "proposed", "--test-subjects", 2, *SMALL)
+    assert len(read_run_info(run).test_subjects) == 2
+    printed = omote("evaluate", run, faces, "--seeds", 2)
+    assert "accuracy" in printed
+    scores = pd.read_csv(run / "scores.csv")
+    assert set(scores["people"]) == {"train", "test"}
+    omote("embed", run, faces, "--to", tmp_path / "features.parquet")
+    table = pd.read_parquet(tmp_path / "features.parquet")
+    assert len(table) == 160
+    omote("swap", run, "--faces", faces, "--people", "test", "--to", tmp_path / "swap.png")
+    omote("interpolate", run, "--faces", faces, "--to", tmp_path / "strip.png", "--steps", 5)
+    for name in ("swap.png", "strip.png"):
+        with Image.open(tmp_path / name) as image:
+            assert min(image.size) > 64
+
+
+def test_pictures_from_single_photos(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    for i in range(2):
+        Image.fromarray(np.asarray(faces.faces[i])).save(tmp_path / f"{i}.png")
+    one, two = tmp_path / "0.png", tmp_path / "1.png"
+    omote(
+        "swap", trained.path, "--identity", one, "--expression", two, "--cropped", "--to", tmp_path / "s.png"
+    )
+    omote(
+        "interpolate", trained.path, "--source", one, "--target", two, "--cropped", "--to", tmp_path / "i.png"
+    )
+    assert (tmp_path / "s.png").is_file()
+    assert (tmp_path / "i.png").is_file()
+
+
+def test_a_folder_of_photos_is_prepared_with_pattern_and_map(faces: FaceSet, tmp_path: Path) -> None:
+    for i in range(4):
+        Image.fromarray(np.asarray(faces.faces[i])).save(tmp_path / f"p{i // 2}_{i % 2}.png")
+    arguments = ["--pattern", "{subject}_{expression}.png", "--map-expression", "0=neutral", "--cropped"]
+    printed = omote("prepare", "folder", tmp_path, "--to", tmp_path / "set", *arguments, "--workers", 1)
+    assert "4 faces of 2 people" in printed
+    assert open_face_set(tmp_path / "set").frames["expression"].tolist() == ["neutral", "1"] * 2
+
+
+def test_a_dry_run_prints_the_whole_configuration_and_makes_nothing(faces: FaceSet, tmp_path: Path) -> None:
+    printed = omote(
+        "train", faces.path, "--to", tmp_path / "run", "--dry-run", "--set", "options.switch_weight=3"
+    )
+    assert '"switch_weight": 3.0' in printed
+    assert '"learning_rate_decay": 0.95' in printed
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    assert "Usage" in omote(command, "--help")
+
+
+def test_the_options_are_listed_with_their_meaning() -> None:
+    printed = omote("options", "proposed")
+    assert "options.switch_weight" in printed
+    assert "gamma" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nowhere", "--to", "run"], "nowhere"),
+        (["train", "nowhere", "--to", "run", "--set", "epochs"], "takes NAME=VALUE"),
+        (["train", "nowhere", "--to", "run", "--set", "options.colour=red"], "is not an option"),
+        (["evaluate", "nowhere", "nowhere"], "is not a run"),
+        (["embed", "nowhere", "a.jpg", "--to", "table.xlsx"], "must end in .parquet or .csv"),
+        (["swap", "nowhere", "--to", "a.png"], "is not a run"),
+        (["prepare", "folder", "nowhere", "--to", "faces"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_sentence_without_a_traceback(
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["omote", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    printed = capsys.readouterr().err
+    assert "error:" in printed
+    assert message in " ".join(printed.split())
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_need_faces_or_photos_not_both(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    for more in ([], ["--faces", faces.path, "--identity", "a.png"], ["--identity", "a.png"]):
+        with pytest.raises(OmoteError, match="give either --faces"):
+            omote("swap", trained.path, "--to", tmp_path / "a.png", *more)
+    with pytest.raises(OmoteError, match="it takes train, test or all"):
+        omote("swap", trained.path, "--faces", faces.path, "--people", "nobody", "--to", tmp_path / "a.png")
+
+
+def test_the_installed_command_answers(tmp_path: Path) -> None:
+    code = "from omote.cli.main import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert "prepare" in done.stdout
