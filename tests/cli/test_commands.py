@@ -1,19 +1,25 @@
 """The whole path through the command line, on made faces; and what a mistake looks like."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from torch import Tensor
 from typer.testing import CliRunner
 
 from omote.cli.main import app, main
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
+from omote.training import loop
 from omote.training.run import Trained, read_run_info
+from omote.training.step import take_step
 
 COMMANDS = ["prepare", "train", "options", "evaluate", "embed", "swap", "interpolate", "demo"]
 SMALL = ["--epochs", "1", "--set", "options.width=8", "--set", "options.latent_size=8", "--batch-size", "16"]
@@ -122,6 +128,26 @@ def test_a_mistake_is_one_sentence_without_a_traceback(
     assert message in " ".join(printed.split())
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_says_that_the_training_is_saved_and_the_same_command_goes_on(
+    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = take_step
+
+    def interrupted(*arguments: Any) -> dict[str, Tensor]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return original(*arguments)
+
+    command = [str(x) for x in ("train", faces.path, "--to", tmp_path / "run", "--method", "vae", *SMALL)]
+    with monkeypatch.context() as context:
+        context.setattr(loop, "take_step", interrupted)
+        result = CliRunner().invoke(app, command)
+    assert result.exit_code == 130
+    assert "The same command goes on" in result.output
+    assert (tmp_path / "run" / "checkpoint.safetensors").is_file()
+    omote(*command)
+    assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
 def test_pictures_need_faces_or_photos_not_both(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:

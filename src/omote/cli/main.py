@@ -23,6 +23,8 @@ HELP = (
     "[bold]embed[/] pictures (features out), [bold]swap[/] and [bold]interpolate[/] expressions. "
     "[bold]omote demo[/] does all of it on drawn faces in a few minutes."
 )
+INTERRUPTED = 130  # what a shell expects after Ctrl-C
+
 app = typer.Typer(
     help=HELP,
     no_args_is_help=True,
@@ -192,12 +194,14 @@ def train(
     face_set = open_face_set(faces)
     from omote.training.loop import train as run_training
 
-    with training(resolved.method) as progress:
-        trained = run_training(face_set, to, resolved, progress=progress, overwrite=overwrite)
+    try:
+        with training(resolved.method) as progress:
+            trained = run_training(face_set, to, resolved, progress=progress, overwrite=overwrite)
+    except KeyboardInterrupt:
+        say("Stopped. The same command goes on where it was saved.", to=errors)
+        raise typer.Exit(INTERRUPTED) from None
     held_out = len(trained.info.test_subjects)
-    say(
-        f"Trained {trained.name} on {len(trained.info.train_subjects)} people, {held_out} held out: {to}"
-    )
+    say(f"Trained {trained.name} on {len(trained.info.train_subjects)} people, {held_out} held out: {to}")
     say(f"Next: omote evaluate {to} {faces}")
 
 
@@ -360,7 +364,7 @@ def demo(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one sentence and exit code 1, Ctrl-C is exit code 130."""
+    """Run the command line; a user's mistake is one sentence and exit code 1."""
     try:
         app()
     except OmoteError as error:
@@ -421,9 +425,7 @@ def _faces_of_photos(photos: list[Path], trained: "Trained", cropped: bool, dete
 
 def _show_face_set(face_set: "FaceSet") -> None:
     counts = face_set.about["counts"]
-    say(
-        f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px"
-    )
+    say(f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px")
     for name, content in counts.items():
         if isinstance(content, dict) and content:
             say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
