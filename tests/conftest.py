@@ -57,7 +57,9 @@ def configure() -> Configure:
     def read(**changes: object) -> TrainConfig:
         small = {"options.epochs": 2, "options.width": 8, "options.latent_size": 8, "batch_size": 12}
         changes = {key.replace("__", "."): value for key, value in changes.items()}
-        return TrainConfig.read(None, {**small, "test_subjects": 1, "precision": "32-true", **changes})
+        return TrainConfig.read(
+            None, {**small, "test_subjects": 1, "device": "cpu", "precision": "32-true", **changes}
+        )
 
     return read
 

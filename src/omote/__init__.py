@@ -1,8 +1,8 @@
 """omote: expression features of faces, apart from whose face it is, learned without emotion labels.
 
-    faces = omote.prepare_drawn("faces", subjects=20)
+    faces = omote.prepare("photos", "faces")
     trained = omote.train(faces, "run", omote.TrainConfig(method="proposed", test_subjects=3))
-    omote.evaluate_run(trained, faces).table
+    omote.evaluate(trained, faces).table
 
 Everything here is imported when it is first used, so that `import omote` takes no time.
 """
@@ -12,35 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet, open_face_set
-    from omote.data.prepare import prepare_drawn, prepare_folder
+    from omote.data.prepare import prepare_drawn
+    from omote.data.prepare import prepare_folder as prepare
     from omote.errors import OmoteError
-    from omote.evaluation.protocol import Codes, Scores, evaluate
-    from omote.evaluation.run import evaluate_run
+    from omote.evaluation.protocol import Codes, Scores
+    from omote.evaluation.protocol import evaluate as evaluate_codes
+    from omote.evaluation.run import evaluate_run as evaluate
     from omote.export.features import embed, features
-    from omote.figures.interpolate import interpolation_strip
-    from omote.figures.swap import swap_grid
+    from omote.figures.interpolate import interpolation_strip as interpolate
+    from omote.figures.swap import swap_grid as swap
     from omote.training.config import TrainConfig
     from omote.training.loop import train
     from omote.training.run import Trained, load
 
-_WHERE = {
-    "Codes": "omote.evaluation.protocol",
-    "FaceSet": "omote.data.face_set",
-    "OmoteError": "omote.errors",
-    "Scores": "omote.evaluation.protocol",
-    "TrainConfig": "omote.training.config",
-    "Trained": "omote.training.run",
-    "embed": "omote.export.features",
-    "evaluate": "omote.evaluation.protocol",
-    "evaluate_run": "omote.evaluation.run",
-    "features": "omote.export.features",
-    "interpolation_strip": "omote.figures.interpolate",
-    "load": "omote.training.run",
-    "open_face_set": "omote.data.face_set",
-    "prepare_drawn": "omote.data.prepare",
-    "prepare_folder": "omote.data.prepare",
-    "swap_grid": "omote.figures.swap",
-    "train": "omote.training.loop",
+__version__ = "0.1.0"
+
+_WHERE = {  # public name -> module and name there
+    "Codes": ("omote.evaluation.protocol", "Codes"),
+    "FaceSet": ("omote.data.face_set", "FaceSet"),
+    "OmoteError": ("omote.errors", "OmoteError"),
+    "Scores": ("omote.evaluation.protocol", "Scores"),
+    "TrainConfig": ("omote.training.config", "TrainConfig"),
+    "Trained": ("omote.training.run", "Trained"),
+    "embed": ("omote.export.features", "embed"),
+    "evaluate": ("omote.evaluation.run", "evaluate_run"),
+    "evaluate_codes": ("omote.evaluation.protocol", "evaluate"),
+    "features": ("omote.export.features", "features"),
+    "interpolate": ("omote.figures.interpolate", "interpolation_strip"),
+    "load": ("omote.training.run", "load"),
+    "open_face_set": ("omote.data.face_set", "open_face_set"),
+    "prepare": ("omote.data.prepare", "prepare_folder"),
+    "prepare_drawn": ("omote.data.prepare", "prepare_drawn"),
+    "swap": ("omote.figures.swap", "swap_grid"),
+    "train": ("omote.training.loop", "train"),
 }
 __all__ = [
     "Codes",
@@ -51,14 +55,14 @@ __all__ = [
     "Trained",
     "embed",
     "evaluate",
-    "evaluate_run",
+    "evaluate_codes",
     "features",
-    "interpolation_strip",
+    "interpolate",
     "load",
     "open_face_set",
+    "prepare",
     "prepare_drawn",
-    "prepare_folder",
-    "swap_grid",
+    "swap",
     "train",
 ]
 
@@ -66,7 +70,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'omote' has no attribute '{name}'")
-    return getattr(import_module(_WHERE[name]), name)
+    module, attribute = _WHERE[name]
+    return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

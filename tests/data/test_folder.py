@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from omote.data.clips import Clip, Listing
-from omote.data.importers import IMPORTERS
 from omote.data.importers.folder import list_folder
 from omote.errors import OmoteError
 
@@ -233,7 +232,3 @@ def test_a_manifest_that_is_missing_or_goes_with_a_pattern_is_an_error(tmp_path:
         list_folder(tmp_path, manifest=tmp_path / "none.csv")
     with pytest.raises(OmoteError, match="Give one of them"):
         list_folder(tmp_path, manifest=tmp_path / "none.csv", pattern="{subject}")
-
-
-def test_the_importers_are_a_plain_table() -> None:
-    assert IMPORTERS["folder"] is list_folder

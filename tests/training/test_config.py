@@ -45,6 +45,9 @@ def test_a_written_configuration_reads_back_as_it_was() -> None:
         ("test_subjects = -1", "0 or more"),
         ("[options]\nepochs = 0.5", "epochs"),
         ("options = 3", "options"),
+        ('test_subjects = "ann"', "or a list of their names"),
+        ("test_subjects = true", "or a list of their names"),
+        ('method = ["vae"]', "is not known"),
         ("method = ", "is not a TOML file"),
     ],
 )

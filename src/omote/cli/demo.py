@@ -3,6 +3,7 @@
 Its settings are small, so that it ends in minutes on two cores; the paper's are the defaults of `omote train`.
 """
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from omote.figures.space import expression_map
 from omote.figures.swap import swap_grid
 from omote.training.config import TrainConfig
 from omote.training.loop import train
-from omote.training.run import Trained, load
+from omote.training.run import Trained, load, read_run_info
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
 EPOCHS = {"vae": 18, "conventional": 9, "proposed": 9}  # vae has one stage, the others two
@@ -36,12 +37,14 @@ SETTINGS: dict[str, Any] = {
     "options.learning_rate": 2e-3,
 }
 
+SWAP_ROWS = 5
+
 INTRODUCTION = (
     "Each method below saw the same drawn faces, with nothing but a number for who each face is, and no word about "
     "expressions. It had to find by itself what changes in a face while the person stays the same.",
     "vae compresses every face into one code, and knows of nobody: its code is full of who the face is. conventional "
     "and proposed learn two codes, one of who it is and one of its expression; proposed adds a discriminator, and asks "
-    "that an expression put on another person's face reads back as the same expression (Kanou & Nagao, 2021).",
+    "that an expression put on another person's face reads back as the same expression (Kanou & Nagao).",
     "This is a demonstration in minutes, on a small network and few faces, not a result.",
 )
 
@@ -84,22 +87,29 @@ def run_demo(to: Path) -> Path:
 
 def _faces(path: Path, timings: dict[str, float]) -> FaceSet:
     if path.exists():
-        return open_face_set(path)
+        face_set = open_face_set(path)
+        if FACES.items() <= face_set.about["options"].items():
+            return face_set
     with _timed("drawing faces", timings), counting("drawing faces") as progress:
-        return prepare_drawn(path, progress=progress, **FACES)
+        return prepare_drawn(path, progress=progress, overwrite=path.exists(), **FACES)
 
 
 def _trained(run: Path, method: str, face_set: FaceSet, timings: dict[str, float]) -> Trained:
-    if (run / "weights.safetensors").is_file():
-        return load(run)
     config = TrainConfig.read(None, {"method": method, "options.epochs": EPOCHS[method], **SETTINGS})
+    other = False  # whether an earlier demo with other settings left the run
+    if run.exists():
+        before = read_run_info(run)
+        as_asked = before.config.model_copy(update={"device": config.device, "precision": config.precision})
+        other = as_asked != config or before.face_set != face_set.about
+        if not other and (run / "weights.safetensors").is_file():
+            return load(run)
     with _timed(f"training {method}", timings), training(method) as progress:
-        return train(face_set, run, config, progress=progress)
+        return train(face_set, run, config, progress=progress, overwrite=other)
 
 
 def _pictures(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Picture]:
     held_out = runs[0].info.test_subjects
-    examples = choose_examples(face_set, held_out, expressions=5)
+    examples = choose_examples(face_set, held_out, expressions=SWAP_ROWS)
     sources, targets = choose_pairs(face_set, held_out)
     faces = face_set.faces
     swap = swap_grid(runs, faces[examples.identity], faces[examples.expression])
@@ -133,19 +143,23 @@ def _pictures(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Picture]
 
 def _commands(to: Path) -> list[str]:
     """Return what gives the same by hand."""
+
+    def quoted(*names: str) -> str:
+        return " ".join(shlex.quote(str(to / name)) for name in names)
+
     drawn = " ".join(f"--{name} {value}" for name, value in FACES.items())
     settings = " ".join(f"--set {key}={value}" for key, value in SETTINGS.items())
-    lines = [f"omote prepare drawn --to {to}/faces {drawn}"]
+    lines = [f"omote prepare drawn --to {quoted('faces')} {drawn}"]
     for method, epochs in EPOCHS.items():
         lines += [
-            f"omote train {to}/faces --to {to}/{method} --method {method} --epochs {epochs} {settings}",
-            f"omote evaluate {to}/{method} {to}/faces",
+            f"omote train {quoted('faces')} --to {quoted(method)} --method {method} --epochs {epochs} {settings}",
+            f"omote evaluate {quoted(method, 'faces')}",
         ]
-    runs = " ".join(f"{to}/{method}" for method in EPOCHS)
+    chosen = f"{quoted(*EPOCHS)} --faces {quoted('faces')} --people test"
     return [
         *lines,
-        f"omote swap {runs} --faces {to}/faces --people test --to swap.png",
-        f"omote interpolate {runs} --faces {to}/faces --people test --to interpolation.png",
+        f"omote swap {chosen} --expressions {SWAP_ROWS} --to {quoted('swap.png')}",
+        f"omote interpolate {chosen} --to {quoted('interpolation.png')}",
     ]
 
 

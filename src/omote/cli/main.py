@@ -63,6 +63,17 @@ Detector = Annotated[
 Cropped = Annotated[bool, typer.Option("--cropped", help="The pictures are faces already; detect nothing.")]
 
 
+@app.callback()
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        from omote import __version__
+
+        say(__version__)
+        raise typer.Exit
+
+
 @prepare.command("folder")
 def prepare_folder(
     path: Annotated[Path, typer.Argument(help="Folder with photos and videos.", show_default=False)],
@@ -156,7 +167,10 @@ def train(
         Path | None, typer.Option(help="A TOML file; see configs/.", show_default=False)
     ] = None,
     test_subjects: Annotated[
-        int | None, typer.Option(help="How many people to hold out for testing.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Whom to hold out for testing: how many people, or names: ann,bob.", show_default=False
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs a stage.", show_default=False)] = None,
     batch_size: Annotated[
@@ -184,7 +198,9 @@ def train(
     from omote.training.config import TrainConfig
 
     changes: dict[str, Any] = dict(_setting(text) for text in settings or [])
-    given = {"method": method, "test_subjects": test_subjects, "options.epochs": epochs}
+    given: dict[str, Any] = {"method": method, "options.epochs": epochs}
+    if test_subjects is not None:
+        given["test_subjects"] = int(test_subjects) if test_subjects.isdecimal() else test_subjects.split(",")
     given |= {"batch_size": batch_size, "seed": seed}
     changes |= {key: value for key, value in given.items() if value is not None}
     resolved = TrainConfig.read(config, changes)
@@ -198,7 +214,8 @@ def train(
         with training(resolved.method) as progress:
             trained = run_training(face_set, to, resolved, progress=progress, overwrite=overwrite)
     except KeyboardInterrupt:
-        say("Stopped. The same command goes on where it was saved.", to=errors)
+        but = ", without --overwrite," if overwrite else ""
+        say(f"Stopped. The same command{but} goes on where it was saved.", to=errors)
         raise typer.Exit(INTERRUPTED) from None
     held_out = len(trained.info.test_subjects)
     say(f"Trained {trained.name} on {len(trained.info.train_subjects)} people, {held_out} held out: {to}")
@@ -275,7 +292,6 @@ def embed(
         say(f"left out: {where}: {reason}", to=errors)
 
 
-Photos = Annotated[list[Path] | None, typer.Option(show_default=False)]
 Credit = Annotated[str | None, typer.Option(help="A line below the picture.", show_default=False)]
 FromFaces = Annotated[
     Path | None, typer.Option("--faces", help="A face set to choose the examples from.", show_default=False)
@@ -291,6 +307,10 @@ def swap(
     to: To,
     faces: FromFaces = None,
     people: OfPeople = "all",
+    expressions: Annotated[
+        int | None,
+        typer.Option(help="With --faces: rows; one an expression if not given.", show_default=False),
+    ] = None,
     identity: Annotated[list[Path] | None, typer.Option(help="A photo of who; several may be given.")] = None,
     expression: Annotated[
         list[Path] | None, typer.Option(help="A photo of which expression; several.")
@@ -301,17 +321,18 @@ def swap(
 ) -> None:
     """Draw the paper's Figure 4: every expression on every face. From a face set, or from photos."""
     from omote.figures.examples import choose_examples
-    from omote.figures.picture import save_picture
+    from omote.figures.picture import check_picture_path, save_picture
     from omote.figures.swap import swap_grid
 
+    check_picture_path(to)
     models = _load_all(runs)
     if faces is not None and not (identity or expression):
-        face_set, subjects = _faces_and_people(faces, models[0], people)
-        who, which = choose_examples(face_set, subjects)
+        face_set, subjects = _faces_and_people(faces, models, people)
+        who, which = choose_examples(face_set, subjects, expressions=expressions)
         columns, rows = face_set.faces[who], face_set.faces[which]
     elif identity and expression and faces is None:
-        columns = _faces_of_photos(identity, models[0], cropped, detector)
-        rows = _faces_of_photos(expression, models[0], cropped, detector)
+        columns = _faces_of_photos(identity, models, cropped, detector)
+        rows = _faces_of_photos(expression, models, cropped, detector)
     else:
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
@@ -336,16 +357,17 @@ def interpolate(
     """Draw the paper's Figure 5: from one expression to another in equal steps, on the first face."""
     from omote.figures.examples import choose_pairs
     from omote.figures.interpolate import interpolation_strip
-    from omote.figures.picture import save_picture
+    from omote.figures.picture import check_picture_path, save_picture
 
+    check_picture_path(to)
     models = _load_all(runs)
     if faces is not None and not (source or target):
-        face_set, subjects = _faces_and_people(faces, models[0], people)
+        face_set, subjects = _faces_and_people(faces, models, people)
         begin, end = choose_pairs(face_set, subjects)
         sources, targets = face_set.faces[begin], face_set.faces[end]
     elif source and target and faces is None:
-        sources = _faces_of_photos([source], models[0], cropped, detector)
-        targets = _faces_of_photos([target], models[0], cropped, detector)
+        sources = _faces_of_photos([source], models, cropped, detector)
+        targets = _faces_of_photos([target], models, cropped, detector)
     else:
         raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
     save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
@@ -369,6 +391,10 @@ def main() -> None:
         app()
     except OmoteError as error:
         say(f"error: {error}", to=errors)
+        sys.exit(1)
+    except OSError as error:
+        about = f" ({error.filename})" if error.filename else ""
+        say(f"error: {error.strerror or error}{about}", to=errors)
         sys.exit(1)
 
 
@@ -396,26 +422,33 @@ def _load_all(runs: list[Path]) -> "list[Trained]":
     return [load(run) for run in runs]
 
 
-def _faces_and_people(faces: Path, trained: "Trained", people: str) -> "tuple[FaceSet, list[str]]":
+def _faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
     from omote.data.face_set import open_face_set
 
     face_set = open_face_set(faces)
-    groups = {
-        "train": trained.info.train_subjects,
-        "test": trained.info.test_subjects,
-        "all": face_set.subjects,
-    }
-    if people not in groups:
+    if people == "all":
+        return face_set, face_set.subjects
+    if people not in ("train", "test"):
         raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
-    if not groups[people]:
-        raise OmoteError(f"{trained.path} has no {people} people; give --people all")
-    return face_set, groups[people]
+    if any(model.info.test_subjects != models[0].info.test_subjects for model in models):
+        raise OmoteError("the runs held out different people; give --people all, or runs with the same split")
+    info = models[0].info
+    chosen = info.train_subjects if people == "train" else info.test_subjects
+    if not chosen:
+        raise OmoteError(f"{models[0].path} has no {people} people; give --people all")
+    return face_set, chosen
 
 
-def _faces_of_photos(photos: list[Path], trained: "Trained", cropped: bool, detector: Path | None) -> Any:
-    from omote.export.features import faces_of
+def _faces_of_photos(
+    photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None
+) -> Any:
+    """Return the photos' faces at the size of the largest run."""
+    from omote.export.features import cut_as, faces_of
 
-    with faces_of(photos, trained, cropped=cropped, detector=detector) as face_set:
+    if any(cut_as(model) != cut_as(models[0]) for model in models):
+        raise OmoteError("the runs were trained on faces cut out in different ways; draw them one by one")
+    largest = max(models, key=lambda model: model.size)
+    with faces_of(photos, largest, cropped=cropped, detector=detector) as face_set:
         skipped = face_set.skipped()
         if len(skipped):
             first = skipped.iloc[0]
@@ -435,11 +468,18 @@ def _show_face_set(face_set: "FaceSet") -> None:
 
 
 def _show_scores(table: Any) -> None:
+    """Print a block for each kind of people and code, and last why a score is missing or bent."""
     from rich.table import Table
 
-    shown = Table("people", "code", "score", "value", "deviation", "chance", box=None)
-    for row in table.itertuples(index=False):
-        value = row.reason if row.value != row.value else f"{row.value:.4f}"
-        deviation, chance = ("" if x != x else f"{x:.4f}" for x in (row.deviation, row.chance))
-        shown.add_row(row.people, row.code, row.score, value, deviation, chance)
-    console.print(shown)
+    for (people, code), rows in table.groupby(["people", "code"], sort=False):
+        shown = Table(f"{people} people, {code} code", "value", "deviation", "chance", box=None)
+        for row in rows.itertuples(index=False):
+            if row.value == row.value:
+                numbers = ("" if x != x else f"{x:.3f}" for x in (row.value, row.deviation, row.chance))
+                shown.add_row(row.score, *numbers)
+        if shown.rows:
+            console.print(shown)
+        for reason, concerned in rows[rows["reason"] != ""].groupby("reason", sort=False):
+            missing = concerned["value"].isna().all()
+            say(f" {people} people, {code} code{', no score' if missing else ''}: {reason}")
+        say("")

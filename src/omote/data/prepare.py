@@ -21,6 +21,7 @@ from omote.errors import OmoteError
 
 PHOTOS_A_JOB = 64
 FRAMES_A_PART = 256  # at most in memory at once, per worker
+DEFAULT_MARGIN = 0.05  # of the detected square, on each side
 SIZES = (64, 128)  # pixels, of the paper's networks
 
 
@@ -33,7 +34,7 @@ def prepare_folder(
     map_expression: Mapping[str, str] | None = None,
     size: int = 64,
     align: Align = "none",
-    margin: float = 0.05,
+    margin: float = DEFAULT_MARGIN,
     cropped: bool = False,
     detector: str | Path | None = None,
     fps: float | None = None,
@@ -140,7 +141,7 @@ def prepare_clips(
     options: Mapping[str, Any],
     size: int = 64,
     align: Align = "none",
-    margin: float = 0.05,
+    margin: float = DEFAULT_MARGIN,
     cropped: bool = False,
     detector: str | Path | None = None,
     fps: float | None = None,

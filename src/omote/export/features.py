@@ -5,16 +5,18 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from omote.data.build import Progress
+from omote.data.build import Progress, Skipped
 from omote.data.clips import Clip, File, Listing
+from omote.data.detect import Align
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from omote.data.prepare import prepare_clips
+from omote.data.importers.folder import media_files
+from omote.data.prepare import DEFAULT_MARGIN, prepare_clips
 from omote.errors import OmoteError
 from omote.training.run import Trained
 
@@ -35,6 +37,23 @@ def features(trained: Trained, face_set: FaceSet) -> pd.DataFrame:
     columns |= {f"z_e_deviation_{i:02d}": values for i, values in enumerate(np.exp(logvar / 2).T)}
     codes = pd.DataFrame(columns, index=face_set.frames.index)
     return pd.concat([face_set.frames, codes], axis=1)
+
+
+class Cut(NamedTuple):
+    """How the faces that a run was trained on were cut out."""
+
+    cropped: bool  # they were faces already
+    align: Align
+    margin: float
+
+
+def cut_as(trained: Trained) -> Cut:
+    """Return how a run's faces were cut out. Drawn faces fill the picture as detected ones do without alignment."""
+    about = trained.info.face_set
+    margin = about.get("margin")
+    cropped = bool(about.get("options", {}).get("cropped"))
+    drawn = about.get("importer") == "drawn"
+    return Cut(cropped, about.get("align", "none"), DEFAULT_MARGIN if drawn or margin is None else margin)
 
 
 @contextmanager
@@ -60,24 +79,29 @@ def faces_of(
         OmoteError: If an input is missing or is no picture, or no face at all was found.
     """
     paths: list[str] = []
+    skipped: list[Skipped] = []
     for given in inputs:
-        paths += _pictures(Path(given))
+        paths += _pictures(Path(given), skipped)
     clips = [Clip("unknown", path, (File(path),)) for path in dict.fromkeys(paths)]
-    about = trained.info.face_set
-    options: dict[str, Any] = {} if cropped or about.get("margin") is None else {"margin": about["margin"]}
-    with tempfile.TemporaryDirectory(prefix="omote-") as folder:
+    cut = cut_as(trained)
+    if cut.cropped and not cropped:
+        raise OmoteError(
+            f"{trained.path} was trained on pictures that were faces already; give --cropped, and pictures cut alike"
+        )
+    # a memory-mapped file cannot be removed on Windows while it is open
+    with tempfile.TemporaryDirectory(prefix="omote-", ignore_cleanup_errors=True) as folder:
         yield prepare_clips(
-            Listing(Path(), clips),
+            Listing(Path(), clips, skipped),
             Path(folder) / "faces",
             importer="embed",
             options={},
             size=trained.size,
-            align="none" if cropped else about.get("align", "none"),
             cropped=cropped,
             detector=detector,
             dataset="embed",
             progress=progress,
-            **options,
+            align="none" if cropped else cut.align,
+            margin=cut.margin,
         )
 
 
@@ -139,20 +163,16 @@ def check_table_path(path: str | Path) -> Path:
     return path
 
 
-def _pictures(given: Path) -> list[str]:
+def _pictures(given: Path, skipped: list[Skipped]) -> list[str]:
     if given.is_dir():
-        found = sorted(str(path) for path in given.rglob("*") if _is_picture(path))
+        found = [str(given / path) for path in media_files(given, skipped)]
         if not found:
             raise OmoteError(f"{given} holds no photos or videos")
         return found
     if not given.exists():
         raise OmoteError(f"{given} does not exist")
-    if not _is_picture(given):
+    if given.suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
         raise OmoteError(
             f"{given} is neither a photo nor a video that omote reads, nor a face set or a folder"
         )
     return [str(given)]
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES

@@ -50,15 +50,21 @@ def save_picture(image: Image.Image, path: str | Path) -> Path:
     Raises:
         OmoteError: If the name does not end in .png.
     """
+    path = check_picture_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(path.name + ".partial")
+    image.save(beside, format="PNG", optimize=True)
+    os.replace(beside, path)
+    return path
+
+
+def check_picture_path(path: str | Path) -> Path:
+    """Return the path, or raise OmoteError if its name does not end in .png."""
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise OmoteError(
             f"the picture {path} ends in {path.suffix or 'nothing'!r}; give a name that ends in .png"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    image.save(beside, format="PNG", optimize=True)
-    os.replace(beside, path)
     return path
 
 

@@ -57,7 +57,8 @@ class Phase:
 class Stage:
     """A part of the schedule: ``epochs`` passes over the training frames, every phase once a batch.
 
-    Modules that no phase of the stage trains are frozen: in evaluation mode, their BatchNorm statistics included.
+    Modules that no phase of the stage trains are frozen: in evaluation mode, their BatchNorm statistics included. Those
+    that some phase trains are in training mode in all its phases.
     """
 
     name: str

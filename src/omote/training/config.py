@@ -54,20 +54,25 @@ class TrainConfig(BaseModel):
     @classmethod
     def _options_of_the_method(cls, values: dict[str, Any]) -> dict[str, Any]:
         method = values.get("method", "proposed")
-        if method not in METHODS:
-            raise ValueError(f'method "{method}" is not known; there are {", ".join(METHODS)}')
+        if not isinstance(method, str) or method not in METHODS:
+            raise ValueError(f"method {method!r} is not known; there are {', '.join(METHODS)}")
         options = values.get("options", {})
         if not isinstance(options, MethodOptions):
             if not isinstance(options, dict):
                 raise ValueError(f"options is {options!r}; it takes a table of the method's options")
             options = METHODS[method].Options.model_validate(options)
+        elif type(options) is not METHODS[method].Options:
+            raise ValueError(
+                f"{type(options).__name__} was given; {method} takes {METHODS[method].Options.__name__}"
+            )
         return {**values, "options": options}
 
     @field_validator("test_subjects", mode="before")
     @classmethod
-    def _not_negative(cls, value: Any) -> Any:
-        if isinstance(value, int) and value < 0:
-            raise ValueError("the number of people held out must be 0 or more")
+    def _people(cls, value: Any) -> Any:
+        names = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        if not names and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+            raise ValueError("takes how many people to hold out, 0 or more, or a list of their names")
         return value
 
     @classmethod
@@ -96,6 +101,10 @@ class TrainConfig(BaseModel):
             *parents, last = key.split(".")
             for parent in parents:
                 table = table.setdefault(parent, {})
+                if not isinstance(table, dict):
+                    raise OmoteError(
+                        f"{where}: {parent} is {table!r}, so {key} cannot be set; {parent} takes a table"
+                    )
             table[last] = value
         try:
             return cls.model_validate(values)

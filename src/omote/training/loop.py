@@ -144,12 +144,11 @@ class _Training:
             for phase, optimiser in zip(stage.phases, optimisers, strict=True):
                 for group in optimiser.param_groups:
                     group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
-            batches = epoch_batches(
-                len(self.faces), config.batch_size, np.random.default_rng((seed, place.stage, epoch))
-            )
+            order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(place.stage, epoch)))
+            batches = epoch_batches(len(self.faces), config.batch_size, order)
             for step in range(place.step if epoch == place.epoch else 0, steps):
                 # every step has a random state of its own, so a training that goes on draws the same numbers
-                state = np.random.SeedSequence((seed, place.stage, epoch, step))
+                state = np.random.SeedSequence(seed, spawn_key=(place.stage, epoch, step))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
                 batch = self.batch(batches[step], np.random.default_rng(state))
                 for name, mean in take_step(self.fabric, self.method, stage, optimisers, batch).items():
@@ -230,13 +229,21 @@ def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:
             f"{face_set.path} leaves {len(train_subjects)} people to train on, and omote learns from how several "
             "people differ; hold out fewer with test_subjects, or prepare faces of more people"
         )
+    fabric = make_fabric(config.device, config.precision)
+    computed = {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
+    config = config.model_copy(
+        update=computed
+    )  # what was computed with is part of the record, and of resuming
     return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
 
 
 def _open_run(run: Path, info: RunInfo, overwrite: bool) -> None:
     """Make the run folder, or check that the one that is there can go on."""
     if run.exists() and overwrite:
-        read_run_info(run)  # never remove a folder that is not a run
+        if not (run / "run.json").is_file():
+            raise OmoteError(
+                f"{run} exists and is not a run, so it is not overwritten; choose another folder"
+            )
         shutil.rmtree(run)
     if (run / "weights.safetensors").is_file():
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")

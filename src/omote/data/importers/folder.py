@@ -58,7 +58,7 @@ def list_folder(
     if manifest is not None:
         entries = _by_manifest(root, Path(manifest), skipped)
     else:
-        found = _media_files(root, skipped)
+        found = media_files(root, skipped)
         if not found:
             raise OmoteError(f"{root} has no photos or videos in it or its subfolders. Check the path.")
         entries = (
@@ -69,7 +69,7 @@ def list_folder(
     return Listing(root, clips, skipped)
 
 
-def _media_files(root: Path, skipped: list[Skipped]) -> list[str]:
+def media_files(root: Path, skipped: list[Skipped]) -> list[str]:
     """Return all photos and videos below root but hidden ones, relative, in natural order."""
     found, visited = [], set()
 
