@@ -11,8 +11,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/omote demo --to demo
 
+# two workers of one thread each: threads that wait for each other spin
 test: .venv/ready
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready
 	$(BIN)/ruff format --check src tests benchmarks

@@ -150,6 +150,39 @@ def test_ctrl_c_says_that_the_training_is_saved_and_the_same_command_goes_on(
     assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
+def test_a_path_that_cannot_be_written_is_one_sentence(
+    trained: Trained,
+    faces: FaceSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    command = [
+        "omote",
+        "embed",
+        str(trained.path),
+        str(faces.path),
+        "--to",
+        str(tmp_path / "file" / "table.csv"),
+    ]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert "error: " in capsys.readouterr().err
+
+
+def test_people_are_held_out_by_number_or_by_name(faces: FaceSet, tmp_path: Path) -> None:
+    command = ["train", faces.path, "--to", tmp_path / "run", "--dry-run", "--test-subjects"]
+    assert '"test_subjects": 2' in omote(*command, "2")
+    assert '"0001"' in omote(*command, "0001,0003")
+
+
+def test_the_version_is_told() -> None:
+    assert omote("--version").strip() == "0.1.0"
+
+
 def test_pictures_need_faces_or_photos_not_both(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
     for more in ([], ["--faces", faces.path, "--identity", "a.png"], ["--identity", "a.png"]):
         with pytest.raises(OmoteError, match="give either --faces"):

@@ -8,9 +8,12 @@ import pytest
 from PIL import Image
 
 from omote.data.face_set import FaceSet
+from omote.data.prepare import prepare_folder
 from omote.errors import OmoteError
 from omote.export.features import embed, features, save_table
+from omote.training.loop import train
 from omote.training.run import Trained
+from tests.conftest import Configure
 
 CODE = [f"z_e_{i:02d}" for i in range(8)]
 
@@ -51,6 +54,21 @@ def test_a_face_set_is_embedded_as_it_is(trained: Trained, faces: FaceSet) -> No
     table, _ = embed(trained, [faces.path])
     assert len(table) == len(faces)
     assert "subject" in table
+
+
+def test_a_run_trained_on_faces_already_cut_out_asks_for_such_pictures(
+    photos: Path, tmp_path: Path, configure: Configure
+) -> None:
+    (tmp_path / "people").mkdir()
+    for number, photo in enumerate(sorted(photos.rglob("*.png"))):
+        photo.rename(tmp_path / "people" / f"s{number % 2}_{number}.png")
+    face_set = prepare_folder(
+        tmp_path / "people", tmp_path / "set", pattern="{subject}_{}", cropped=True, workers=1
+    )
+    trained = train(face_set, tmp_path / "run", configure(method="vae", test_subjects=0))
+    with pytest.raises(OmoteError, match="give --cropped"):
+        embed(trained, [tmp_path / "people"])
+    assert len(embed(trained, [tmp_path / "people"], cropped=True)[0]) == 4
 
 
 def test_what_is_left_out_is_told(trained: Trained, photos: Path) -> None:

@@ -1,0 +1,58 @@
+"""The demo at a tiny size: a page from nothing, nothing done twice, and nothing of other settings kept."""
+
+from pathlib import Path
+
+import pytest
+
+from omote.cli import demo
+from omote.errors import OmoteError
+from omote.training.loop import train
+from omote.training.run import read_run_info
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "FACES", {"subjects": 6, "mixtures": 0, "frames": 4})
+    monkeypatch.setattr(demo, "EPOCHS", {"vae": 1, "conventional": 1, "proposed": 1})
+    monkeypatch.setattr(demo, "SETTINGS", {"test_subjects": 2, "options.width": 8, "batch_size": 32})
+
+
+def test_a_demo_makes_a_page_and_a_second_one_trains_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = demo.run_demo(tmp_path / "demo")
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path / "demo" / "index.html"
+    for part in (
+        "vae",
+        "conventional",
+        "proposed",
+        "Swap",
+        "Interpolation",
+        "omote prepare drawn",
+        "training proposed",
+    ):
+        assert part in text
+    for name in ("swap.png", "interpolation.png", "space.png", "proposed/scores.csv"):
+        assert (tmp_path / "demo" / name).is_file()
+
+    trained = []
+
+    def counted(*arguments: object, **keywords: object) -> object:
+        trained.append(arguments[1])
+        return train(*arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(demo, "train", counted)
+    demo.run_demo(tmp_path / "demo")
+    assert trained == []
+    monkeypatch.setattr(demo, "EPOCHS", {"vae": 2, "conventional": 1, "proposed": 1})
+    demo.run_demo(tmp_path / "demo")
+    assert trained == [tmp_path / "demo" / "vae"]
+    assert read_run_info(tmp_path / "demo" / "vae").config.options.epochs == 2
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(OmoteError, match="has other files in it"):
+        demo.run_demo(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
