@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
+    from omote.data.face_set import FaceSet
     from omote.training.loop import Progress
 
 console = Console(highlight=False)
@@ -60,3 +61,33 @@ def training(title: str) -> Iterator[Callable[["Progress"], None]]:
             )
 
         yield show
+
+
+def show_face_set(face_set: "FaceSet") -> None:
+    """Print what is in a face set, and what was left out of it."""
+    counts = face_set.about["counts"]
+    say(f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px")
+    for name, content in counts.items():
+        if isinstance(content, dict) and content:
+            say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
+    skipped = face_set.skipped()
+    if len(skipped):
+        say(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
+
+
+def show_scores(table: Any) -> None:
+    """Print a block for each kind of people and code, and last why a score is missing or bent."""
+    from rich.table import Table
+
+    for (people, code), rows in table.groupby(["people", "code"], sort=False):
+        shown = Table(f"{people} people, {code} code", "value", "deviation", "chance", box=None)
+        for row in rows.itertuples(index=False):
+            if row.value == row.value:
+                numbers = ("" if x != x else f"{x:.3f}" for x in (row.value, row.deviation, row.chance))
+                shown.add_row(row.score, *numbers)
+        if shown.rows:
+            console.print(shown)
+        for reason, concerned in rows[rows["reason"] != ""].groupby("reason", sort=False):
+            missing = concerned["value"].isna().all()
+            say(f" {people} people, {code} code{', no score' if missing else ''}: {reason}")
+        say("")

@@ -6,16 +6,14 @@ Heavy imports stand inside the commands, so that `omote --help` answers at once.
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from omote.cli.display import console, counting, errors, say, training
+from omote import __version__
+from omote.cli.display import console, counting, errors, say, show_face_set, show_scores, training
+from omote.cli.inputs import faces_and_people, faces_of_photos, load_all, pair, setting
 from omote.errors import OmoteError
-
-if TYPE_CHECKING:
-    from omote.data.face_set import FaceSet
-    from omote.training.run import Trained
 
 HELP = (
     "Learn what a face expresses, apart from whose face it is, without emotion labels.\n\n"
@@ -63,15 +61,20 @@ Detector = Annotated[
 Cropped = Annotated[bool, typer.Option("--cropped", help="The pictures are faces already; detect nothing.")]
 
 
-@app.callback()
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-) -> None:
-    if version:
-        from omote import __version__
-
+def _show_version(asked: bool) -> None:
+    if asked:
         say(__version__)
         raise typer.Exit
+
+
+@app.callback()
+def _omote(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop."),
+    ] = False,
+) -> None:
+    pass
 
 
 @prepare.command("folder")
@@ -121,14 +124,14 @@ def prepare_folder(
     """Find and cut out the faces of photos and videos."""
     from omote.data.prepare import prepare_folder as make
 
-    mapping = dict(_pair(text, "--map-expression") for text in map_expression or [])
+    mapping = dict(pair(text, "--map-expression") for text in map_expression or [])
     with counting("preparing") as progress:
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
             margin=margin, cropped=cropped, detector=detector, fps=fps, dataset=dataset, licence=licence,
             workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    _show_face_set(face_set)
+    show_face_set(face_set)
 
 
 @prepare.command("drawn")
@@ -153,7 +156,7 @@ def prepare_drawn(
             to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
             workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    _show_face_set(face_set)
+    show_face_set(face_set)
 
 
 @app.command()
@@ -197,7 +200,7 @@ def train(
     from omote.data.face_set import open_face_set
     from omote.training.config import TrainConfig
 
-    changes: dict[str, Any] = dict(_setting(text) for text in settings or [])
+    changes: dict[str, Any] = dict(setting(text) for text in settings or [])
     given: dict[str, Any] = {"method": method, "options.epochs": epochs}
     if test_subjects is not None:
         given["test_subjects"] = int(test_subjects) if test_subjects.isdecimal() else test_subjects.split(",")
@@ -262,7 +265,7 @@ def evaluate(
     with console.status("scoring"):
         scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds)
     scores.save(run)
-    _show_scores(scores.table)
+    show_scores(scores.table)
     say(f"Saved: {run / 'scores.csv'}")
 
 
@@ -325,14 +328,14 @@ def swap(
     from omote.figures.swap import swap_grid
 
     check_picture_path(to)
-    models = _load_all(runs)
+    models = load_all(runs)
     if faces is not None and not (identity or expression):
-        face_set, subjects = _faces_and_people(faces, models, people)
+        face_set, subjects = faces_and_people(faces, models, people)
         who, which = choose_examples(face_set, subjects, expressions=expressions)
         columns, rows = face_set.faces[who], face_set.faces[which]
     elif identity and expression and faces is None:
-        columns = _faces_of_photos(identity, models, cropped, detector)
-        rows = _faces_of_photos(expression, models, cropped, detector)
+        columns = faces_of_photos(identity, models, cropped, detector)
+        rows = faces_of_photos(expression, models, cropped, detector)
     else:
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
@@ -360,14 +363,14 @@ def interpolate(
     from omote.figures.picture import check_picture_path, save_picture
 
     check_picture_path(to)
-    models = _load_all(runs)
+    models = load_all(runs)
     if faces is not None and not (source or target):
-        face_set, subjects = _faces_and_people(faces, models, people)
+        face_set, subjects = faces_and_people(faces, models, people)
         begin, end = choose_pairs(face_set, subjects)
         sources, targets = face_set.faces[begin], face_set.faces[end]
     elif source and target and faces is None:
-        sources = _faces_of_photos([source], models, cropped, detector)
-        targets = _faces_of_photos([target], models, cropped, detector)
+        sources = faces_of_photos([source], models, cropped, detector)
+        targets = faces_of_photos([target], models, cropped, detector)
     else:
         raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
     save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
@@ -396,90 +399,3 @@ def main() -> None:
         about = f" ({error.filename})" if error.filename else ""
         say(f"error: {error.strerror or error}{about}", to=errors)
         sys.exit(1)
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise OmoteError(f'{option} was given "{text}"; it takes NAME=VALUE')
-    return name, value
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]), else taken as text."""
-    import tomllib
-
-    key, value = _pair(text, "--set")
-    try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, value
-
-
-def _load_all(runs: list[Path]) -> "list[Trained]":
-    from omote.training.run import load
-
-    return [load(run) for run in runs]
-
-
-def _faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
-    from omote.data.face_set import open_face_set
-
-    face_set = open_face_set(faces)
-    if people == "all":
-        return face_set, face_set.subjects
-    if people not in ("train", "test"):
-        raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
-    if any(model.info.test_subjects != models[0].info.test_subjects for model in models):
-        raise OmoteError("the runs held out different people; give --people all, or runs with the same split")
-    info = models[0].info
-    chosen = info.train_subjects if people == "train" else info.test_subjects
-    if not chosen:
-        raise OmoteError(f"{models[0].path} has no {people} people; give --people all")
-    return face_set, chosen
-
-
-def _faces_of_photos(
-    photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None
-) -> Any:
-    """Return the photos' faces at the size of the largest run."""
-    from omote.export.features import cut_as, faces_of
-
-    if any(cut_as(model) != cut_as(models[0]) for model in models):
-        raise OmoteError("the runs were trained on faces cut out in different ways; draw them one by one")
-    largest = max(models, key=lambda model: model.size)
-    with faces_of(photos, largest, cropped=cropped, detector=detector) as face_set:
-        skipped = face_set.skipped()
-        if len(skipped):
-            first = skipped.iloc[0]
-            raise OmoteError(f"{first['source']} cannot be used: {first['reason']}")
-        return face_set.faces[:].copy()
-
-
-def _show_face_set(face_set: "FaceSet") -> None:
-    counts = face_set.about["counts"]
-    say(f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px")
-    for name, content in counts.items():
-        if isinstance(content, dict) and content:
-            say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
-    skipped = face_set.skipped()
-    if len(skipped):
-        say(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
-
-
-def _show_scores(table: Any) -> None:
-    """Print a block for each kind of people and code, and last why a score is missing or bent."""
-    from rich.table import Table
-
-    for (people, code), rows in table.groupby(["people", "code"], sort=False):
-        shown = Table(f"{people} people, {code} code", "value", "deviation", "chance", box=None)
-        for row in rows.itertuples(index=False):
-            if row.value == row.value:
-                numbers = ("" if x != x else f"{x:.3f}" for x in (row.value, row.deviation, row.chance))
-                shown.add_row(row.score, *numbers)
-        if shown.rows:
-            console.print(shown)
-        for reason, concerned in rows[rows["reason"] != ""].groupby("reason", sort=False):
-            missing = concerned["value"].isna().all()
-            say(f" {people} people, {code} code{', no score' if missing else ''}: {reason}")
-        say("")

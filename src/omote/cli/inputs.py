@@ -1,0 +1,69 @@
+"""What the commands were given, turned into what the public functions take."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omote.errors import OmoteError
+
+if TYPE_CHECKING:
+    from omote.data.face_set import FaceSet
+    from omote.training.run import Trained
+
+
+def pair(text: str, option: str) -> tuple[str, str]:
+    """Return name and value of NAME=VALUE; ``option`` is named where it is neither."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise OmoteError(f'{option} was given "{text}"; it takes NAME=VALUE')
+    return name, value
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]), else taken as text."""
+    import tomllib
+
+    key, value = pair(text, "--set")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def load_all(runs: list[Path]) -> "list[Trained]":
+    """Return every run, loaded."""
+    from omote.training.run import load
+
+    return [load(run) for run in runs]
+
+
+def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
+    """Return the face set, and the subjects that --people (train, test or all) means."""
+    from omote.data.face_set import open_face_set
+
+    face_set = open_face_set(faces)
+    if people == "all":
+        return face_set, face_set.subjects
+    if people not in ("train", "test"):
+        raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
+    if any(model.info.test_subjects != models[0].info.test_subjects for model in models):
+        raise OmoteError("the runs held out different people; give --people all, or runs with the same split")
+    info = models[0].info
+    chosen = info.train_subjects if people == "train" else info.test_subjects
+    if not chosen:
+        raise OmoteError(f"{models[0].path} has no {people} people; give --people all")
+    return face_set, chosen
+
+
+def faces_of_photos(photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None) -> Any:
+    """Return the photos' faces at the size of the largest run."""
+    from omote.export.features import cut_as, faces_of
+
+    if any(cut_as(model) != cut_as(models[0]) for model in models):
+        raise OmoteError("the runs were trained on faces cut out in different ways; draw them one by one")
+    largest = max(models, key=lambda model: model.size)
+    with faces_of(photos, largest, cropped=cropped, detector=detector) as face_set:
+        skipped = face_set.skipped()
+        if len(skipped):
+            first = skipped.iloc[0]
+            raise OmoteError(f"{first['source']} cannot be used: {first['reason']}")
+        return face_set.faces[:].copy()
