@@ -29,7 +29,7 @@ from omote.training.loop import train
 from omote.training.run import Trained, load, read_run_info
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-EPOCHS = {"vae": 18, "conventional": 9, "proposed": 9}  # vae has one stage, the others two
+EPOCHS = {"vae": 12, "conventional": 6, "proposed": 6}  # vae has one stage, the others two
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
     "batch_size": 16,
