@@ -173,6 +173,17 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     assert "error: " in capsys.readouterr().err
 
 
+def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_embedded(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    Image.fromarray(np.asarray(faces.faces[0])).save(tmp_path / "good.png")
+    (tmp_path / "bad.jpg").write_text("no picture")
+    inputs = [tmp_path / "good.png", tmp_path / "bad.jpg"]
+    printed = omote("embed", trained.path, *inputs, "--cropped", "--to", tmp_path / "t.csv")
+    assert "1 faces" in printed
+    assert f"left out: {tmp_path / 'bad.jpg'}: unreadable" in printed
+
+
 def test_people_are_held_out_by_number_or_by_name(faces: FaceSet, tmp_path: Path) -> None:
     command = ["train", faces.path, "--to", tmp_path / "run", "--dry-run", "--test-subjects"]
     assert '"test_subjects": 2' in omote(*command, "2")

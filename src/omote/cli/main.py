@@ -280,6 +280,8 @@ def embed(
     detector: Detector = None,
 ) -> None:
     """Write the expression features of pictures as a table: Parquet or CSV, by the suffix of --to."""
+    from pandas import isna
+
     from omote.export.features import check_table_path, save_table
     from omote.export.features import embed as features_of
     from omote.training.run import load
@@ -291,7 +293,7 @@ def embed(
     save_table(table, to)
     say(f"{len(table)} faces: {to}")
     for source, frame, reason in skipped.itertuples(index=False):
-        where = source if frame is None or frame != frame else f"{source}, frame {frame}"
+        where = source if isna(frame) else f"{source}, frame {frame}"
         say(f"left out: {where}: {reason}", to=errors)
 
 
