@@ -35,6 +35,7 @@ from omote.data.face_set import (
     schema_problem,
 )
 from omote.errors import OmoteError
+from omote.files import locked, write_text
 
 Job = TypeVar("Job")
 Progress = Callable[[int, int], None]  # called with jobs done, jobs in all
@@ -140,7 +141,7 @@ def _claimed(partial: Path, wanted: dict[str, Any]) -> Iterator[None]:
         partial.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OmoteError(f"Cannot make the folder {partial}: {error.strerror}.") from error
-    with _locked(partial):
+    with locked(partial, "is preparing this face set"):
         if file.is_file():
             try:
                 found = json.loads(file.read_text(encoding="utf-8"))
@@ -157,23 +158,6 @@ def _claimed(partial: Path, wanted: dict[str, Any]) -> Iterator[None]:
         else:
             _write_json(file, wanted)
         yield
-
-
-@contextmanager
-def _locked(partial: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock
-        yield
-        return
-    with (partial / "lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OmoteError(
-                f"Another process is preparing this face set just now (it holds {partial})."
-            ) from error
-        yield  # the lock goes with the open file, so also when the process is killed
 
 
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
@@ -346,6 +330,4 @@ def _job_folder(partial: Path, index: int) -> Path:
 
 
 def _write_json(file: Path, content: Any) -> None:
-    beside = file.with_name(f"{file.name}.new")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(beside, file)
+    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
