@@ -83,7 +83,7 @@ def fast_step(m: Proposed) -> Callable[[Tensor, Tensor], None]:
 
     def step(faces: Tensor, partner: Tensor) -> None:
         x = to_images(faces)
-        take_step(fabric, m, stage, optimisers, Batch(x, x, partner, torch.ones(len(x))))
+        take_step(fabric, m, stage, optimisers, Batch(x, x, partner, torch.ones(len(x)), partner))
 
     return step
 
@@ -96,7 +96,7 @@ def check_agreement(size: int, faces: Tensor, partner: Tensor) -> float:
     torch.manual_seed(1)
     plain, _, _ = plain_generator_terms(m, x, partner)
     torch.manual_seed(1)
-    ours = m.expression_terms(Batch(x, x, partner, torch.ones(len(x))))
+    ours = m.expression_terms(Batch(x, x, partner, torch.ones(len(x)), partner))
     return max(
         float(((ours[name] - plain[name]).abs() / plain[name].abs().clamp(min=1e-6)).max()) for name in plain
     )

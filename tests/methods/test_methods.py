@@ -18,13 +18,13 @@ from omote.training.step import begin_stage, take_step
 def make(name: str, seed: int = 0, **options: Any) -> Method:
     torch.manual_seed(seed)
     cls = METHODS[name]
-    return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}))
+    return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}), 3)
 
 
 def batch_of(size: int = 6) -> Batch:
     generator = torch.Generator().manual_seed(1)
     images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
-    return Batch(images, same, torch.arange(size).roll(1), torch.ones(size))
+    return Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
 
 
 def take(method: Method, stage: Stage, steps: int = 1) -> dict[str, Tensor]:
@@ -48,9 +48,10 @@ def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_t
             assert terms
             assert all(term.shape == (6,) for term in terms.values())
             assert all(bool(term.isfinite().all()) for term in terms.values())
-    q_e, q_i = method.represent(batch.images), method.identify(batch.images)
+    q_e = method.represent(batch.images, batch.subjects)
+    q_i = method.identify(batch.images, batch.subjects)
     assert q_e.mean.shape == q_e.logvar.shape == (6, 6)
-    assert q_i.mean.shape == q_i.logvar.shape == (6, 0 if name == "vae" else 6)
+    assert q_i.mean.shape == q_i.logvar.shape == (6, {"vae": 0, "cvae": 3}.get(name, 6))
     assert method.decode(q_i.mean, q_e.mean).shape == batch.images.shape
 
 
@@ -203,3 +204,34 @@ def test_the_switch_target_gets_gradient_only_where_asked() -> None:
         terms = method.switch_terms(batch.images, z_i, z_ed, batch.has_partner)
         torch.stack(list(terms.values())).sum().backward()
         assert (z_ed.grad is not None) == moves
+
+
+def test_cvae_is_told_the_subject_in_encoder_and_decoder() -> None:
+    method, batch = make("cvae"), batch_of()
+    method.eval()
+    one_hot = method.identify(batch.images, batch.subjects).mean
+    assert one_hot.tolist() == [[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1]]
+    q = method.represent(batch.images, batch.subjects)
+    assert not torch.allclose(q.mean, method.represent(batch.images, batch.subjects.flip(0)).mean)
+    assert not torch.allclose(method.decode(one_hot, q.mean), method.decode(one_hot.flip(0), q.mean))
+    torch.manual_seed(5)
+    terms = method.stages()[0].phases[0].terms(batch)
+    torch.manual_seed(5)
+    z = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
+    torch.testing.assert_close(terms["kl"], 0.01 * gaussian_kl(q.mean, q.logvar))
+    torch.testing.assert_close(
+        terms["reconstruction"], 1e5 * mean_squared_error(method.decode(one_hot, z), batch.images)
+    )
+
+
+def test_a_condition_on_nobody_leaves_a_vae() -> None:
+    cvae, vae = make("cvae", seed=0), make("vae", seed=1)
+    state = {key: value for key, value in cvae.state_dict().items() if key.startswith("encoder")}
+    state["encoder.condition.weight"] = torch.zeros(8, 3)
+    cvae.load_state_dict({**cvae.state_dict(), **state})
+    del state["encoder.condition.weight"]
+    vae.load_state_dict({**vae.state_dict(), **state})
+    batch = batch_of()
+    assert torch.equal(
+        cvae.eval().represent(batch.images, batch.subjects).mean, vae.eval().represent(batch.images).mean
+    )

@@ -102,3 +102,21 @@ def test_he_initialisation_keeps_the_size_of_the_signal_from_layer_to_layer() ->
                 layer.register_forward_hook(hook)
         network(given)
         assert all(0.3 < size < 6 for size in sizes[:-1])  # a wrong fan-in is off by a factor of 4 a layer
+
+
+def test_a_condition_does_what_further_input_channels_would_do_away_from_the_border() -> None:
+    encoder = Encoder(64, width=8, latent_size=4, condition_size=3, normalisation="none")
+    images, condition = torch.rand(2, 3, 64, 64), torch.eye(3)[:2]
+    first = encoder.trunk[0]
+    assert isinstance(first, nn.Conv2d)
+    assert encoder.condition is not None
+    wider = nn.Conv2d(6, 8, 3, 2, 1)
+    with torch.no_grad():
+        wider.weight[:, :3], wider.bias = first.weight, first.bias
+        # nine equal weights add up to the one of the condition
+        wider.weight[:, 3:] = encoder.condition.weight[:, :, None, None] / 9
+    maps = condition[:, :, None, None].expand(-1, -1, 64, 64)
+    expected = wider(torch.cat([images, maps], 1))
+    ours = first(images) + encoder.condition(condition)[:, :, None, None]
+    torch.testing.assert_close(ours[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], atol=1e-5, rtol=0)
+    assert not torch.allclose(encoder(images, condition).mean, encoder(images, condition.flip(0)).mean)

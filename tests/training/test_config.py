@@ -39,7 +39,7 @@ def test_a_written_configuration_reads_back_as_it_was() -> None:
     ("text", "message"),
     [
         ('metod = "vae"', '"metod" is not an option'),
-        ('method = "gan"', "there are vae, conventional, proposed"),
+        ('method = "gan"', "there are vae, cvae, conventional, proposed"),
         ('method = "vae"\n[options]\nswitch_weight = 1', '"switch_weight" is not an option'),
         ("batch_size = 1", "batch_size"),
         ("test_subjects = -1", "0 or more"),

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.training.loop import Progress, train, train_or_load
 from omote.training.run import Trained, load
+from tests.conftest import Configure
 
 
 def test_a_loaded_run_gives_what_the_trained_one_gave(trained: Trained, faces: FaceSet) -> None:
@@ -64,3 +68,66 @@ def test_a_run_may_be_moved(trained: Trained, tmp_path: Path, faces: FaceSet) ->
     np.testing.assert_array_equal(
         load(tmp_path / "elsewhere").represent(faces.faces)[0], trained.represent(faces.faces)[0]
     )
+
+
+def test_a_method_that_has_to_know_who_it_is_reads_its_people_and_nobody_else(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    trained = train(faces, run, configure(method="cvae", options__epochs=1))
+    assert trained.needs_subject
+    subject = faces.frames["subject"]
+    known = subject.isin(trained.info.train_subjects).to_numpy()
+    mean, _ = trained.represent(faces.faces[known], subject[known].tolist())
+    assert mean.shape == (known.sum(), 8)
+    z_i = trained.identify(faces.faces[known], subject[known].tolist())[0]
+    assert [trained.info.train_subjects[i] for i in z_i.argmax(1)] == subject[known].tolist()
+    with pytest.raises(OmoteError, match="has to be told who is in each picture"):
+        trained.represent(faces.faces)
+    with pytest.raises(OmoteError, match="is not of them"):
+        trained.represent(faces.faces, subject.tolist())
+    with pytest.raises(OmoteError, match="2 subjects were given for 1 faces"):
+        trained.represent(faces.faces[:1], ["a", "b"])
+
+
+def test_the_weights_after_a_stage_are_kept_where_asked(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    config = configure(method="conventional", options__epochs=1, options__repetitions=2)
+    trained = train(faces, run, config, keep_stages=True)
+    stages = [load(run, stage=number).method.state_dict() for number in (1, 2, 3, 4)]
+    assert all(torch.equal(value, trained.method.state_dict()[key]) for key, value in stages[3].items())
+    moved = [
+        {key.split(".")[0] for key in before if not torch.equal(before[key], after[key])}
+        for before, after in pairwise(stages)
+    ]
+    identity, expression = {"identity_encoder", "decoder"}, {"expression_encoder", "decoder"}
+    assert moved == [expression, identity, expression]
+    with pytest.raises(OmoteError, match="no weights of stage 5"):
+        load(run, stage=5)
+
+
+def test_a_finished_run_is_loaded_and_one_of_another_configuration_refused(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    config = configure(method="vae", options__epochs=1)
+    first = train_or_load(faces, run, config)
+    written = (run / "weights.safetensors").stat().st_mtime_ns
+    again = train_or_load(faces, run, config, progress=lambda now: pytest.fail("it trained again"))
+    assert (run / "weights.safetensors").stat().st_mtime_ns == written
+    assert again.info == first.info
+    with pytest.raises(OmoteError, match="another configuration"):
+        train_or_load(faces, run, configure(method="vae", options__epochs=2))
+    assert json.loads((run / "training.json").read_text())["seconds"] > 0
+
+
+def test_two_trainings_of_one_run_at_once_are_refused(
+    faces: FaceSet, run: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.0)
+    config = configure(method="vae", options__epochs=1)
+
+    def meanwhile(now: Progress) -> None:
+        with pytest.raises(OmoteError, match="Another process is training this run"):
+            train(faces, run, config)
+
+    train(faces, run, config, progress=meanwhile)

@@ -30,9 +30,9 @@ def features(trained: Trained, face_set: FaceSet) -> pd.DataFrame:
         One row a frame, in order: the columns of ``face_set.frames``, then ``z_e_00`` ... (the posterior mean, which is
         the feature) and ``z_e_deviation_00`` ... (the posterior's standard deviation).
     Raises:
-        OmoteError: If the faces have another size than the run reads.
+        OmoteError: If the faces have another size than the run reads, or show people whom it has to know and does not.
     """
-    mean, logvar = trained.represent(face_set.faces)
+    mean, logvar = trained.represent(face_set.faces, face_set.frames["subject"].tolist())
     columns = {f"z_e_{i:02d}": values for i, values in enumerate(mean.T)}
     columns |= {f"z_e_deviation_{i:02d}": values for i, values in enumerate(np.exp(logvar / 2).T)}
     codes = pd.DataFrame(columns, index=face_set.frames.index)

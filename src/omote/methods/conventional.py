@@ -26,8 +26,8 @@ class Conventional(Method):
 
     Options: ClassVar[type[MethodOptions]] = ConventionalOptions
 
-    def __init__(self, image_size: int, options: ConventionalOptions) -> None:
-        super().__init__(image_size, options)
+    def __init__(self, image_size: int, options: ConventionalOptions, num_subjects: int = 0) -> None:
+        super().__init__(image_size, options, num_subjects)
         self.options = options
         size = options.latent_size
         self.identity_encoder = Encoder(image_size, latent_size=size, **self.network_options())
@@ -72,11 +72,11 @@ class Conventional(Method):
             q_i = self.identify(images)
         return q_i.mean if self.options.identity_code == "mean" else sample(q_i)
 
-    def represent(self, images: Tensor) -> Posterior:
+    def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.expression_encoder(images)
         return posterior
 
-    def identify(self, images: Tensor) -> Posterior:
+    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.identity_encoder(images)
         return posterior
 

@@ -23,6 +23,7 @@ class Batch:
         same_subject: (B, 3, S, S) x_rand_id, for each image a random one of the same subject.
         partner: (B,) index into the batch of an image of another subject.
         has_partner: (B,) 1.0, or 0.0 where the whole batch is of one subject.
+        subjects: (B,) int64 number of each image's subject among the people of the training.
         scratch: what an earlier phase of the same step leaves to a later one.
     """
 
@@ -30,6 +31,7 @@ class Batch:
     same_subject: Tensor
     partner: Tensor
     has_partner: Tensor
+    subjects: Tensor
     scratch: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -100,24 +102,32 @@ class Method(nn.Module):
     Args:
         image_size: S, 64 or 128.
         options: an instance of the class's ``Options``.
+        num_subjects: how many people the training has; only methods with ``needs_subject`` use it.
     """
 
     Options: ClassVar[type[MethodOptions]] = MethodOptions
+    needs_subject: ClassVar[bool] = (
+        False  # whether it reads images of people of the training only, told who they are
+    )
 
-    def __init__(self, image_size: int, options: MethodOptions) -> None:
+    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
         super().__init__()
         self.image_size = image_size
         self.common = options
+        self.num_subjects = num_subjects
 
     def stages(self) -> list[Stage]:
         """Return the schedule, in order."""
         raise NotImplementedError
 
-    def represent(self, images: Tensor) -> Posterior:
-        """Return mean and log variance, (B, Z) each, of the expression code of (B, 3, S, S) images in [0, 1]."""
+    def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
+        """Return mean and log variance, (B, Z) each, of the expression code of (B, 3, S, S) images in [0, 1].
+
+        ``subjects``, (B,) as in `Batch`, is read where ``needs_subject``, and by no other method.
+        """
         raise NotImplementedError
 
-    def identify(self, images: Tensor) -> Posterior:
+    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         """Return mean and log variance of the identity code; (B, 0) where the method has none."""
         raise NotImplementedError
 

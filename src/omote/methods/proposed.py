@@ -32,8 +32,8 @@ class Proposed(Conventional):
 
     Options: ClassVar[type[MethodOptions]] = ProposedOptions
 
-    def __init__(self, image_size: int, options: ProposedOptions) -> None:
-        super().__init__(image_size, options)
+    def __init__(self, image_size: int, options: ProposedOptions, num_subjects: int = 0) -> None:
+        super().__init__(image_size, options, num_subjects)
         self.options: ProposedOptions = options
         if options.adversarial_weight:
             self.discriminator = Discriminator(

@@ -10,8 +10,8 @@ from omote.models.encoder import Encoder, Posterior
 class Vae(Method):
     """One encoder, one code, one decoder. The code stands for the expression; there is no identity code."""
 
-    def __init__(self, image_size: int, options: MethodOptions) -> None:
-        super().__init__(image_size, options)
+    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
+        super().__init__(image_size, options, num_subjects)
         size = options.latent_size
         self.encoder = Encoder(image_size, latent_size=size, **self.network_options())
         self.decoder = Decoder(image_size, latent_size=size, **self.network_options())
@@ -22,15 +22,15 @@ class Vae(Method):
 
     def terms(self, batch: Batch) -> Terms:
         """Return Eq. 2 with z_e alone, each term (B,)."""
-        posterior = self.represent(batch.images)
-        made = self.decoder(sample(posterior))
+        posterior = self.represent(batch.images, batch.subjects)
+        made = self.decode(self.identify(batch.images, batch.subjects).mean, sample(posterior))
         return {"kl": self.kl(posterior), "reconstruction": self.reconstruction(made, batch.images)}
 
-    def represent(self, images: Tensor) -> Posterior:
+    def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.encoder(images)
         return posterior
 
-    def identify(self, images: Tensor) -> Posterior:
+    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         nothing = images.new_zeros(len(images), 0)
         return Posterior(nothing, nothing)
 

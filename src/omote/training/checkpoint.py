@@ -16,11 +16,12 @@ FILE = "checkpoint.safetensors"
 
 
 class Place(NamedTuple):
-    """A place in the schedule: the step that comes next."""
+    """A place in the schedule, the step that comes next, and the seconds of training that it took to come there."""
 
     stage: int = 0
     epoch: int = 0
     step: int = 0
+    seconds: float = 0.0
 
 
 def save_checkpoint(

@@ -19,6 +19,7 @@ from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices, SameSubject, epoch_batches, other_subject
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
+from omote.files import locked
 from omote.methods.method import Batch, Stage
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
@@ -26,10 +27,12 @@ from omote.training.device import make_fabric
 from omote.training.run import (
     RunInfo,
     Trained,
+    after_stage,
     build_method,
     load,
     read_run_info,
     to_images,
+    write_json,
     write_run_info,
     write_tensors,
 )
@@ -62,6 +65,7 @@ def train(
     config: TrainConfig | None = None,
     *,
     progress: Listener | None = None,
+    keep_stages: bool = False,
     overwrite: bool = False,
 ) -> Trained:
     """Train a method on a face set and return it.
@@ -74,12 +78,13 @@ def train(
         to: the run folder; made.
         config: what is trained and how; the defaults are the paper's row 3.
         progress: called after every step.
+        keep_stages: keep the weights after every stage too, for ``load(run, stage=n)`` (the paper's Figure 3).
         overwrite: begin anew where ``to`` already is a run.
     Returns:
         The trained method.
     Raises:
-        OmoteError: If the run is there and finished or has another configuration, the face set has too few people
-            or frames, or a term of the objective is no longer finite.
+        OmoteError: If the run is there and finished, has another configuration or is being trained by another
+            process, the face set has too few people or frames, or a term of the objective is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
     """
     run, info = Path(to), _info(face_set, config or TrainConfig())
@@ -89,12 +94,34 @@ def train(
     if len(rows) < 2:
         raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
     _open_run(run, info, overwrite)
-    with _stop_signal() as stopped:
-        training = _Training(run, info, face_set, rows, progress, stopped)
+    with locked(run, "is training this run"), _stop_signal() as stopped:
+        training = _Training(run, info, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
             training.all_stages(log)
-    write_tensors(run / "weights.safetensors", training.method.state_dict())
-    remove_checkpoint(run)
+        write_json(run / "training.json", {"seconds": time.monotonic() - training.began})
+        write_tensors(run / "weights.safetensors", training.method.state_dict())
+        remove_checkpoint(run)
+    return load(run)
+
+
+def train_or_load(
+    face_set: FaceSet,
+    to: str | Path,
+    config: TrainConfig,
+    *,
+    progress: Listener | None = None,
+    keep_stages: bool = False,
+) -> Trained:
+    """Return what `train` returns; a run that is finished already is loaded.
+
+    Raises:
+        OmoteError: As `train`, and if the finished run has another configuration or face set.
+    """
+    run = Path(to)
+    if not (run / "weights.safetensors").is_file():
+        return train(face_set, run, config, progress=progress, keep_stages=keep_stages)
+    if read_run_info(run) != _info(face_set, config):
+        raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
     return load(run)
 
 
@@ -109,8 +136,10 @@ class _Training:
         rows: Indices,
         progress: Listener | None,
         stopped: threading.Event,
+        keep_stages: bool,
     ) -> None:
         self.run, self.config, self.progress, self.stopped = run, info.config, progress, stopped
+        self.keep_stages = keep_stages
         self.fabric = make_fabric(self.config.device, self.config.precision)
         self.method = build_method(info)
         self.method.to(device=self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -119,11 +148,17 @@ class _Training:
         self.faces = torch.as_tensor(np.asarray(face_set.faces[rows]), device=self.fabric.device)
         subjects, clips = (face_set.frames[name].iloc[rows].tolist() for name in ("subject", "clip"))
         self.same_subject = SameSubject(subjects, clips, self.config.same_subject)
-        self.saved_at = time.monotonic()
+        number_of = {subject: number for number, subject in enumerate(info.train_subjects)}
+        self.subjects = torch.as_tensor(
+            [number_of[subject] for subject in subjects], device=self.fabric.device
+        )
+        self.began = self.saved_at = time.monotonic()
 
     def all_stages(self, log: SummaryWriter) -> None:
         """Train every stage from where the checkpoint stands."""
         place = read_place(self.run)
+        if place:
+            self.began -= place.seconds
         for number in range(place.stage if place else 0, len(self.stages)):
             sums: dict[str, Tensor] = {}
             optimisers = begin_stage(self.method, self.stages[number])
@@ -165,12 +200,14 @@ class _Training:
                         )
                     )  # fmt: skip
                 if self.stopped.is_set():
-                    save_checkpoint(self.run, done, self.method, optimisers, sums)
+                    self.checkpoint(done, optimisers, sums)
                     raise KeyboardInterrupt
             self.log_epoch(log, Place(place.stage, epoch, steps), sums)
             if epoch + 1 < stage.epochs and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                 self.checkpoint(Place(place.stage, epoch + 1), optimisers, sums)
         self.log_swaps(log, place.stage)
+        if self.keep_stages:
+            write_tensors(self.run / after_stage(place.stage + 1), self.method.state_dict())
         if place.stage + 1 < len(self.stages):
             self.checkpoint(Place(place.stage + 1), [], {})
 
@@ -179,16 +216,19 @@ class _Training:
         device = self.faces.device
         partner, found = other_subject(self.same_subject.subject_of[rows], rng)
         same = torch.as_tensor(self.same_subject(rows, rng), device=device)
+        frames = torch.as_tensor(rows, device=device)
         return Batch(
-            images=to_images(self.faces[torch.as_tensor(rows, device=device)]),
+            images=to_images(self.faces[frames]),
             same_subject=to_images(self.faces[same]),
             partner=torch.as_tensor(partner, device=device),
             has_partner=torch.as_tensor(found, device=device).float(),
+            subjects=self.subjects[frames],
         )
 
     def checkpoint(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
-        save_checkpoint(self.run, place, self.method, optimisers, sums)
         self.saved_at = time.monotonic()
+        place = place._replace(seconds=self.saved_at - self.began)
+        save_checkpoint(self.run, place, self.method, optimisers, sums)
 
     def log_epoch(self, log: SummaryWriter, place: Place, sums: dict[str, Tensor]) -> None:
         """Write each term's mean over the epoch, and begin the next one's sums."""
@@ -200,18 +240,20 @@ class _Training:
     def log_swaps(self, log: SummaryWriter, stage: int) -> None:
         """Write a swap picture: columns are who, rows are which expression."""
         pick = np.linspace(0, len(self.faces) - 1, min(SAMPLE_FACES, len(self.faces))).astype(int)
-        faces = self.faces[torch.as_tensor(pick, device=self.faces.device)]
+        rows = torch.as_tensor(pick, device=self.faces.device)
+        faces, subjects = self.faces[rows], self.subjects[rows]
         modes = {module: module.training for module in self.method.modules()}
         self.method.eval()
         with torch.no_grad():
             images = to_images(faces)
-            z_i, z_e = self.method.identify(images).mean, self.method.represent(images).mean
+            z_i = self.method.identify(images, subjects).mean
+            z_e = self.method.represent(images, subjects).mean
             count = len(images)
             made = self.method.decode(z_i.repeat(count, 1), z_e.repeat_interleave(count, 0)).cpu()
         for module, mode in modes.items():
             module.training = mode
-        rows = [torch.cat(list(row), 2) for row in made.chunk(count)]
-        log.add_image("swap", torch.cat(rows, 1), stage + 1)
+        lines = [torch.cat(list(row), 2) for row in made.chunk(count)]
+        log.add_image("swap", torch.cat(lines, 1), stage + 1)
 
 
 def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:

@@ -2,6 +2,8 @@
 
 run.json               format, configuration as resolved, subjects of both sides, what the face set said of itself
 weights.safetensors    the trained weights; there once the training is whole
+after_N.safetensors    the weights after stage N, where they were asked for
+training.json          seconds that the training took, interruptions not counted
 checkpoint.*           where to go on; gone once the training is whole
 tensorboard/           scalars and sample pictures
 scores.csv, ...        what `omote evaluate` and the pictures add
@@ -9,7 +11,7 @@ scores.csv, ...        what `omote evaluate` and the pictures add
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from omote.errors import OmoteError
+from omote.files import write_text
 from omote.methods.method import Method
 from omote.methods.registry import METHODS
 from omote.models.encoder import Posterior
@@ -44,9 +47,7 @@ class RunInfo(NamedTuple):
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON beside ``path`` and rename it into place."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -108,21 +109,28 @@ class Trained:
         """S, the side of the faces in pixels."""
         return self.info.image_size
 
-    def represent(self, faces: Faces) -> tuple[Floats, Floats]:
+    @property
+    def needs_subject(self) -> bool:
+        """Whether the method reads faces of people of its training only, and has to be told who they are."""
+        return self.method.needs_subject
+
+    def represent(self, faces: Faces, subjects: Sequence[str] | None = None) -> tuple[Floats, Floats]:
         """Return mean and log variance of the expression code.
 
         Args:
             faces: (N, S, S, 3) uint8, RGB; may be memory-mapped.
+            subjects: whose face each is, N ids; needed where `needs_subject`, and read nowhere else.
         Returns:
             (N, 64) and (N, 64) float32; the mean is the feature.
         Raises:
-            OmoteError: If the faces have another size or type.
+            OmoteError: If the faces have another size or type, or the subjects are needed and are not there or not
+                of the training.
         """
-        return self._read(faces, self.method.represent)
+        return self._read(faces, subjects, self.method.represent)
 
-    def identify(self, faces: Faces) -> tuple[Floats, Floats]:
+    def identify(self, faces: Faces, subjects: Sequence[str] | None = None) -> tuple[Floats, Floats]:
         """Return mean and log variance of the identity code, (N, 64) each; (N, 0) where the method has none."""
-        return self._read(faces, self.method.identify)
+        return self._read(faces, subjects, self.method.identify)
 
     def decode(self, z_i: Floats, z_e: Floats) -> Faces:
         """Return (N, S, S, 3) uint8 RGB images from (N, 64) identity codes and (N, 64) expression codes."""
@@ -135,7 +143,7 @@ class Trained:
                 images.append((made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(images) if images else np.zeros((0, self.size, self.size, 3), np.uint8)
 
-    def _read(self, faces: Faces, encode: Any) -> tuple[Floats, Floats]:
+    def _read(self, faces: Faces, subjects: Sequence[str] | None, encode: Any) -> tuple[Floats, Floats]:
         expected = (self.size, self.size, 3)
         if faces.ndim != 4 or faces.shape[1:] != expected or faces.dtype != np.uint8:
             raise OmoteError(
@@ -143,14 +151,36 @@ class Trained:
                 f"{self.size}, 3) uint8. Prepare them with --size {self.size}."
             )
         device = next(self.method.parameters()).device
+        who = (
+            torch.as_tensor(self._numbers(subjects, len(faces)), device=device)
+            if self.needs_subject
+            else None
+        )
         means, logvars = [], []
         with torch.inference_mode():
             for part in _batches(max(len(faces), 1), self.batch_size):
                 images = to_images(torch.as_tensor(np.array(faces[part]), device=device))
-                posterior: Posterior = encode(images)
+                posterior: Posterior = encode(images, None if who is None else who[part])
                 means.append(posterior.mean.float().cpu().numpy())
                 logvars.append(posterior.logvar.float().cpu().numpy())
         return np.concatenate(means), np.concatenate(logvars)
+
+    def _numbers(self, subjects: Sequence[str] | None, count: int) -> NDArray[np.int64]:
+        """Return the (N,) numbers of the subjects among the people of the training."""
+        if subjects is None:
+            raise OmoteError(
+                f"{self.name} has to be told who is in each picture, and knows only the people of its training; use it "
+                "on a face set it was trained on, or another method"
+            )
+        if len(subjects) != count:
+            raise OmoteError(f"{len(subjects)} subjects were given for {count} faces; give one a face")
+        numbers = {subject: number for number, subject in enumerate(self.info.train_subjects)}
+        if unknown := sorted(set(subjects) - numbers.keys()):
+            raise OmoteError(
+                f"{self.name} knows only the people of its training; {', '.join(unknown[:5])} "
+                f"{'is' if len(unknown) == 1 else 'are'} not of them"
+            )
+        return np.array([numbers[subject] for subject in subjects], dtype=np.int64)
 
 
 def to_images(faces: Tensor) -> Tensor:
@@ -158,18 +188,23 @@ def to_images(faces: Tensor) -> Tensor:
     return faces.permute(0, 3, 1, 2).float().div(255)
 
 
-def load(run: str | Path, *, device: str = "cpu") -> Trained:
+def load(run: str | Path, *, stage: int | None = None, device: str = "cpu") -> Trained:
     """Return the trained method of a run.
 
     Args:
         run: a folder that `train` made.
+        stage: the weights as they were after this stage, counted from 1, of a training that kept them; None for the
+            end.
         device: any device of torch.
     Raises:
-        OmoteError: If the folder is not a run, its training is not finished, or its weights are damaged.
+        OmoteError: If the folder is not a run, its training is not finished, the stage was not kept, or the weights
+            are damaged.
     """
     run = Path(run)
     info = read_run_info(run)
-    weights = run / "weights.safetensors"
+    weights = run / ("weights.safetensors" if stage is None else after_stage(stage))
+    if not weights.is_file() and stage is not None:
+        raise OmoteError(f"{run} has no weights of stage {stage}; train it with keep_stages to have them")
     if not weights.is_file():
         raise OmoteError(
             f"the training of {run} is not finished; give the same `omote train` command again to go on"
@@ -186,11 +221,17 @@ def load(run: str | Path, *, device: str = "cpu") -> Trained:
     return Trained(run, info, method)
 
 
+def after_stage(stage: int) -> str:
+    """Return the name of the file with the weights after a stage, counted from 1."""
+    return f"after_{stage}.safetensors"
+
+
 def build_method(info: RunInfo) -> Method:
     """Return the method with the weights that its seed gives it; the global random state stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(info.config.seed)
-        return METHODS[info.config.method](info.image_size, info.config.options)
+        cls = METHODS[info.config.method]
+        return cls(info.image_size, info.config.options, len(info.train_subjects))
 
 
 def _batches(count: int, size: int) -> Iterator[slice]:
