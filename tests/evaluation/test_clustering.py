@@ -7,7 +7,12 @@ from scipy.stats import ortho_group
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from omote.evaluation.clustering import CLUSTERING_SCORES, Labelled, clustering_scores
+from omote.evaluation.clustering import (
+    CLUSTERING_SCORES,
+    Labelled,
+    clustering_scores,
+    kmeans_runs,
+)
 from omote.evaluation.score import Score
 
 EXPRESSIONS = np.array(
@@ -29,12 +34,19 @@ def mixed(images: int = 300) -> Labelled:
     return Labelled(rng.normal(size=(images, 5)) + 2.0 * np.eye(4, 5)[truth], EXPRESSIONS[truth])
 
 
+def scores_of(scored: Labelled, *, fitted_on: Labelled | None = None, **settings: int) -> dict[str, Score]:
+    """The scores of a set, of clusters fitted on itself or on another."""
+    if fitted_on is None:
+        return clustering_scores(kmeans_runs(scored, **settings)).scores
+    return clustering_scores(kmeans_runs(fitted_on, **settings), scored).scores
+
+
 def values(scores: dict[str, Score]) -> npt.NDArray[np.float64]:
     return np.array([score[:3] for score in scores.values()])
 
 
 def test_one_point_an_expression_is_perfect_in_every_run() -> None:
-    scores = clustering_scores(grouped(), seeds=20)
+    scores = scores_of(grouped(), seeds=20)
     assert {name: round(score.value, 6) for name, score in scores.items()} == dict.fromkeys(
         CLUSTERING_SCORES, 1
     )
@@ -44,7 +56,7 @@ def test_one_point_an_expression_is_perfect_in_every_run() -> None:
 def test_names_of_clusters_by_hand() -> None:
     # Clusters {0, 1, 2} and {100 .. 104}: the image in the middle of each is the one nearest the centroid.
     features = np.array([[0], [1], [2], [100], [101], [102], [103], [104]], dtype=np.float32)
-    scores = clustering_scores(Labelled(features, list("babbbabb")), k=2, seeds=5)
+    scores = scores_of(Labelled(features, list("babbbabb")), k=2, seeds=5)
     assert scores["accuracy"].value == pytest.approx((1 + 1) / 8)  # a, a
     assert scores["majority_accuracy"].value == pytest.approx((2 + 4) / 8)  # b, b
     assert scores["one_to_one_accuracy"].value == pytest.approx((1 + 4) / 8)  # a, b
@@ -56,9 +68,26 @@ def test_names_of_clusters_by_hand() -> None:
     assert scores["nmi"].value == pytest.approx(shared / mean_entropy)
 
 
+def test_the_share_of_runs_that_name_an_image_rightly_by_hand() -> None:
+    features = np.array([[0], [1], [2], [100], [101], [102], [103], [104]], dtype=np.float32)
+    scores, right = clustering_scores(kmeans_runs(Labelled(features, list("babbbabb")), k=2, seeds=5))
+    np.testing.assert_array_equal(right, [0, 1, 0, 0, 0, 1, 0, 0])  # both clusters are called a
+    assert scores["accuracy"].value == right.mean()
+
+
+def test_right_images_are_counted_over_the_runs_that_make_the_score() -> None:
+    train, test = mixed(), Labelled(mixed().features[:50] + 0.5, mixed().labels[:50])
+    runs = kmeans_runs(train, k=4, seeds=6)
+    for scores, right in (clustering_scores(runs), clustering_scores(runs, test)):
+        assert scores["accuracy"].value == pytest.approx(right.mean())
+        np.testing.assert_allclose(right * 6, np.round(right * 6), atol=1e-12)
+        assert ((right > 0) & (right < 1)).any()  # the runs differ
+    assert clustering_scores(runs, test).right.shape == (50,)
+
+
 def test_a_cluster_without_a_partner_is_wrong_one_to_one() -> None:
     features = np.array([[0], [0.1], [50], [50.1], [100]], dtype=np.float32)
-    scores = clustering_scores(Labelled(features, list("aaaab")), k=3, seeds=3)
+    scores = scores_of(Labelled(features, list("aaaab")), k=3, seeds=3)
     assert scores["accuracy"].value == 1
     assert scores["majority_accuracy"].value == 1
     assert scores["one_to_one_accuracy"].value == pytest.approx(3 / 5)
@@ -68,7 +97,7 @@ def test_chance_of_random_features_is_as_predicted_and_reached() -> None:
     rng = np.random.default_rng(0)
     images, k = 400, 9
     labels = EXPRESSIONS[rng.choice(3, p=[0.5, 0.3, 0.2], size=images)]
-    scores = clustering_scores(Labelled(rng.normal(size=(images, 16)), labels), k=k)
+    scores = scores_of(Labelled(rng.normal(size=(images, 16)), labels), k=k)
     counts = np.unique(labels, return_counts=True)[1]
     same = (counts * (counts - 1)).sum() / (images * (images - 1))  # two images share a label
     expected = (
@@ -86,8 +115,8 @@ def test_chance_deals_labels_by_clip() -> None:
     clips = np.repeat(np.arange(30), 5)
     labels = EXPRESSIONS[rng.integers(6, size=30)][clips]
     features = rng.normal(size=(30, 8))[clips] + 1e-3 * rng.normal(size=(150, 8))
-    by_clip = clustering_scores(Labelled(features, labels, clips))["accuracy"]
-    by_frame = clustering_scores(Labelled(features, labels))["accuracy"]
+    by_clip = scores_of(Labelled(features, labels, clips))["accuracy"]
+    by_frame = scores_of(Labelled(features, labels))["accuracy"]
     assert by_clip.value == by_frame.value
     assert by_clip.chance > by_frame.chance + 0.1
     assert by_clip.value == pytest.approx(by_clip.chance, abs=0.06)
@@ -97,13 +126,13 @@ def test_fitted_on_train_names_the_test_images_of_the_same_points() -> None:
     train = grouped(180)
     test = Labelled(train.features[5:32], train.labels[5:32])
     swapped = Labelled(test.features, np.where(test.labels == "fear", "anger", test.labels))
-    perfect = clustering_scores(test, fitted_on=train, seeds=5)
+    perfect = scores_of(test, fitted_on=train, seeds=5)
     assert all(score.value == pytest.approx(1) for score in perfect.values())
-    assert clustering_scores(swapped, fitted_on=train, seeds=5)["accuracy"].value == pytest.approx(24 / 27)
+    assert scores_of(swapped, fitted_on=train, seeds=5)["accuracy"].value == pytest.approx(24 / 27)
 
 
 def test_fitted_on_itself_is_the_same_as_fitted_on_the_set() -> None:
-    alone, applied = (clustering_scores(mixed(), seeds=4, fitted_on=on) for on in (None, mixed()))
+    alone, applied = (scores_of(mixed(), seeds=4, fitted_on=on) for on in (None, mixed()))
     for name in CLUSTERING_SCORES:
         assert alone[name].value == pytest.approx(applied[name].value)
 
@@ -117,30 +146,28 @@ def test_rotation_shift_and_new_names_change_nothing(seed: int) -> None:
         size=features.shape[1]
     )
     renamed = rng.permutation(EXPRESSIONS)[np.searchsorted(np.sort(EXPRESSIONS), labels)]
-    before = values(clustering_scores(Labelled(features, labels), seeds=3))
-    after = values(clustering_scores(Labelled(moved, renamed), seeds=3))
+    before = values(scores_of(Labelled(features, labels), seeds=3))
+    after = values(scores_of(Labelled(moved, renamed), seeds=3))
     np.testing.assert_allclose(before[:, :2], after[:, :2], atol=1e-9)
 
 
 def test_ari_does_not_depend_on_names_and_agrees_with_scikit_learn() -> None:
     labelled = mixed()
-    ours = clustering_scores(labelled, seeds=1, k=4)["ari"].value
+    ours = scores_of(labelled, seeds=1, k=4)["ari"].value
     clusters = KMeans(4, n_init=1, random_state=0).fit(labelled.features).labels_
     assert ours == pytest.approx(adjusted_rand_score(clusters, labelled.labels))
     assert ours == pytest.approx(adjusted_rand_score((clusters + 2) % 4, labelled.labels))
 
 
 def test_same_input_same_scores_and_one_run_has_no_deviation() -> None:
-    np.testing.assert_array_equal(
-        values(clustering_scores(mixed(), seeds=3)), values(clustering_scores(mixed(), seeds=3))
-    )
-    assert np.isnan(clustering_scores(mixed(), seeds=1)["accuracy"].deviation)
+    np.testing.assert_array_equal(values(scores_of(mixed(), seeds=3)), values(scores_of(mixed(), seeds=3)))
+    assert np.isnan(scores_of(mixed(), seeds=1)["accuracy"].deviation)
 
 
 def test_mean_and_deviation_are_those_of_the_runs() -> None:
     # The runs of n seeds are the first n of more: the third run follows from two means.
-    two, three = (clustering_scores(mixed(), k=7, seeds=n)["accuracy"] for n in (2, 3))
-    first = clustering_scores(mixed(), k=7, seeds=1)["accuracy"].value
+    two, three = (scores_of(mixed(), k=7, seeds=n)["accuracy"] for n in (2, 3))
+    first = scores_of(mixed(), k=7, seeds=1)["accuracy"].value
     runs = [first, 2 * two.value - first, 3 * three.value - 2 * two.value]
     assert three.deviation == pytest.approx(np.std(runs, ddof=1))
 
@@ -165,7 +192,10 @@ def test_mean_and_deviation_are_those_of_the_runs() -> None:
 def test_what_cannot_be_scored_is_nan_with_its_reason(
     features: npt.NDArray[np.float64], labels: list[str], reason: str
 ) -> None:
-    for score in clustering_scores(Labelled(features, labels), seeds=2).values():
+    scores, right = clustering_scores(kmeans_runs(Labelled(features, labels), seeds=2))
+    assert right.shape == (len(labels),)
+    assert np.isnan(right).all()
+    for score in scores.values():
         assert np.isnan(score[:3]).all()
         assert reason in score.reason
 
@@ -173,13 +203,12 @@ def test_what_cannot_be_scored_is_nan_with_its_reason(
 def test_a_set_to_fit_on_that_cannot_be_clustered_is_named() -> None:
     nothing = Labelled(np.zeros((0, 9)), [])
     assert (
-        clustering_scores(grouped(), fitted_on=nothing)["nmi"].reason
-        == "in the set fitted on, there are no images"
+        scores_of(grouped(), fitted_on=nothing)["nmi"].reason == "in the set fitted on, there are no images"
     )
 
 
 def test_wrong_lengths_and_missing_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="19 expression labels"):
-        clustering_scores(Labelled(np.eye(20), ["a"] * 19))
+        scores_of(Labelled(np.eye(20), ["a"] * 19))
     with pytest.raises(ValueError, match="labels are missing"):
-        clustering_scores(Labelled(np.eye(3), ["a", None, "b"]))
+        scores_of(Labelled(np.eye(3), ["a", None, "b"]))

@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.leakage import LEAKAGE_SCORES
-from omote.evaluation.protocol import Codes, Scores, evaluate
+from omote.evaluation.protocol import Codes, Scores, evaluate, score_codes
 
 Array = npt.NDArray[np.uint8]
 EXPRESSIONS = ["anger", "fear", "happiness", "sadness"]
@@ -139,7 +140,8 @@ def test_nothing_marked_nobody_held_out_and_one_person_held_out_are_said() -> No
 def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
     scores = evaluate(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=2)
     scores.save(tmp_path / "run")
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["scores.csv", "scores.json"]
+    files = ["scores.csv", "scores.json", "scores_by_subject.csv"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == files
     numbers = {"value": [""], "deviation": [""], "chance": [""]}
     read = pd.read_csv(tmp_path / "run" / "scores.csv", keep_default_na=False, na_values=numbers)
     pd.testing.assert_frame_equal(read, scores.table, check_dtype=False)
@@ -151,6 +153,98 @@ def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
         None,
         "this method has no identity code",
     )
+
+
+def test_saved_scores_are_loaded_the_same_to_the_last_bit(tmp_path: Path) -> None:
+    faces = face_set()
+    faces.frames["subject"] = faces.frames["subject"].replace({"p1": "007", "p2": "NA", "p4": 'a,"b"\n表'})
+    for represent, test_subjects in ((only_identity, ["007", "NA"]), (apart, [])):
+        scores = evaluate(represent, faces, test_subjects=test_subjects, k=7, seeds=3)
+        scores.save(tmp_path)
+        loaded = Scores.load(tmp_path)
+        pd.testing.assert_frame_equal(loaded.table, scores.table, check_exact=True)
+        pd.testing.assert_frame_equal(loaded.by_subject, scores.by_subject, check_exact=True)
+        assert loaded.about == scores.about
+    nobody = score_codes(Codes(np.zeros((0, 1)), np.zeros((0, 1))), faces.frames[:0], test_subjects=[])
+    nobody.save(tmp_path)
+    pd.testing.assert_frame_equal(Scores.load(tmp_path).by_subject, nobody.by_subject)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text[:-20],
+        lambda text: "[]",
+        lambda text: text.replace('"by_subject"', '"before"'),
+        lambda text: text.replace('"deviation"', '"spread"'),
+        lambda text: text.replace('"images": 24', '"images": "many"'),
+    ],
+    ids=["truncated", "no table", "an older omote", "a column missing", "no number"],
+)
+def test_damaged_scores_are_refused(tmp_path: Path, change: Callable[[str], str]) -> None:
+    with pytest.raises(OmoteError, match=r"has no scores\.json"):
+        Scores.load(tmp_path)
+    scores_of_apart().save(tmp_path)
+    file = tmp_path / "scores.json"
+    text = file.read_text()
+    assert change(text) != text
+    file.write_text(change(text))
+    with pytest.raises(
+        OmoteError, match=r"scores\.json is damaged or of an older omote .*; score the run again"
+    ):
+        Scores.load(tmp_path)
+
+
+def test_accuracy_by_subject_by_hand_and_its_mean_over_images_is_the_accuracy() -> None:
+    # One k-means run finds the four places. p1 shows anger in the place of fear, and p4 lacks three images.
+    faces = face_set()
+    frames, codes = faces.frames.drop(index=[96, 97, 98]), apart(np.delete(faces.faces, [96, 97, 98], axis=0))
+    wrong = ((frames["subject"] == "p1") & (frames["expression"] == "anger")).to_numpy()
+    codes.expression[wrong] = codes.expression[(frames["expression"] == "fear").to_numpy()][:6]
+    scores = score_codes(codes, frames, test_subjects=TEST_PEOPLE, k=4, seeds=1)
+    by_subject = scores.by_subject.set_index("subject")
+    assert list(scores.by_subject) == ["people", "subject", "images", "accuracy"]
+    assert by_subject["people"].to_dict() == {
+        f"p{n}": "test" if f"p{n}" in TEST_PEOPLE else "train" for n in range(10)
+    }
+    assert by_subject["images"].to_dict() == {f"p{n}": 21 if n == 4 else 24 for n in range(10)}
+    assert by_subject["accuracy"].to_dict() == {f"p{n}": 18 / 24 if n == 1 else 1 for n in range(10)}
+    for people in ("train", "test"):
+        of_people = by_subject[by_subject["people"] == people]
+        accuracy = scores.table.query("people == @people and score == 'accuracy'")["value"].iloc[0]
+        assert accuracy == pytest.approx(np.average(of_people["accuracy"], weights=of_people["images"]))
+
+
+def test_people_of_a_collapsed_code_are_there_without_accuracy_and_those_without_labels_are_not() -> None:
+    def collapsed(faces: Array) -> Codes:
+        return Codes(np.ones((len(faces), 4)), apart(faces).identity)
+
+    by_subject = evaluate(collapsed, face_set(), test_subjects=TEST_PEOPLE, seeds=1).by_subject
+    assert len(by_subject) == 10
+    assert by_subject["accuracy"].isna().all()
+    unlabelled = evaluate(apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1).by_subject
+    assert unlabelled.empty
+    assert unlabelled.dtypes.equals(by_subject.dtypes)
+
+
+def test_codes_are_scored_as_the_method_that_reads_them() -> None:
+    faces = face_set()
+    scores = score_codes(apart(faces.faces), faces.frames, test_subjects=TEST_PEOPLE, k=4, seeds=3)
+    pd.testing.assert_frame_equal(scores.table, scores_of_apart().table, check_exact=True)
+    assert scores.about == scores_of_apart().about
+
+
+def test_why_nobody_held_out_could_be_read_is_said_in_every_score_of_theirs() -> None:
+    faces = face_set()
+    train = ~faces.frames["subject"].isin(TEST_PEOPLE).to_numpy()
+    codes, frames = apart(faces.faces[train]), faces.frames[train]
+    scores = score_codes(codes, frames, test_subjects=TEST_PEOPLE, k=4, seeds=3, no_test_reason="a secret")
+    of_test = scores.table["people"] == "test"
+    assert set(scores.table[of_test]["reason"]) == {"a secret"}
+    assert scores.table[of_test]["value"].isna().all()
+    whole = scores_of_apart()
+    pd.testing.assert_frame_equal(scores.table[~of_test], whole.table[~of_test], check_exact=True)
+    assert set(scores.by_subject["people"]) == {"train"}
 
 
 def test_a_large_mapped_face_set_is_not_copied_whole(tmp_path: Path) -> None:
@@ -171,5 +265,9 @@ def test_unknown_people_wrong_settings_and_wrong_codes_are_refused() -> None:
         evaluate(apart, face_set(), test_subjects=[], seeds=0)
     with pytest.raises(ValueError, match="represent returned codes of shapes"):
         evaluate(lambda x: Codes(x, x), face_set(), test_subjects=[])
+    with pytest.raises(ValueError, match="240 expression and 240 identity codes for 239 frames"):
+        score_codes(apart(face_set().faces), face_set().frames[1:], test_subjects=[])
+    with pytest.raises(OmoteError, match="k is 1; give at least 2"):
+        score_codes(apart(face_set().faces), face_set().frames, test_subjects=[], k=1)
     with pytest.raises(KeyError, match="no score 'charm'"):
         scores_of_apart().get("test", "expression", "charm")

@@ -34,10 +34,54 @@ class Labelled(NamedTuple):
     clips: Any = None
 
 
-def clustering_scores(
-    scored: Labelled, *, k: int = 9, seeds: int = 100, fitted_on: Labelled | None = None
-) -> dict[str, Score]:
-    """Return the five `CLUSTERING_SCORES`: mean and deviation over runs with the seeds 0 .. seeds-1.
+class KMeansRuns(NamedTuple):
+    """What `kmeans_runs` found: each run's clusters, and the images that name them by the paper's rule."""
+
+    fitted: Labelled
+    runs: list[tuple[KMeans, Labels]]  # the fitted model, and (k,) the image nearest each centroid
+    reason: str = ""  # why there are no runs
+
+
+class Clustering(NamedTuple):
+    """The scores of a set's images, and how often each of them was right."""
+
+    scores: dict[str, Score]
+    right: (
+        Array  # (N,) share of the runs that name the image rightly, by the paper's rule; nan without a score
+    )
+
+
+def kmeans_runs(fitted: Labelled, *, k: int = 9, seeds: int = 100) -> KMeansRuns:
+    """Return the runs of k-means on a set, with the seeds 0 .. seeds-1.
+
+    Returns:
+        No runs and the reason if there are no images, NaN or collapsed features, one label only, or fewer
+        different features than clusters.
+    Raises:
+        ValueError: If features and labels differ in number, or a label is missing.
+    """
+    reason = why_not(fitted.features, as_labels(fitted.labels), "expression")
+    if reason is None and len(fitted.features) < k:
+        reason = f"{len(fitted.features)} images are fewer than {k} clusters"
+    if reason is not None:
+        return KMeansRuns(fitted, [], reason)
+    features = fitted.features.astype(np.float64)
+    runs = []
+    with threadpool_limits(1), warnings.catch_warnings():  # one thread is as fast on sets of this size
+        warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters: seen to below
+        for seed in range(seeds):
+            model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
+            distances = model.fit_transform(features)
+            if (found := len(np.unique(model.labels_))) < k:
+                reason = f"there are fewer different features than clusters ({found} of {k} found)"
+                return KMeansRuns(fitted, [], reason)
+            distances[model.labels_[:, None] != np.arange(k)] = np.inf
+            runs.append((model, distances.argmin(axis=0)))
+    return KMeansRuns(fitted, runs)
+
+
+def clustering_scores(kmeans: KMeansRuns, applied_to: Labelled | None = None) -> Clustering:
+    """Return the five `CLUSTERING_SCORES`, mean and deviation over the runs, and how often each image was right.
 
     - accuracy: the paper's; a cluster is named by its image nearest the centroid (the first of equals).
     - majority_accuracy: a cluster is named by its most frequent label.
@@ -50,59 +94,50 @@ def clustering_scores(
     the features.
 
     Args:
-        scored: What is scored, and clustered unless `fitted_on` is given.
-        fitted_on: Clusters are fitted and named here, and `scored` goes to the nearest centroid ("fitted on
-            train, applied to test").
+        kmeans: The runs; clusters are named on the set that they were fitted on.
+        applied_to: What is scored, each image in the cluster of the nearest centroid ("fitted on train,
+            applied to test"); without it, the set that the clusters were fitted on.
     Returns:
-        Every score, all nan with one reason if there are no images, NaN or collapsed features, one label
-        only, or fewer different features than clusters.
+        Every score, all nan with one reason if there are no runs, or `applied_to` has no images, NaN or
+        collapsed features, or one label only.
     Raises:
         ValueError: If features and labels differ in number, or a label is missing.
     """
-    fit = scored if fitted_on is None else fitted_on
-    fit_labels, scored_labels = as_labels(fit.labels), as_labels(scored.labels)
-    reason = why_not(scored.features, scored_labels, "expression")
-    if (
-        fitted_on is not None
-        and reason is None
-        and (reason := why_not(fit.features, fit_labels, "expression"))
-    ):
-        reason = f"in the set fitted on, {reason}"
-    if reason is None and len(fit.features) < k:
-        reason = f"{len(fit.features)} images are fewer than {k} clusters"
-    if reason is not None:
-        return dict.fromkeys(CLUSTERING_SCORES, no_score(reason))
+    fitted, runs, reason = kmeans
+    scored = fitted if applied_to is None else applied_to
+    fit_labels, scored_labels = as_labels(fitted.labels), as_labels(scored.labels)
+    if applied_to is not None:
+        not_fitted = f"in the set fitted on, {reason}" if reason else ""
+        reason = why_not(scored.features, scored_labels, "expression") or not_fitted
+    if reason:
+        nothing = dict.fromkeys(CLUSTERING_SCORES, no_score(reason))
+        return Clustering(nothing, np.full(len(scored_labels), np.nan))
 
     names = np.unique(np.concatenate([fit_labels, scored_labels]))
     fit_truth, scored_truth = np.searchsorted(names, fit_labels), np.searchsorted(names, scored_labels)
-    fit_units = _dealt_together(fit.clips, fit_truth)
+    fit_units = _dealt_together(fitted.clips, fit_truth)
     scored_units = _dealt_together(scored.clips, scored_truth)
-    fit_features, scored_features = fit.features.astype(np.float64), scored.features.astype(np.float64)
+    features = scored.features.astype(np.float64)
 
-    values, chances = [], []
-    with threadpool_limits(1), warnings.catch_warnings():  # one thread is as fast on sets of this size
-        warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters: seen to below
-        for seed in range(seeds):
-            model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
-            distances = model.fit_transform(fit_features)
+    rights, values, chances = [], [], []
+    with threadpool_limits(1):
+        for seed, (model, nearest) in enumerate(runs):
             fit_clusters = model.labels_
-            if (found := len(np.unique(fit_clusters))) < k:
-                reason = f"there are fewer different features than clusters ({found} of {k} found)"
-                return dict.fromkeys(CLUSTERING_SCORES, no_score(reason))
-            distances[fit_clusters[:, None] != np.arange(k)] = np.inf
-            nearest = distances.argmin(axis=0)  # (k,) image of the cluster nearest its centroid
-            scored_clusters = fit_clusters if fitted_on is None else model.predict(scored_features)
-            values.append(_agreement(fit_clusters, fit_truth, nearest, scored_clusters, scored_truth))
+            clusters = fit_clusters if applied_to is None else model.predict(features)
+            right, of_run = _agreement(fit_clusters, fit_truth, nearest, clusters, scored_truth)
+            rights.append(right)
+            values.append(of_run)
             rng = np.random.default_rng(seed)
             fit_dealt = _dealt(fit_truth, fit_units, rng)
-            scored_dealt = fit_dealt if fitted_on is None else _dealt(scored_truth, scored_units, rng)
-            chances.append(_agreement(fit_clusters, fit_dealt, nearest, scored_clusters, scored_dealt))
-    return {
+            dealt = fit_dealt if applied_to is None else _dealt(scored_truth, scored_units, rng)
+            chances.append(_agreement(fit_clusters, fit_dealt, nearest, clusters, dealt)[1])
+    scores = {
         name: mean_score(of_runs, float(chance))
         for name, of_runs, chance in zip(
             CLUSTERING_SCORES, np.array(values).T, np.mean(chances, axis=0), strict=True
         )
     }
+    return Clustering(scores, np.mean(rights, axis=0))
 
 
 def _dealt_together(clips: Any, truth: Labels) -> Labels:
@@ -119,15 +154,19 @@ def _dealt(truth: Labels, units: Labels, rng: np.random.Generator) -> Labels:
 
 def _agreement(
     fit_clusters: Labels, fit_truth: Labels, nearest: Labels, clusters: Labels, truth: Labels
-) -> tuple[float, ...]:
-    """Return the five scores of one run; clusters are named on the fit images and scored on the others."""
+) -> tuple[npt.NDArray[np.bool_], tuple[float, ...]]:
+    """Return which images the paper's rule names rightly, and the five scores, of one run.
+
+    Clusters are named on the fit images and scored on the others.
+    """
     counts = np.zeros((len(nearest), max(fit_truth.max(), truth.max()) + 1), dtype=np.int64)  # (k, labels)
     np.add.at(counts, (fit_clusters, fit_truth), 1)
     one_to_one = np.full(len(nearest), -1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     one_to_one[rows] = columns
-    return (
-        float(np.mean(fit_truth[nearest][clusters] == truth)),
+    right = fit_truth[nearest][clusters] == truth
+    return right, (
+        float(np.mean(right)),
         float(np.mean(counts.argmax(axis=1)[clusters] == truth)),
         float(np.mean(one_to_one[clusters] == truth)),
         float(normalized_mutual_info_score(truth, clusters)),

@@ -4,8 +4,6 @@ Scored are the frames marked for evaluation, the people of the training and thos
 """
 
 import json
-import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,18 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.clustering import Labelled, clustering_scores
+from omote.evaluation.clustering import KMeansRuns, Labelled, clustering_scores, kmeans_runs
 from omote.evaluation.leakage import leakage_scores, nearest_neighbour_leakage
 from omote.evaluation.probes import probe_scores
 from omote.evaluation.score import Array, Score, no_score, numbered
+from omote.files import write_text
 
 People = Literal["train", "test"]
 Code = Literal["expression", "identity"]
-COLUMNS = ["people", "code", "score", "value", "deviation", "chance", "reason"]
+COLUMNS = {"people": "str", "code": "str", "score": "str", "value": "float64", "deviation": "float64",
+           "chance": "float64", "reason": "str"}  # fmt: skip
+BY_SUBJECT = {"people": "str", "subject": "str", "images": "int64", "accuracy": "float64"}
+LEAST = {"k": 2, "seeds": 1, "folds": 2, "batch_size": 1}
 SUMMARY: dict[str, tuple[Code, str]] = {
     "accuracy": ("expression", "accuracy"),  # the paper's
     "probe": ("expression", "probe_accuracy"),
@@ -50,10 +52,13 @@ class Scores:
 
     `table` has one row a score: people ("train" / "test"), code ("expression" / "identity"), score, value,
     deviation (over runs, folds or subjects), chance, reason (why the value is nan, or which part of a rule
-    had to give). `about` has the settings and the numbers of subjects and images.
+    had to give). `by_subject` has one row a person scored: people, subject, images (those with an expression
+    label), accuracy (share of them that the paper's rule names rightly, mean over the k-means runs; nan where
+    the accuracy is). `about` has the settings and the numbers of subjects and images.
     """
 
     table: pd.DataFrame
+    by_subject: pd.DataFrame
     about: dict[str, Any]
 
     def get(self, people: People, code: Code, score: str) -> Score:
@@ -75,24 +80,52 @@ class Scores:
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write `scores.csv` and `scores.json` (nan as null) into `folder`, each beside, then renamed."""
-        rows = [
-            {
-                key: None if isinstance(value, float) and math.isnan(value) else value
-                for key, value in row.items()
-            }
-            for row in self.table.to_dict("records")
-        ]
-        texts = {
-            "scores.csv": self.table.to_csv(index=False),
-            "scores.json": json.dumps({"about": self.about, "scores": rows}, indent=1, allow_nan=False)
-            + "\n",
+        """Write `scores.csv`, `scores_by_subject.csv` and `scores.json`, which has all of it (nan as null)."""
+        content = {
+            "about": self.about,
+            "scores": _records(self.table),
+            "by_subject": _records(self.by_subject),
         }
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            beside = Path(folder) / f"{name}.partial"
-            beside.write_text(text, encoding="utf-8")
-            os.replace(beside, Path(folder) / name)
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "scores.csv", self.table.to_csv(index=False))
+        write_text(folder / "scores_by_subject.csv", self.by_subject.to_csv(index=False))
+        write_text(folder / "scores.json", text)  # last: where it is, the others are
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Scores":
+        """Return what `save` wrote into `folder`, the same to the last bit; only `scores.json` is read.
+
+        Raises:
+            OmoteError: If there are no scores in the folder, or they are damaged.
+        """
+        file = Path(folder) / "scores.json"
+        if not file.is_file():
+            raise OmoteError(f"{folder} has no scores.json; score the run with `omote evaluate`")
+        try:
+            saved = json.loads(file.read_text(encoding="utf-8"))
+            return cls(
+                _table(saved["scores"], COLUMNS),
+                _table(saved["by_subject"], BY_SUBJECT),
+                dict(saved["about"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise OmoteError(
+                f"{file} is damaged or of an older omote ({type(error).__name__}: {error}); score the run again "
+                "with `omote evaluate`"
+            ) from None
+
+
+def _table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """Return the table with just these columns and types; KeyError if a row lacks one."""
+    cells = [[row[name] for name in columns] for row in rows]
+    return pd.DataFrame(cells, columns=list(columns)).astype(columns)
+
+
+def _records(table: pd.DataFrame) -> list[Any]:
+    """Return the rows for JSON, None where a number is nan."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def evaluate(
@@ -125,10 +158,7 @@ def evaluate(
             too small.
         ValueError: If `represent` does not return two tables of n rows.
     """
-    least_of = {"k": 2, "seeds": 1, "folds": 2, "batch_size": 1}
-    for name, given in {"k": k, "seeds": seeds, "folds": folds, "batch_size": batch_size}.items():
-        if given < (least := least_of[name]):
-            raise OmoteError(f"{name} is {given}; give at least {least}")
+    check_settings(k=k, seeds=seeds, folds=folds, batch_size=batch_size)
     subjects = face_set.subjects
     if unknown := sorted(set(test_subjects) - set(subjects)):
         raise OmoteError(
@@ -136,25 +166,89 @@ def evaluate(
             f"subjects: {', '.join(subjects[:10])}{', ...' if len(subjects) > 10 else ''}. Score the face "
             "set that the run was trained on, or name people of this one"
         )
+    used = evaluation_rows(face_set)
+    codes = read_codes(lambda rows: represent(np.asarray(face_set.faces[rows])), used, batch_size)
+    return score_codes(
+        codes, face_set.frames.iloc[used], test_subjects=test_subjects, k=k, seeds=seeds, folds=folds
+    )
 
-    used = np.flatnonzero(face_set.frames["use"].isin(["evaluate", "both"]).to_numpy(dtype=bool))
-    frames = face_set.frames.iloc[used]
-    codes = _codes(represent, face_set.faces, used, batch_size)
-    subject = frames["subject"].to_numpy(dtype=object)
+
+def check_settings(**settings: int) -> None:
+    """Raise OmoteError if one of `k`, `seeds`, `folds` and `batch_size` is too small."""
+    for name, given in settings.items():
+        if given < LEAST[name]:
+            raise OmoteError(f"{name} is {given}; give at least {LEAST[name]}")
+
+
+def evaluation_rows(face_set: FaceSet) -> Array:
+    """Return the numbers of the frames that are scored: those whose `use` is "evaluate" or "both"."""
+    return np.flatnonzero(face_set.frames["use"].isin(["evaluate", "both"]).to_numpy(dtype=bool))
+
+
+def read_codes(read: Callable[[Array], Codes], rows: Array, batch_size: int = 256) -> Codes:
+    """Return the codes of the faces numbered in `rows`; only one batch of them is asked for at a time.
+
+    Args:
+        read: (n,) numbers of faces -> their Codes.
+    Raises:
+        ValueError: If `read` does not return two tables of n rows.
+    """
+    batches = []
+    for start in range(0, len(rows), batch_size):
+        numbers = rows[start : start + batch_size]
+        batch = Codes(*(np.asarray(code) for code in read(numbers)))
+        if any(code.ndim != 2 or len(code) != len(numbers) for code in batch):
+            raise ValueError(
+                f"represent returned codes of shapes {batch.expression.shape} and {batch.identity.shape} for "
+                f"{len(numbers)} faces; expected ({len(numbers)}, Z) each, Z 0 where there is no such code"
+            )
+        batches.append(batch)
+    if not batches:
+        return Codes(np.zeros((0, 1)), np.zeros((0, 1)))
+    return Codes(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+
+
+def score_codes(
+    codes: Codes,
+    frames: pd.DataFrame,
+    *,
+    test_subjects: Sequence[str],
+    k: int = 9,
+    seeds: int = 100,
+    folds: int = 5,
+    no_test_reason: str = "",
+) -> Scores:
+    """Return the scores of the codes of evaluation frames; see `evaluate`, which reads them with a method.
+
+    Args:
+        codes: Of N faces.
+        frames: N rows in the same order, with the columns subject, clip and expression of a face set.
+        test_subjects: The people held out of the training; those not in `frames` have nothing to score.
+        k, seeds, folds: As of `evaluate`.
+        no_test_reason: Why there are no frames of the people held out, where it is not that none are marked.
+    Raises:
+        OmoteError: If `k`, `seeds` or `folds` is too small.
+        ValueError: If codes and frames differ in number.
+    """
+    check_settings(k=k, seeds=seeds, folds=folds)
+    if any(len(code) != len(frames) for code in codes):
+        raise ValueError(
+            f"{len(codes.expression)} expression and {len(codes.identity)} identity codes for {len(frames)} frames"
+        )
+    subject = frames["subject"].to_numpy(dtype=object).astype(str)
     expression = frames["expression"].to_numpy(dtype=object)
-    clip = numbered(subject.astype(str), frames["clip"].to_numpy(dtype=object).astype(str))
+    clip = numbered(subject, frames["clip"].to_numpy(dtype=object).astype(str))
     has_label = frames["expression"].notna().to_numpy(dtype=bool)
     held_out = frames["subject"].isin(list(test_subjects)).to_numpy(dtype=bool)
 
-    def set_to_cluster(chosen: Array) -> Labelled:
-        return Labelled(codes.expression[chosen], expression[chosen], clip[chosen])
-
     rows: list[dict[str, Any]] = []
+    by_subject: list[dict[str, Any]] = []
     about: dict[str, Any] = {"k": k, "seeds": seeds, "folds": folds}
+    kmeans: dict[str, KMeansRuns] = {}
     for people, chosen in (("train", ~held_out), ("test", held_out)):
         labelled = chosen & has_label
         about[people] = {
-            "subjects": len(np.unique(subject[chosen].astype(str))),
+            "subjects": len(np.unique(subject[chosen])),
             "images": int(chosen.sum()),
             "images_of_expression": frames["expression"][labelled].value_counts().sort_index().to_dict(),
         }
@@ -163,14 +257,22 @@ def evaluate(
             no_images = no_labels = f"no frame of {people} people is marked for evaluation"
             if people == "test" and not len(test_subjects):
                 no_images = no_labels = "no people were held out"
+            elif people == "test" and no_test_reason:
+                no_images = no_labels = no_test_reason
         elif not labelled.any():
             no_labels = f"no frame of {people} people that is marked for evaluation has an expression"
 
-        clusters = clustering_scores(set_to_cluster(labelled), k=k, seeds=seeds)
-        rows += _rows(people, "expression", clusters, no_labels)
+        to_cluster = Labelled(codes.expression[labelled], expression[labelled], clip[labelled])
+        kmeans[people] = kmeans_runs(to_cluster, k=k, seeds=seeds)
+        clustering = clustering_scores(kmeans[people])
+        rows += _rows(people, "expression", clustering.scores, no_labels)
+        for who in np.unique(subject[labelled]):
+            right = clustering.right[subject[labelled] == who]
+            by_subject.append(
+                {"people": people, "subject": who, "images": len(right), "accuracy": right.mean()}
+            )
         if people == "test":
-            train = set_to_cluster(~held_out & has_label)
-            applied = clustering_scores(set_to_cluster(labelled), k=k, seeds=seeds, fitted_on=train)
+            applied = clustering_scores(kmeans["train"], to_cluster).scores
             renamed = {name + FITTED_ON_TRAIN: score for name, score in applied.items()}
             rows += _rows(people, "expression", renamed, no_labels)
         for code, features in codes._asdict().items():
@@ -183,7 +285,7 @@ def evaluate(
             )
             rows += _rows(people, code, leakage, no_images or no_code)
             rows += _rows(people, code, {ACROSS: across}, no_labels or no_code)
-    return Scores(pd.DataFrame(rows, columns=COLUMNS), about)
+    return Scores(_table(rows, COLUMNS), _table(by_subject, BY_SUBJECT), about)
 
 
 def _rows(people: str, code: str, scores: dict[str, Score], reason: str) -> list[dict[str, Any]]:
@@ -192,20 +294,3 @@ def _rows(people: str, code: str, scores: dict[str, Score], reason: str) -> list
         {"people": people, "code": code, "score": name, **(no_score(reason) if reason else score)._asdict()}
         for name, score in scores.items()
     ]
-
-
-def _codes(represent: Callable[[Array], Codes], faces: Array, used: Array, batch_size: int) -> Codes:
-    """Return the codes of the faces numbered in `used`; only one batch of faces is in memory at a time."""
-    batches = []
-    for start in range(0, len(used), batch_size):
-        numbers = used[start : start + batch_size]
-        batch = Codes(*(np.asarray(code) for code in represent(np.asarray(faces[numbers]))))
-        if any(code.ndim != 2 or len(code) != len(numbers) for code in batch):
-            raise ValueError(
-                f"represent returned codes of shapes {batch.expression.shape} and {batch.identity.shape} for "
-                f"{len(numbers)} faces; expected ({len(numbers)}, Z) each, Z 0 where there is no such code"
-            )
-        batches.append(batch)
-    if not batches:
-        return Codes(np.zeros((0, 1)), np.zeros((0, 1)))
-    return Codes(*(np.concatenate(parts) for parts in zip(*batches, strict=True)))
