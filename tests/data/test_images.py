@@ -189,6 +189,37 @@ def test_frames_are_taken_at_equal_intervals(tmp_path: Path, fps: float, numbers
     assert [frame.number for frame in read_video(file, fps)] == list(numbers)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "avi", "mkv"])  # Matroska does not say how many frames there are
+@pytest.mark.parametrize(
+    ("count", "numbers"),
+    [
+        (1, [0]),
+        (2, [0, 19]),
+        (4, [0, 6, 13, 19]),
+        (7, [0, 3, 6, 10, 13, 16, 19]),
+        (20, range(20)),
+        (99, range(20)),
+    ],
+)
+def test_a_number_of_frames_is_taken_from_the_first_to_the_last(
+    tmp_path: Path, suffix: str, count: int, numbers: range | list[int]
+) -> None:
+    file = write_video(tmp_path / f"clip.{suffix}")
+    frames = list(read_video(file, count=count))
+    every = list(read_video(file))
+    assert [frame.number for frame in frames] == list(numbers)
+    assert all(np.array_equal(frame.image, every[frame.number].image) for frame in frames)
+
+
+def test_of_a_truncated_video_the_number_is_taken_as_far_as_it_goes(tmp_path: Path) -> None:
+    file = with_index_first(write_video(tmp_path / "clip.mp4", frames=41, noise=40))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    frames, seen = read_video(file, count=9), list[int]()
+    with pytest.raises(Unreadable, match="damaged video"):
+        seen.extend(frame.number for frame in frames)
+    assert seen in ([0, 5, 10, 15], [0, 5, 10, 15, 20])  # of 0, 5 ... 40
+
+
 @pytest.mark.parametrize(
     ("rotation", "expected"),
     [

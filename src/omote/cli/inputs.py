@@ -1,13 +1,28 @@
 """What the commands were given, turned into what the public functions take."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
     from omote.training.run import Trained
+
+To = Annotated[Path, typer.Option("--to", help="Where the result goes.", show_default=False)]
+Workers = Annotated[int | None, typer.Option(help="Processes; one a core if not given.", show_default=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Detector = Annotated[
+    Path | None,
+    typer.Option(
+        help="A local copy of the face detector's model (YuNet). Else the file that the environment variable "
+        "OMOTE_DETECTOR names, else it is downloaded once.",
+        show_default=False,
+    ),
+]
+Cropped = Annotated[bool, typer.Option("--cropped", help="The pictures are faces already; detect nothing.")]
 
 
 def pair(text: str, option: str) -> tuple[str, str]:

@@ -1,9 +1,10 @@
 """What an importer finds: clips of photos or of one video, before any pixel is read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from omote.data.build import Skipped
 from omote.data.images import is_video
@@ -18,6 +19,8 @@ class File:
     expression: str | None = None
     use: str = "both"  # "train", "evaluate" or "both"
     further: tuple[tuple[str, str], ...] = ()  # further columns of the frame table
+    frame: int | None = None  # of a photo, its index in the whole sequence; None: its place among the files
+    count: int | None = None  # of a video, how many frames to take at equal intervals; None: as fps says
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,24 @@ class Listing:
     root: Path
     clips: list[Clip]
     skipped: list[Skipped] = field(default_factory=list)
+    cropped: bool = False  # the pictures are faces already
+
+    def counts(self) -> dict[str, int]:
+        """Return how many subjects, clips, labelled clips (with an expression) and files there are."""
+        return {
+            "subjects": len({clip.subject for clip in self.clips}),
+            "clips": len(self.clips),
+            "labelled clips": sum(any(file.expression for file in clip.files) for clip in self.clips),
+            "files": sum(len(clip.files) for clip in self.clips),
+        }
+
+
+class Importer(NamedTuple):
+    """A published data set: how its clips are found, and what is known of it."""
+
+    list_clips: Callable[..., Listing]  # of a path, and the importer's own options as keywords
+    published: Mapping[str, int]  # counts by its authors, under names of `Listing.counts`
+    licence: str  # its terms, and where to ask for them
 
 
 def natural_order(text: str) -> list[tuple[int, int, str]]:

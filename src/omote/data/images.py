@@ -6,8 +6,9 @@ Colour profiles and non-square pixels are not taken into account.
 import math
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -116,11 +117,12 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def read_video(path: str | Path, fps: float | None = None) -> Iterator[VideoFrame]:
+def read_video(path: str | Path, fps: float | None = None, count: int | None = None) -> Iterator[VideoFrame]:
     """Yield the frames of the video in order, turned upright, with only one in memory at a time.
 
     Args:
         fps: frames a second to take, at equal intervals from the first frame on; None takes every frame.
+        count: frames to take instead, at equal intervals from the first to the last; all of a shorter video.
     Raises:
         Unreadable: If the file is no video; after the last good frame, if the video is damaged or ends early.
     """
@@ -135,6 +137,7 @@ def read_video(path: str | Path, fps: float | None = None) -> Iterator[VideoFram
             raise Unreadable("unreadable: the file has no video")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
+        chosen = None if count is None else _spread(_num_frames(path, stream), count)
         start, kept, index, time = 0.0, 0, -1, math.nan
         try:
             for index, frame in enumerate(container.decode(stream)):
@@ -145,7 +148,9 @@ def read_video(path: str | Path, fps: float | None = None) -> Iterator[VideoFram
                     start = frame.time or 0.0
                 time = math.nan if frame.time is None else frame.time - start
                 since = time if time == time else index / float(stream.average_rate or 25)
-                if fps is not None and since < kept / fps - 1e-6:
+                if chosen is not None and index not in chosen:
+                    continue
+                if chosen is None and fps is not None and since < kept / fps - 1e-6:
                     continue
                 kept += 1
                 # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
@@ -161,6 +166,24 @@ def read_video(path: str | Path, fps: float | None = None) -> Iterator[VideoFram
             seconds = container.duration / av.time_base
             if time + max(0.5, 2 / float(stream.average_rate or 25)) < seconds:
                 raise Unreadable(f"damaged video: it ends after {time:.1f} of {seconds:.1f} s")
+
+
+def _num_frames(path: str | Path, stream: Any) -> int:
+    """Return how many frames the video has; where it does not say, its packets are counted, undecoded."""
+    import av
+
+    if stream.frames:
+        return int(stream.frames)
+    packets = 0
+    with av.open(str(path)) as container, suppress(av.FFmpegError):  # decoding says what is wrong
+        for packet in container.demux(video=0):
+            packets += packet.size > 0  # the last one only says that there are no more
+    return packets
+
+
+def _spread(num_frames: int, count: int) -> set[int]:
+    places = np.linspace(0, max(num_frames - 1, 0), count)
+    return set(np.floor(places + 0.5).astype(int).tolist())  # halves up
 
 
 def _first_line(error: Exception) -> str:

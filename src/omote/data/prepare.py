@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +18,7 @@ from omote.data.detect import DETECTOR_SHA256, Align, cut_middle, cut_out, find_
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import Unreadable, is_video, read_photo, read_video
 from omote.data.importers.folder import list_folder
+from omote.data.importers.registry import IMPORTERS
 from omote.errors import OmoteError
 
 PHOTOS_A_JOB = 64
@@ -112,6 +114,60 @@ def prepare_folder(
     )
 
 
+def prepare_dataset(
+    name: str,
+    path: str | Path,
+    to: str | Path,
+    *,
+    size: int = 64,
+    align: Align = "none",
+    margin: float = DEFAULT_MARGIN,
+    cropped: bool | None = None,
+    detector: str | Path | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **rule: int,
+) -> FaceSet:
+    """Return a face set of a published data set, unpacked in the folder `path`; for the rest see `prepare_folder`.
+
+    Its counts and the published ones are kept in about.json, as "found" and "published".
+
+    Args:
+        name: of `omote.data.importers.registry.IMPORTERS`: "ckplus", "mug" and others.
+        cropped: the pictures are faces already; None leaves it to the importer.
+        rule: the importer's own options, as train_frames and evaluate_frames of `list_ckplus`.
+    Raises:
+        OmoteError: If there is no such data set, it has no such option, the folder is not laid out as expected, or
+            as `prepare_folder`.
+    """
+    if name not in IMPORTERS:
+        raise OmoteError(f"There is no data set {name!r}; expected one of {', '.join(IMPORTERS)}.")
+    importer = IMPORTERS[name]
+    parameters = signature(importer.list_clips).parameters.values()
+    options = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
+    for option in rule.keys() - options.keys():
+        raise OmoteError(f"{name} has no option {option}; it has {', '.join(options) or 'none'}.")
+    listing = importer.list_clips(path, **rule)
+    return prepare_clips(
+        listing,
+        to,
+        importer=name,
+        options={**options, **rule},
+        size=size,
+        align=align,
+        margin=margin,
+        cropped=listing.cropped if cropped is None else cropped,
+        detector=detector,
+        dataset=name,
+        licence=importer.licence,
+        published=importer.published,
+        workers=workers,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
 @dataclass(frozen=True)
 class _Cutting:
     """How the faces of all pictures are made."""
@@ -147,6 +203,7 @@ def prepare_clips(
     fps: float | None = None,
     dataset: str,
     licence: str | None = None,
+    published: Mapping[str, int] | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -155,6 +212,7 @@ def prepare_clips(
 
     Args:
         importer, options: how the listing came about, kept in about.json.
+        published: counts by the authors of a data set; kept in about.json, and those of the listing as "found".
     """
     if size not in SIZES:
         raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
@@ -180,6 +238,9 @@ def prepare_clips(
         "detector_sha256": None if cropped else DETECTOR_SHA256,
         **({"licence": licence} if licence else {}),
     }
+    if published:
+        counts = listing.counts()
+        about |= {"found": {name: counts[name] for name in published}, "published": dict(published)}
     jobs: list[_Batch | tuple[Skipped, ...]] = [*_batches(listing)]
     if listing.skipped:
         jobs.append(tuple(listing.skipped))
@@ -243,13 +304,13 @@ def _photos(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
         except Unreadable as error:
             yield Skipped(source=file.path, frame=None, reason=str(error))
         else:
-            yield _cut(image, clip, file, index, math.nan, cutting)
+            yield _cut(image, clip, file, index if file.frame is None else file.frame, math.nan, cutting)
 
 
 def _video(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
     (file,) = clip.files
     try:
-        for index, time, image in read_video(cutting.root / file.path, cutting.fps):
+        for index, time, image in read_video(cutting.root / file.path, cutting.fps, file.count):
             yield _cut(image, clip, file, index, time, cutting)
     except Unreadable as error:
         yield Skipped(source=file.path, frame=None, reason=str(error))

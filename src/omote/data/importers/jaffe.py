@@ -1,0 +1,66 @@
+"""JAFFE (Lyons et al., 1998): photos of ten Japanese women with posed expressions. Not in the paper."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from omote.data.build import Skipped
+from omote.data.clips import Clip, File, Importer, Listing
+from omote.data.importers.folder import media_files
+from omote.data.importers.sequences import PHOTO, find_root, in_order
+
+CODES = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
+# Subject, expression, repetition, number. Some copies lost dots or have others instead, or a second suffix.
+NAME = re.compile(
+    rf"([A-Z]{{2}})[._ -]?({'|'.join(CODES)})[._ -]?(\d)[._ -]?(\d*)(?:\.tiff?)?{PHOTO}", re.IGNORECASE
+)
+EXPECTED = "KA.AN1.39.tiff (subject, expression and repetition, number)"
+
+
+def list_jaffe(path: str | Path) -> Listing:
+    """Return the photos of JAFFE in the folder `path`, each a clip of its own, for training and evaluation:
+
+        KA.AN1.39.tiff           subject KA, anger, first time: clip "AN1.39"
+
+    Missing dots, other suffixes and small letters are read all the same. What cannot be read so is skipped with its
+    reason, as is a photo that is there twice.
+
+    Raises:
+        OmoteError: If no file in the folder is named so.
+    """
+    root = find_root(path, _is_root, EXPECTED)
+    skipped: list[Skipped] = []
+    clips: dict[tuple[str, str], Clip] = {}
+    for file in media_files(root, skipped):
+        match = NAME.fullmatch(PurePosixPath(file).name)
+        if match is None:
+            reason = f"name does not fit: expected such as {EXPECTED}"
+            skipped.append(Skipped(source=file, frame=None, reason=reason))
+            continue
+        subject, code, repetition, number = match.groups()
+        subject, code = subject.upper(), code.upper()
+        name = f"{code}{repetition}.{number}".rstrip(".")
+        clip = clips.setdefault((subject, name), Clip(subject, name, (File(file, CODES[code]),)))
+        kept = clip.files[0].path
+        if kept != file:
+            skipped.append(Skipped(source=file, frame=None, reason=f"the same photo again: as {kept}"))
+    return Listing(root, in_order([*clips.values()]), skipped)
+
+
+def _is_root(root: Path) -> bool:
+    return any(NAME.fullmatch(file.name) for file in root.iterdir())
+
+
+JAFFE = Importer(
+    list_jaffe,
+    {"subjects": 10, "files": 213},
+    "JAFFE: for non-commercial research, on request (https://zenodo.org/records/3451524); its terms hold for these "
+    "faces too. Cite Lyons et al., 1998.",
+)

@@ -1,0 +1,99 @@
+"""RAVDESS (Livingstone and Russo, 2018): videos of actors who speak and sing with acted emotions."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from omote.data.build import Skipped
+from omote.data.clips import Clip, File, Importer, Listing
+from omote.data.images import is_video
+from omote.data.importers.folder import media_files
+from omote.data.importers.sequences import TRAIN_FRAMES, find_root, in_order
+from omote.errors import OmoteError
+
+# The fields of a name: modality, channel, emotion, intensity, statement, repetition, actor.
+NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
+PICTURE, SOUND = "02", "03"  # modalities of only that; 01 is both
+CHANNELS = {"01": "speech", "02": "song"}
+EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happiness",
+    "04": "sadness",
+    "05": "anger",
+    "06": "fear",
+    "07": "disgust",
+    "08": "surprise",
+}
+INTENSITIES = {"01": "normal", "02": "strong"}
+STATEMENTS = {"01": "kids", "02": "dogs"}  # are talking, are sitting by the door
+EXPECTED = "videos such as Actor_01/02-01-06-01-02-01-12.mp4, in it or in any of its subfolders"
+
+
+def list_ravdess(path: str | Path, *, train_frames: int = TRAIN_FRAMES) -> Listing:
+    """Return the recordings of RAVDESS in the folder `path`, however deep, each a clip for training alone:
+
+        Actor_01/02-01-06-01-02-01-12.mp4      modality-channel-emotion-intensity-statement-repetition-actor;
+                                               subject Actor_12, clip "speech-fear-normal-dogs-1"
+
+    Names alone count, so Video_Speech_Actor_01/Actor_01 of the published archives is as good. Of a recording that
+    is there with sound (modality 01) and without (02), or twice, one video is taken, without sound if there is
+    one; the others are skipped with their reason, as are sound alone (03) and other names.
+
+    Of each video `train_frames` are taken at equal intervals, the first and the last among them. They have no
+    expression: the emotion that the clip acts out does not hold for each frame, as between words or at the start,
+    and the paper scores none of them. It is kept in the further columns channel, emotion, intensity, statement and
+    repetition.
+
+    Raises:
+        OmoteError: If there is no such video, or `train_frames` is below 2.
+    """
+    if train_frames < 2:
+        raise OmoteError(
+            f"train_frames is {train_frames}; expected at least 2, the first and the last of a video."
+        )
+
+    def has_recordings(folder: Path) -> bool:
+        return folder == Path(path) and any(
+            isinstance(_recording(file, train_frames), Clip) for file in media_files(folder, [])
+        )
+
+    root = find_root(path, has_recordings, EXPECTED)
+    skipped: list[Skipped] = []
+    clips: dict[tuple[str, str], Clip] = {}
+    for file in sorted(
+        media_files(root, skipped), key=lambda file: not PurePosixPath(file).name.startswith(PICTURE)
+    ):
+        found = _recording(file, train_frames)
+        if isinstance(found, Clip):
+            kept = clips.setdefault((found.subject, found.name), found).files[0].path
+            found = "" if kept == file else f"the same recording again: as {kept}"
+        if found:
+            skipped.append(Skipped(source=file, frame=None, reason=found))
+    return Listing(root, in_order([*clips.values()]), skipped)
+
+
+def _recording(file: str, train_frames: int) -> Clip | str:
+    """Return what a file's name tells, or why it is none of the videos."""
+    match = NAME.fullmatch(PurePosixPath(file).stem)
+    if match is None or not is_video(file):
+        return "name does not fit: expected such as Actor_01/02-01-06-01-02-01-12.mp4"
+    modality, channel, emotion, intensity, statement, repetition, actor = match.groups()
+    if modality == SOUND:
+        return "sound alone: modality 03"
+    further = {
+        "channel": CHANNELS[channel],
+        "emotion": EMOTIONS[emotion],
+        "intensity": INTENSITIES[intensity],
+        "statement": STATEMENTS[statement],
+        "repetition": repetition[1:],
+    }
+    taken = File(file, use="train", further=tuple(further.items()), count=train_frames)
+    return Clip(f"Actor_{actor}", "-".join(further.values()), (taken,))
+
+
+RAVDESS = Importer(
+    list_ravdess,
+    {"subjects": 24, "clips": 2452},  # 24 x 60 of speech; 23 x 44 of song, of which actor 18 has none
+    "RAVDESS: CC BY-NC-SA 4.0, not for commercial use (https://zenodo.org/records/1188976); cite Livingstone and "
+    "Russo, 2018.",
+)

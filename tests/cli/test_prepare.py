@@ -1,0 +1,101 @@
+"""The commands `omote prepare ...` for published data sets; those for a folder and drawn faces are in test_commands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omote.cli.prepare import DATA_SETS
+from omote.data.face_set import FaceSet, open_face_set
+from omote.data.importers import sklearn_faces
+from omote.data.importers.registry import IMPORTERS
+from omote.data.importers.sequences import EVALUATE_FRAMES, TRAIN_FRAMES
+from omote.errors import OmoteError
+from tests.cli.test_commands import omote
+from tests.data.test_prepare import photo
+
+
+@pytest.fixture
+def mug(tmp_path: Path) -> Path:
+    for number in range(9):
+        photo(tmp_path / "mug" / "001" / "anger" / "take000" / f"img_{number:04d}.jpg", 20 * number, (64, 64))
+    return tmp_path / "mug"
+
+
+@pytest.fixture
+def jaffe(tmp_path: Path) -> Path:
+    photo(tmp_path / "jaffe" / "KA.AN1.39.tiff", 50, (64, 64))
+    return tmp_path / "jaffe"
+
+
+def test_every_importer_has_a_command() -> None:
+    assert DATA_SETS.keys() == IMPORTERS.keys()
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_a_command_says_what_it_expects_and_where_to_ask(name: str) -> None:
+    printed = " ".join(omote("prepare", name, "--help").replace("│", "").split())
+    assert "Expects " in printed
+    assert "https://" in printed
+    assert (f"{TRAIN_FRAMES} if not given" in printed) == ("train_frames" in DATA_SETS[name].rule)
+    assert (f"{EVALUATE_FRAMES} if not given" in printed) == ("evaluate_frames" in DATA_SETS[name].rule)
+
+
+def test_a_data_set_is_prepared_and_its_counts_are_printed_beside_the_published_ones(
+    mug: Path, tmp_path: Path
+) -> None:
+    more = ["--cropped", "--train-frames", 2, "--workers", 1]
+    printed = omote("prepare", "mug", mug, "--to", tmp_path / "set", *more)
+    assert "5 faces of 1 people, 64 px" in printed
+    assert "anger 3" in printed
+    assert "found 1 subjects, 1 clips; published: 52 subjects, 1,462 clips" in printed
+    face_set = open_face_set(tmp_path / "set")
+    assert face_set.frames["frame"].tolist() == [0, 3, 4, 5, 8]
+    assert face_set.about["options"]["train_frames"] == 2
+    assert face_set.about["options"]["evaluate_frames"] == EVALUATE_FRAMES
+
+
+def test_a_wrong_folder_or_option_is_refused_and_nothing_is_made(
+    mug: Path, jaffe: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(OmoteError, match=r"Looked in .* for cohn-kanade-images"):
+        omote("prepare", "ckplus", mug, "--to", tmp_path / "set")
+    with pytest.raises(OmoteError, match="jaffe has no option train_frames"):
+        omote("prepare", "jaffe", jaffe, "--to", tmp_path / "set", "--train-frames", 3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jaffe", "mug"]
+
+
+def test_prepared_data_sets_are_combined(mug: Path, jaffe: Path, tmp_path: Path) -> None:
+    for name, path in (("mug", mug), ("jaffe", jaffe)):
+        omote("prepare", name, path, "--to", tmp_path / f"{name}-set", "--cropped", "--workers", 1)
+    sets = [tmp_path / "mug-set", tmp_path / "jaffe-set"]
+    printed = omote("prepare", "combined", *sets, "--to", tmp_path / "both")
+    assert "8 faces of 2 people" in printed
+    assert open_face_set(tmp_path / "both").subjects == ["jaffe/KA", "mug/001"]
+    omote("prepare", "combined", *sets, "--to", tmp_path / "named", "--names", "one,two")
+    assert open_face_set(tmp_path / "named").subjects == ["one/001", "two/KA"]
+
+
+def test_data_sets_from_the_network_get_every_option(
+    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, dict[str, Any]] = {}
+
+    def stand_in(name: str) -> Any:
+        def make(to: Path, **options: Any) -> FaceSet:
+            del options["progress"]
+            given[name] = {"to": to, **options}
+            return faces
+
+        return make
+
+    monkeypatch.setattr(sklearn_faces, "prepare_olivetti", stand_in("olivetti"))
+    monkeypatch.setattr(sklearn_faces, "prepare_lfw", stand_in("lfw"))
+    to = tmp_path / "set"
+    assert "40 faces" in omote("prepare", "olivetti", "--to", to, "--size", 128, "--data-home", tmp_path)
+    omote("prepare", "lfw", "--to", to, "--min-photos", 20, "--align", "eyes", "--margin", 0.1, "--overwrite")
+    assert given["olivetti"] == {"to": to, "size": 128, "data_home": tmp_path, "overwrite": False}
+    assert given["lfw"] == {
+        "to": to, "min_photos": 20, "size": 64, "align": "eyes", "margin": 0.1, "detector": None, "data_home": None,
+        "workers": None, "overwrite": True,
+    }  # fmt: skip
