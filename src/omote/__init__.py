@@ -11,9 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from omote.data.combine import combine_face_sets
     from omote.data.face_set import FaceSet, open_face_set
-    from omote.data.prepare import prepare_drawn
+    from omote.data.prepare import prepare_dataset, prepare_drawn
     from omote.data.prepare import prepare_folder as prepare
+    from omote.data.resize import resize_face_set
     from omote.errors import OmoteError
     from omote.evaluation.protocol import Codes, Scores
     from omote.evaluation.protocol import evaluate as evaluate_codes
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from omote.export.features import embed, features
     from omote.figures.interpolate import interpolation_strip as interpolate
     from omote.figures.swap import swap_grid as swap
+    from omote.reproduction.run import reproduce
     from omote.training.config import TrainConfig
     from omote.training.loop import train
     from omote.training.run import Trained, load
@@ -34,6 +37,7 @@ _WHERE = {  # public name -> module and name there
     "Scores": ("omote.evaluation.protocol", "Scores"),
     "TrainConfig": ("omote.training.config", "TrainConfig"),
     "Trained": ("omote.training.run", "Trained"),
+    "combine_face_sets": ("omote.data.combine", "combine_face_sets"),
     "embed": ("omote.export.features", "embed"),
     "evaluate": ("omote.evaluation.run", "evaluate_run"),
     "evaluate_codes": ("omote.evaluation.protocol", "evaluate"),
@@ -42,7 +46,10 @@ _WHERE = {  # public name -> module and name there
     "load": ("omote.training.run", "load"),
     "open_face_set": ("omote.data.face_set", "open_face_set"),
     "prepare": ("omote.data.prepare", "prepare_folder"),
+    "prepare_dataset": ("omote.data.prepare", "prepare_dataset"),
     "prepare_drawn": ("omote.data.prepare", "prepare_drawn"),
+    "reproduce": ("omote.reproduction.run", "reproduce"),
+    "resize_face_set": ("omote.data.resize", "resize_face_set"),
     "swap": ("omote.figures.swap", "swap_grid"),
     "train": ("omote.training.loop", "train"),
 }
@@ -53,6 +60,7 @@ __all__ = [
     "Scores",
     "TrainConfig",
     "Trained",
+    "combine_face_sets",
     "embed",
     "evaluate",
     "evaluate_codes",
@@ -61,7 +69,10 @@ __all__ = [
     "load",
     "open_face_set",
     "prepare",
+    "prepare_dataset",
     "prepare_drawn",
+    "reproduce",
+    "resize_face_set",
     "swap",
     "train",
 ]

@@ -14,7 +14,21 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes, evaluate
 from omote.evaluation.score import Score
-from omote.figures.report import MEASURES, Measure, Picture, comparison, write_report
+from omote.figures.report import (
+    MEASURES,
+    Cell,
+    Head,
+    Line,
+    Measure,
+    Picture,
+    comparison,
+    scores_section,
+    table_section,
+    terms_section,
+    text_section,
+    write_page,
+    write_report,
+)
 
 IMAGE = Image.new("RGB", (40, 20), (200, 30, 30))
 HIGH, LOW = Measure("right", "Share named.", "higher"), Measure("leak", "Should be low.", "lower")
@@ -157,6 +171,53 @@ def test_methods_scored_by_the_protocol_stand_in_one_table(tmp_path: Path) -> No
     )
     assert all(measure.title in page.text for measure in MEASURES)
     assert "This method has no identity code." in page.text
+
+
+def test_a_page_is_its_sections_in_order_and_empty_ones_leave_nothing(tmp_path: Path) -> None:
+    sections = [
+        text_section("First", ["A paragraph."], ["one < two"]),
+        terms_section("Nothing", {}),
+        terms_section("Last", {"word & sign": "what it means"}),
+    ]
+    page = Page(write_page(tmp_path / "a.html", title="A", sections=sections))
+
+    assert re.findall("<h2>(.*?)</h2>", page.text) == ["First", "Last"]
+    assert "<li>one &lt; two</li>" in page.text
+    assert "<dt>word &amp; sign</dt><dd>what it means</dd>" in page.text
+
+
+def test_a_table_numbers_its_notes_as_they_are_read_and_says_each_once(tmp_path: Path) -> None:
+    lines = [
+        Line(Cell("a", ("small",)), [Cell("1", note="second"), Cell("holds", note="first", mark="yes")]),
+        Line(Cell("b"), [Cell("2"), Cell("3", ("below", "<"), note="second")], muted=True),
+    ]
+    section = table_section("T", [Head("left"), Head("right")], lines, before=["Above."], after="Below.")
+    page = Page(write_page(tmp_path / "a.html", title="A", sections=[section]))
+
+    assert cells(page) == [
+        ['a<span class="below">small</span>', "1<sup>1</sup>", '<span class="mark yes">holds</span><sup>2</sup>'],
+        ["b", "2", '3<sup>1</sup><span class="below">below</span><span class="below">&lt;</span>'],
+    ]  # fmt: skip
+    assert "<li>Second.</li><li>First.</li>" in page.text
+    assert page.text.count('<tr class="muted">') == 1
+
+
+def test_neighbours_of_one_group_stand_under_one_head() -> None:
+    heads = [Head("size"), Head("train", "paper"), Head("train", "here"), Head("test", "here")]
+    section = table_section("T", heads, [Line(Cell("a"), [Cell("64"), Cell("1"), Cell("2"), Cell("3")])])
+
+    groups = re.findall(r'colspan="(\d)"( class="first")?>(\w+)', section)
+    parted = ' class="first"'  # before the group of several columns and behind it
+    assert groups == [("1", "", "size"), ("2", parted, "train"), ("1", parted, "test")]
+    assert re.findall(r"<td([^>]*)>\d+</td>", section) == ["", parted, "", parted]
+
+
+def test_a_section_of_scores_says_what_the_deviation_is_over() -> None:
+    table = pd.DataFrame({"right": [Score(0.5, 0.1)]})
+
+    assert "the standard deviation over folds." in scores_section("S", table, [HIGH], spread="over folds")
+    assert "the standard deviation." in scores_section("S", table, [HIGH])
+    assert "deviation" not in scores_section("S", pd.DataFrame({"right": [0.5]}), [HIGH])
 
 
 def test_names_and_pictures_that_cannot_be_are_refused(tmp_path: Path) -> None:

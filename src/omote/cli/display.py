@@ -11,6 +11,7 @@ from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
+    from omote.reproduction.results import Results
     from omote.training.loop import Progress
 
 console = Console(highlight=False)
@@ -61,6 +62,55 @@ def training(title: str) -> Iterator[Callable[["Progress"], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar for all trainings together, with the time left, and one for each that is under way.
+
+    Gives a function of (name, steps done, steps in all); a training that has not begun counts as long as the mean of
+    those that have.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=console, speed_estimate_period=600) as bars:
+        everything = bars.add_task(f"{len(names)} trainings", total=len(names))
+        tasks: dict[str, TaskID] = {}
+        shares = dict.fromkeys(names, 0.0)
+
+        def show(name: str, done: int, total: int) -> None:
+            shares[name] = done / total
+            if name not in tasks and done < total:
+                tasks[name] = bars.add_task(f"  {name}", total=1.0)
+            if name in tasks:
+                bars.update(tasks[name], completed=shares[name], visible=done < total)
+            bars.update(everything, completed=sum(shares.values()))
+
+        yield show
+
+
+def show_table(results: "Results") -> None:
+    """Print Table 3, the paper's figures beside ours."""
+    from rich.table import Table
+
+    shown = Table("row", "", "size", "paper, train", "here, train", "paper, test", "here, test", box=None)
+    for result in results.rows:
+        row = result.row
+        cells = []
+        for people, printed in (("train", row.train), ("test", row.test)):
+            ours = result.accuracy[people]
+            cells.append("–" if printed is None else f"{printed[0]:.2f} ± {printed[1]:.2f}")
+            cells.append(
+                "–"
+                if ours.value != ours.value
+                else f"{100 * ours.value:.2f} ± {100 * ours.kmeans_deviation:.2f}"
+            )
+        shown.add_row(str(row.number), row.title, str(row.size), *cells)
+    console.print(shown)
 
 
 def show_face_set(face_set: "FaceSet") -> None:

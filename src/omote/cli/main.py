@@ -4,15 +4,24 @@ Heavy imports stand inside the commands, so that `omote --help` answers at once.
 """
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from omote import __version__
-from omote.cli.display import console, counting, errors, say, show_face_set, show_scores, training
-from omote.cli.inputs import faces_and_people, faces_of_photos, load_all, pair, setting
+from omote.cli.display import console, counting, errors, say, show_scores, show_table, training, trainings
+from omote.cli.inputs import (
+    Cropped,
+    Detector,
+    Overwrite,
+    To,
+    faces_and_people,
+    faces_of_photos,
+    load_all,
+    setting,
+)
+from omote.cli.prepare import prepare
 from omote.errors import OmoteError
 
 HELP = (
@@ -30,35 +39,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-prepare = typer.Typer(help="Make a face set: the faces that everything else reads.", no_args_is_help=True)
 app.add_typer(prepare, name="prepare")
 
-
-class Align(StrEnum):
-    """How a face is cut out."""
-
-    none = "none"
-    eyes = "eyes"
-
-
-To = Annotated[Path, typer.Option("--to", help="Where the result goes.", show_default=False)]
 Faces = Annotated[Path, typer.Argument(help="A face set, made by `omote prepare`.", show_default=False)]
 Run = Annotated[Path, typer.Argument(help="A run, made by `omote train`.", show_default=False)]
 Runs = Annotated[
     list[Path], typer.Argument(help="One or more runs, made by `omote train`.", show_default=False)
 ]
-Size = Annotated[int, typer.Option(help="Side of the faces in pixels: 64 or 128.")]
-Workers = Annotated[int | None, typer.Option(help="Processes; one a core if not given.", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Detector = Annotated[
-    Path | None,
-    typer.Option(
-        help="A local copy of the face detector's model (YuNet). Else the file that the environment variable "
-        "OMOTE_DETECTOR names, else it is downloaded once.",
-        show_default=False,
-    ),
-]
-Cropped = Annotated[bool, typer.Option("--cropped", help="The pictures are faces already; detect nothing.")]
 
 
 def _show_version(asked: bool) -> None:
@@ -75,88 +62,6 @@ def _omote(
     ] = False,
 ) -> None:
     pass
-
-
-@prepare.command("folder")
-def prepare_folder(
-    path: Annotated[Path, typer.Argument(help="Folder with photos and videos.", show_default=False)],
-    to: To,
-    pattern: Annotated[
-        str | None,
-        typer.Option(
-            help='What file names tell, such as "{subject}_{expression}.jpg" or "{subject}/{clip}/{frame}.png"; {} is '
-            "anything. Without it: subject/photo.jpg, subject/clip/frame.jpg, subject/video.mp4.",
-            show_default=False,
-        ),
-    ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV with columns path, subject and maybe clip, frame, expression, use.", show_default=False
-        ),
-    ] = None,
-    map_expression: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Rename an expression, such as 03=neutral; may be given several times.", show_default=False
-        ),
-    ] = None,
-    size: Size = 64,
-    align: Annotated[
-        Align, typer.Option(help="none: the detected square, as in the paper; eyes: eyes level.")
-    ] = Align.none,
-    margin: Annotated[float, typer.Option(help="Share of the square's side added on each side.")] = 0.05,
-    cropped: Cropped = False,
-    detector: Detector = None,
-    fps: Annotated[
-        float | None,
-        typer.Option(help="Frames a second to take of a video; all if not given.", show_default=False),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="A name for the source; the folder's if not given.", show_default=False)
-    ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Terms of the photos, kept with the faces.", show_default=False)
-    ] = None,
-    workers: Workers = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Find and cut out the faces of photos and videos."""
-    from omote.data.prepare import prepare_folder as make
-
-    mapping = dict(pair(text, "--map-expression") for text in map_expression or [])
-    with counting("preparing") as progress:
-        face_set = make(
-            path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
-            margin=margin, cropped=cropped, detector=detector, fps=fps, dataset=dataset, licence=licence,
-            workers=workers, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
-    show_face_set(face_set)
-
-
-@prepare.command("drawn")
-def prepare_drawn(
-    to: To,
-    subjects: Annotated[int, typer.Option(help="People.")] = 60,
-    clips: Annotated[int, typer.Option(help="Clips a person, one an expression in turn.")] = 8,
-    mixtures: Annotated[
-        int, typer.Option(help="Further clips a person, of random mixtures, without a label.")
-    ] = 2,
-    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 12,
-    size: Size = 64,
-    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
-    workers: Workers = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Draw faces whose every factor is known: no photos are needed to begin."""
-    from omote.data.prepare import prepare_drawn as make
-
-    with counting("drawing") as progress:
-        face_set = make(
-            to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
-            workers=workers, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
-    show_face_set(face_set)
 
 
 @app.command()
@@ -255,6 +160,12 @@ def evaluate(
     faces: Faces,
     seeds: Annotated[int, typer.Option(help="Runs of k-means.")] = 100,
     clusters: Annotated[int, typer.Option(help="k of k-means; the paper's is 9.")] = 9,
+    centred: Annotated[
+        bool,
+        typer.Option(
+            "--centred", help="Score each code less its person's mean code, as row 7 of the paper's Table 3."
+        ),
+    ] = False,
 ) -> None:
     """Score a run: clusters of expressions, and how far each code gives the subject away."""
     from omote.data.face_set import open_face_set
@@ -263,10 +174,11 @@ def evaluate(
 
     trained, face_set = load(run), open_face_set(faces)
     with console.status("scoring"):
-        scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds)
-    scores.save(run)
+        scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds, centred=centred)
+    to = run / "centred" if centred else run
+    scores.save(to)
     show_scores(scores.table)
-    say(f"Saved: {run / 'scores.csv'}")
+    say(f"Saved: {to / 'scores.csv'}")
 
 
 @app.command()
@@ -377,6 +289,64 @@ def interpolate(
         raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
     save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
     say(f"Drawn: {to}")
+
+
+@app.command()
+def reproduce(
+    faces: Annotated[
+        Path,
+        typer.Argument(
+            help="A face set; of 128 px for every row, of 64 px for all but row 5.", show_default=False
+        ),
+    ],
+    to: To,
+    rows: Annotated[
+        str | None, typer.Option(help="Rows of Table 3, such as 1,4; all if not given.", show_default=False)
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="paper: the paper's training, for a GPU. small: an hour or more on two cores. tiny: minutes."
+        ),
+    ] = "small",
+    seeds: Annotated[int, typer.Option(help="Trainings of each row.")] = 1,
+    folds: Annotated[
+        int,
+        typer.Option(help="Of a cross-validation by subject; 1 for one split into train and test people."),
+    ] = 1,
+    test_subjects: Annotated[
+        int | None, typer.Option(help="People to hold out; a fifth of them if not given.", show_default=False)
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Trainings at a time; one a core if not given, one on a GPU.", show_default=False),
+    ] = None,
+) -> None:
+    """Make the paper's Table 3 and Figures 3 to 5 again. Stopped and given again, it goes on where it was."""
+    from omote.data.face_set import open_face_set
+
+    try:
+        numbers = None if rows is None else [int(row) for row in rows.split(",")]
+    except ValueError:
+        raise OmoteError(f'--rows was given "{rows}"; it takes numbers of rows, such as 1,4') from None
+    face_set = open_face_set(faces)
+    from omote.reproduction.plan import make_plan
+    from omote.reproduction.run import write_results
+    from omote.reproduction.work import carry_out
+
+    plan = make_plan(
+        face_set, to, rows=numbers, scale=scale, seeds=seeds, folds=folds, test_subjects=test_subjects
+    )
+    try:
+        with trainings([training.name for training in plan.trainings]) as progress:
+            carry_out(plan, workers=workers, progress=progress)
+    except KeyboardInterrupt:
+        say("Stopped. The same command goes on where it was saved.", to=errors)
+        raise typer.Exit(INTERRUPTED) from None
+    with console.status("writing tables and pictures"):
+        results = write_results(plan)
+    show_table(results)
+    say(f"Open {plan.to / 'report.html'} in a browser; table.csv, table.tex and the pictures are beside it.")
 
 
 @app.command()

@@ -3,7 +3,6 @@
 import base64
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -17,6 +16,7 @@ from PIL import Image
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Scores
 from omote.evaluation.score import Score
+from omote.files import write_text
 
 Better = Literal["higher", "lower", "neither"]
 ARROWS: dict[Better, str] = {"higher": "↑ higher is better", "lower": "↓ lower is better", "neither": ""}
@@ -126,6 +126,32 @@ def comparison(scores: Mapping[str, Scores]) -> pd.DataFrame:
     return table
 
 
+class Cell(NamedTuple):
+    """One cell of a table; all of it is plain text."""
+
+    text: str
+    below: tuple[str, ...] = ()  # small lines
+    note: str = ""  # a footnote; the same words get the same number
+    bold: bool = False
+    mark: Literal["", "yes", "no", "open"] = ""  # the text is a verdict
+
+
+class Head(NamedTuple):
+    """The head of one column; neighbours with the same group stand under one head."""
+
+    group: str
+    name: str = ""
+    aim: str = ""  # a small line below the group
+
+
+class Line(NamedTuple):
+    """One row of a table."""
+
+    name: Cell
+    cells: Sequence[Cell]
+    muted: bool = False
+
+
 def write_report(
     path: str | Path,
     *,
@@ -138,21 +164,45 @@ def write_report(
     timings: Mapping[str, float] | None = None,
     footer: str = "",
 ) -> Path:
+    """Write the page that compares methods, scores first, with `write_page`, and return `path`.
+
+    Args:
+        introduction: paragraphs; the first one is set larger.
+        table: as for `scores_section`.
+        measures: likewise.
+        commands: to get the same again, one a line.
+        timings: what took how many seconds, in order.
+        footer: one line at the end.
+    Raises:
+        OmoteError: As `write_page` and `picture_section`.
+    """
+    sections = [
+        scores_section("Scores", table, measures) if table is not None else "",
+        *(picture_section(picture) for picture in pictures),
+        commands_section(commands),
+        timings_section(timings or {}),
+    ]
+    return write_page(path, title=title, introduction=introduction, sections=sections, footer=footer)
+
+
+def write_page(
+    path: str | Path,
+    *,
+    title: str,
+    introduction: Sequence[str] = (),
+    sections: Sequence[str] = (),
+    footer: str = "",
+) -> Path:
     """Write one HTML file with everything in it, beside `path` and renamed into place, and return `path`.
 
     All text is plain text and shown as it is.
 
     Args:
         introduction: paragraphs; the first one is set larger.
-        table: one row a method, one column a measure, or columns of two levels (measure, people), as
-            `comparison` makes them. A cell is a number or a `Score`; deviation, chance and reason are shown
-            where they are known, nan as a dash, and the best value of a column in bold.
-        measures: what the table's columns mean, by title; a column without one is shown without explanation.
-        commands: to get the same again, one a line.
-        timings: what took how many seconds, in order.
+        sections: what the functions `..._section` return, in order; empty ones are left out.
         footer: one line at the end.
     Raises:
-        OmoteError: If the name does not end in .html or .htm, or a picture's file cannot be read.
+        OmoteError: If the name does not end in .html or .htm.
     """
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -160,105 +210,241 @@ def write_report(
             f"the report {path} ends in {path.suffix or 'nothing'!r}; give a name that ends in .html"
         )
     first, *others = introduction or ("",)
-    sections = [
-        _scores(table, {measure.title: measure for measure in measures}) if table is not None else "",
-        "".join(_picture(picture) for picture in pictures),
-        _commands(commands),
-        _timings(timings or {}),
-    ]
     page = Template(
         resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     ).substitute(
         title=escape(title),
         lead=f'<p class="lead">{escape(first)}</p>' if first else "",
-        introduction="".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in others),
+        introduction=_paragraphs(others),
         sections="\n".join(section for section in sections if section),
         footer=f"<footer>{escape(footer)}</footer>" if footer else "",
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(page, encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, page)
     return path
 
 
-def _scores(table: pd.DataFrame, measures: Mapping[str, Measure]) -> str:
-    two_levels = table.columns.nlevels > 1
-    columns = [(str(c[0]), str(c[1])) if two_levels else (str(c), "") for c in table.columns]
-    scores = [[_score(cell) for cell in table.iloc[:, k]] for k in range(len(columns))]
-    look = [measures.get(name, Measure(name, "", percent=False)) for name, _ in columns]
-    notes: list[str] = []
-    shown = [_column(column, measure, notes) for column, measure in zip(scores, look, strict=True)]
+def text_section(title: str, paragraphs: Sequence[str] = (), items: Sequence[str] = ()) -> str:
+    """Return a section of paragraphs and below them a list."""
+    listed = "".join(f"<li>{escape(item)}</li>\n" for item in items)
+    return _section(title, _paragraphs(paragraphs) + (f"<ul>{listed}</ul>" if listed else ""))
 
-    spans: list[list[Any]] = []  # measure, number of neighbouring columns
-    for measure in look:
-        if spans and spans[-1][0] == measure:
-            spans[-1][1] += 1
+
+def table_section(
+    title: str,
+    heads: Sequence[Head],
+    lines: Sequence[Line],
+    *,
+    before: Sequence[str] = (),
+    after: str = "",
+    terms: Mapping[str, str] | None = None,
+) -> str:
+    """Return a section with a table in it.
+
+    Args:
+        heads: one a column of `cells`.
+        before: paragraphs above the table.
+        after: small words below it.
+        terms: what its words mean, last.
+    """
+    spans: list[tuple[Head, int]] = []  # head, number of neighbouring columns
+    for head in heads:
+        if spans and (spans[-1][0].group, spans[-1][0].aim) == (head.group, head.aim):
+            spans[-1] = (head, spans[-1][1] + 1)
         else:
-            spans.append([measure, 1])
-    units = "".join(
-        f'<th scope="colgroup" colspan="{span}">{escape(measure.title)}'
-        f'<span class="aim">{ARROWS[measure.better]}</span></th>'
-        for measure, span in spans
+            spans.append((head, 1))
+    # A group of several columns is parted from what stands before and behind it.
+    parts = [
+        ' class="first"' if span > 1 or (k and spans[k - 1][1] > 1) else ""
+        for k, (_, span) in enumerate(spans)
+    ]
+    parted = ["" if k else part for part, (_, span) in zip(parts, spans, strict=True) for k in range(span)]
+    groups = "".join(
+        f'<th scope="colgroup" colspan="{span}"{part}>{escape(head.group)}'
+        f"{_below([head.aim] if head.aim else [])}</th>"
+        for part, (head, span) in zip(parts, spans, strict=True)
     )
-    rows = [f"<tr><td></td>{units}</tr>"]
-    if any(people for _, people in columns):
-        names = "".join(f'<th scope="col">{escape(people)}</th>' for _, people in columns)
-        rows.append(f'<tr class="people"><td></td>{names}</tr>')
+    rows = f"<tr><td></td>{groups}</tr>"
+    if any(head.name for head in heads):
+        names = "".join(
+            f'<th scope="col"{part}>{escape(head.name)}</th>'
+            for head, part in zip(heads, parted, strict=True)
+        )
+        rows += f'<tr class="people"><td></td>{names}</tr>'
+    notes: list[str] = []
     body = "".join(
-        f'<tr><th scope="row">{escape(str(name))}</th>{"".join(column[r] for column in shown)}</tr>\n'
-        for r, name in enumerate(table.index)
-    )
-    guesses = [_chance(column, measure) for column, measure in zip(scores, look, strict=True)]
-    if any(guesses):
-        cells = "".join(f"<td>{guess or '–'}</td>" for guess in guesses)
-        body += f'<tr class="chance"><th scope="row">by chance</th>{cells}</tr>\n'
-
-    percent = "In per cent. " if any(measure.percent for measure in look) else ""
-    spread = "The small figure is the standard deviation. " if "±" in "".join(map("".join, shown)) else ""
-    terms = "".join(
-        f"<dt>{escape(measure.title)}</dt><dd>{escape(measure.meaning)}</dd>\n"
-        for measure, _ in spans
-        if measure.meaning
-    )
-    terms += "".join(
-        f"<dt>{escape(people)}</dt><dd>{PEOPLE[people].capitalize()}.</dd>\n"
-        for people in PEOPLE
-        if any(people == given for _, given in columns)
+        ('<tr class="muted">' if line.muted else "<tr>")
+        + f'<th scope="row">{_inside(line.name, notes)}</th>'
+        + "".join(
+            f"<td{part}>{_inside(cell, notes)}</td>" for cell, part in zip(line.cells, parted, strict=True)
+        )
+        + "</tr>\n"
+        for line in lines
     )
     remarks = "".join(f"<li>{escape(note[:1].upper() + note[1:])}.</li>" for note in notes)
-    return (
-        f'<section><h2>Scores</h2>\n<div class="scroll" tabindex="0"><table class="scores">\n'
-        f"<thead>{''.join(rows)}</thead>\n<tbody>{body}</tbody></table></div>\n"
-        f'<p class="small">{percent}Bold: the best of a column. {spread}</p>\n'
+    return _section(
+        title,
+        _paragraphs(before)
+        + '<div class="scroll" tabindex="0"><table class="scores">\n'
+        + f"<thead>{rows}</thead>\n<tbody>{body}</tbody></table></div>\n"
+        + (f'<p class="small">{escape(after)}</p>\n' if after else "")
         + (f'<ol class="small">{remarks}</ol>\n' if remarks else "")
-        + (f"<dl>{terms}</dl>\n" if terms else "")
-        + "</section>"
+        + _terms(terms or {}),
     )
+
+
+def terms_section(title: str, terms: Mapping[str, str]) -> str:
+    """Return a section with a list of words and what is said of each; nothing if there is none."""
+    return _section(title, _terms(terms)) if terms else ""
+
+
+def scores_section(
+    title: str, table: pd.DataFrame, measures: Sequence[Measure] = MEASURES, *, spread: str = ""
+) -> str:
+    """Return a section that compares methods by their scores.
+
+    Args:
+        table: one row a method, one column a measure, or columns of two levels (measure, people), as
+            `comparison` makes them. A cell is a number or a `Score`; deviation, chance and reason are shown
+            where they are known, nan as a dash, and the best value of a column in bold.
+        measures: what the table's columns mean, by title; a column without one is shown without explanation.
+        spread: what the deviation is over, for example "over k-means runs"; nothing to leave it unsaid.
+    """
+    two_levels = table.columns.nlevels > 1
+    columns = [(str(c[0]), str(c[1])) if two_levels else (str(c), "") for c in table.columns]
+    known = {measure.title: measure for measure in measures}
+    look = [known.get(name, Measure(name, "", percent=False)) for name, _ in columns]
+    scores = [[_score(cell) for cell in table.iloc[:, k]] for k in range(len(columns))]
+    shown = [_column(column, measure) for column, measure in zip(scores, look, strict=True)]
+    lines = [Line(Cell(str(name)), [column[r] for column in shown]) for r, name in enumerate(table.index)]
+    guesses = [_chance(column, measure) for column, measure in zip(scores, look, strict=True)]
+    if any(guesses):
+        lines.append(Line(Cell("by chance"), [Cell(guess or "–") for guess in guesses], muted=True))
+
+    percent = "In per cent. " if any(measure.percent for measure in look) else ""
+    deviates = any(cell.below for column in shown for cell in column)
+    over = f" {spread}" if spread else ""
+    terms = {measure.title: measure.meaning for measure in look if measure.meaning}
+    terms |= {
+        people: f"{PEOPLE[people].capitalize()}."
+        for people in PEOPLE
+        if any(people == given for _, given in columns)
+    }
+    return table_section(
+        title,
+        [
+            Head(measure.title, people, ARROWS[measure.better])
+            for measure, (_, people) in zip(look, columns, strict=True)
+        ],
+        lines,
+        after=f"{percent}Bold: the best of a column."
+        + (f" The small figure is the standard deviation{over}." if deviates else ""),
+        terms=terms,
+    )
+
+
+def picture_section(picture: Picture) -> str:
+    """Return a section with a picture and its caption.
+
+    Raises:
+        OmoteError: If the picture's file cannot be read.
+    """
+    try:
+        image = picture.image if isinstance(picture.image, Image.Image) else Image.open(picture.image)
+        stream = io.BytesIO()
+        image.convert("RGB").save(stream, format="WEBP", quality=90, method=4)
+    except OSError as error:
+        raise OmoteError(f"the picture {picture.image} cannot be read ({error}); make it again") from None
+    data = base64.b64encode(stream.getvalue()).decode("ascii")
+    return _section(
+        picture.title,
+        '<figure><div class="scroll picture" tabindex="0">'
+        f'<img src="data:image/webp;base64,{data}" width="{image.width}" height="{image.height}" '
+        f'alt="{escape(picture.caption)}"></div>\n<figcaption>{escape(picture.caption)}</figcaption></figure>',
+    )
+
+
+def commands_section(commands: Sequence[str]) -> str:
+    """Return a section with the commands, one a line, that give the same again; nothing if there is none."""
+    lines = escape("\n".join(commands))
+    return _section("The same again", f'<pre tabindex="0"><code>{lines}</code></pre>') if commands else ""
+
+
+def timings_section(timings: Mapping[str, float]) -> str:
+    """Return a section that says what took how many seconds, and their sum; nothing if there is none."""
+    if not timings:
+        return ""
+    total = {"in all": sum(timings.values())} if len(timings) > 1 else {}
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{duration(seconds)}</td></tr>\n'
+        for name, seconds in [*timings.items(), *total.items()]
+    )
+    return _section("How long it took", f'<table class="timings"><tbody>{rows}</tbody></table>')
+
+
+def duration(seconds: float) -> str:
+    """Return so many seconds in words: "2.2 s", "1 min 40 s", "3 h 5 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _section(title: str, content: str) -> str:
+    return f"<section><h2>{escape(title)}</h2>\n{content}</section>"
+
+
+def _paragraphs(paragraphs: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(paragraph)}</p>\n" for paragraph in paragraphs)
+
+
+def _terms(terms: Mapping[str, str]) -> str:
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{escape(said)}</dd>\n" for term, said in terms.items())
+    return f"<dl>{listed}</dl>\n" if listed else ""
+
+
+def _inside(cell: Cell, notes: list[str]) -> str:
+    """Return the content of a cell; notes are collected in `notes` and referred to by number."""
+    text = escape(cell.text)
+    if cell.bold:
+        text = f"<strong>{text}</strong>"
+    if cell.mark:
+        text = f'<span class="mark {cell.mark}">{text}</span>'
+    if cell.note:
+        if cell.note not in notes:
+            notes.append(cell.note)
+        text += f"<sup>{notes.index(cell.note) + 1}</sup>"
+    return text + _below(cell.below)
+
+
+def _below(lines: Sequence[str]) -> str:
+    return "".join(f'<span class="below">{escape(line)}</span>' for line in lines)
 
 
 def _score(cell: Any) -> Score:
     return cell if isinstance(cell, Score) else Score(float("nan") if cell is None else float(cell))
 
 
-def _column(scores: Sequence[Score], measure: Measure, notes: list[str]) -> list[str]:
-    """Return the cells of a column; reasons are collected in `notes` and referred to by number."""
+def _column(scores: Sequence[Score], measure: Measure) -> list[Cell]:
     values = [_number(score.value, measure) for score in scores]
     known = [score.value for score in scores if not math.isnan(score.value)]
     best = ""
     if len(known) > 1 and measure.better != "neither":
         best = _number(max(known) if measure.better == "higher" else min(known), measure)
-    cells = []
-    for score, value in zip(scores, values, strict=True):
-        text = f"<strong>{value}</strong>" if value == best and len(set(values)) > 1 else value
-        if score.reason:
-            if score.reason not in notes:
-                notes.append(score.reason)
-            text += f"<sup>{notes.index(score.reason) + 1}</sup>"
-        if not math.isnan(score.value) and not math.isnan(score.deviation):
-            text += f'<span class="deviation">± {_number(score.deviation, measure)}</span>'
-        cells.append(f"<td>{text}</td>")
-    return cells
+    return [
+        Cell(
+            value,
+            ()
+            if math.isnan(score.value) or math.isnan(score.deviation)
+            else (f"± {_number(score.deviation, measure)}",),
+            note=score.reason,
+            bold=value == best and len(set(values)) > 1,
+        )
+        for score, value in zip(scores, values, strict=True)
+    ]
 
 
 def _number(value: float, measure: Measure) -> str:
@@ -271,50 +457,3 @@ def _chance(scores: Sequence[Score], measure: Measure) -> str:
     """Return what a guess reaches, least to most where methods differ; nothing where it is not known."""
     known = sorted(score.chance for score in scores if not math.isnan(score.chance))
     return "–".join(dict.fromkeys(_number(chance, measure) for chance in known[:1] + known[-1:]))
-
-
-def _picture(picture: Picture) -> str:
-    try:
-        image = picture.image if isinstance(picture.image, Image.Image) else Image.open(picture.image)
-        stream = io.BytesIO()
-        image.convert("RGB").save(stream, format="WEBP", quality=90, method=4)
-    except OSError as error:
-        raise OmoteError(f"the picture {picture.image} cannot be read ({error}); make it again") from None
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return (
-        f'<section><h2>{escape(picture.title)}</h2>\n<figure><div class="scroll picture" tabindex="0">'
-        f'<img src="data:image/webp;base64,{data}" width="{image.width}" height="{image.height}" '
-        f'alt="{escape(picture.caption)}"></div>\n<figcaption>{escape(picture.caption)}</figcaption></figure></section>\n'
-    )
-
-
-def _commands(commands: Sequence[str]) -> str:
-    if not commands:
-        return ""
-    lines = escape("\n".join(commands))
-    return f'<section><h2>The same again</h2>\n<pre tabindex="0"><code>{lines}</code></pre></section>'
-
-
-def _timings(timings: Mapping[str, float]) -> str:
-    if not timings:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{_duration(seconds)}</td></tr>\n'
-        for name, seconds in {
-            **timings,
-            **({"in all": sum(timings.values())} if len(timings) > 1 else {}),
-        }.items()
-    )
-    return (
-        f'<section><h2>How long it took</h2>\n<table class="timings"><tbody>{rows}</tbody></table></section>'
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,204 @@
+"""From the scores of many trainings to the results of a reproduction: means, spreads, paired differences."""
+
+import json
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from omote.evaluation.bootstrap import bootstrap_accuracy, bootstrap_difference
+from omote.evaluation.protocol import Scores
+from omote.evaluation.score import Score
+from omote.reproduction.claims import ORDERS
+from omote.reproduction.plan import ITERATED, Plan, Training, after_repetitions
+from omote.reproduction.results import Difference, Estimate, People, Results, RowResult
+from omote.reproduction.rows import ROWS, SCALES
+
+# beside the paper's accuracy
+OTHERS = (
+    "majority_accuracy",
+    "one_to_one_accuracy",
+    "nmi",
+    "ari",
+    "probe_accuracy",
+    "subject_nearest_neighbour_across_expressions",
+)
+ByTraining = dict[tuple[int, int], Scores]  # (seed, fold) -> scores
+
+
+def gather(plan: Plan) -> Results:
+    """Return the results of a plan that was carried out."""
+    scores: dict[int, ByTraining] = {row: {} for row in plan.rows}
+    after = []
+    for training in plan.trainings:
+        key = (training.seed, training.fold or 0)
+        for row in plan.rows:
+            if ROWS[row].trained_as == training.row:
+                scores[row][key] = Scores.load(training.scored_as(row))
+        if training.row in ITERATED:
+            for repetition, (_, folder) in enumerate(after_repetitions(training), 1):
+                after += _after(training.row, training.seed, repetition, Scores.load(folder))
+    peoples: tuple[People, ...] = get_args(People)
+    rows = [
+        RowResult(
+            ROWS[row],
+            {people: _accuracy(scores[row], people) for people in peoples},
+            {people: {name: _estimate(scores[row], people, name) for name in OTHERS} for people in peoples},
+        )
+        for row in plan.rows
+    ]
+    pairs = [(order.low, high) for order in ORDERS for high in order.high]
+    differences = [
+        _difference(first, second, people, scores)
+        for first, second in pairs
+        if {first, second} <= set(plan.rows)
+        for people in peoples
+        if not np.isnan([_value(scores[row], people) for row in (first, second)]).any()
+    ]
+    columns = ["row", "seed", "repetition", "people", "value", "deviation"]
+    table = pd.DataFrame(after, columns=columns)
+    keys = columns[:4]
+    table = table.groupby(keys, sort=False).agg(_mean).reset_index()  # over the folds
+    return Results(rows, differences, table, _about(plan, scores))
+
+
+def _accuracy(trainings: ByTraining, people: People) -> Estimate:
+    """Return the paper's accuracy with its interval over people."""
+    estimate = _estimate(trainings, people, "accuracy")
+    if np.isnan(estimate.value):
+        return estimate
+    interval = bootstrap_accuracy(_by_subject(trainings, people))
+    return estimate._replace(low=interval.low, high=interval.high)
+
+
+def _estimate(trainings: ByTraining, people: People, name: str) -> Estimate:
+    """Return a score of the expression code over the trainings; its interval over people is not known."""
+    each = {key: scores.get(people, "expression", name) for key, scores in trainings.items()}
+    by_seed = _by_seed(each)
+    known = list(each.values())
+    return Estimate(
+        value=float(np.mean(by_seed)),
+        kmeans_deviation=float(np.mean([score.deviation for score in known])),
+        training_deviation=float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan"),
+        low=float("nan"),
+        high=float("nan"),
+        chance=float(np.mean([score.chance for score in known])),
+        reason=_reason(known),
+    )
+
+
+def _mean(values: "pd.Series[float]") -> float:
+    return float(values.mean(skipna=False))  # no collapsed training is passed over
+
+
+def _reason(scores: list[Score]) -> str:
+    """Return the first reason, and of how many trainings it is if not of all."""
+    given = [score.reason for score in scores if score.reason]
+    if not given or len(given) == len(scores):
+        return given[0] if given else ""
+    return f"{len(given)} of {len(scores)} trainings: {given[0]}"
+
+
+def _by_seed(each: dict[tuple[int, int], Score]) -> list[float]:
+    """Return one value a training seed, the mean over its folds."""
+    seeds = sorted({seed for seed, _ in each})
+    return [float(np.mean([score.value for (s, _), score in each.items() if s == seed])) for seed in seeds]
+
+
+def _value(trainings: ByTraining, people: People) -> float:
+    return _estimate(trainings, people, "accuracy").value
+
+
+def _by_subject(trainings: ByTraining, people: People) -> list[pd.DataFrame]:
+    tables = (scores.by_subject for scores in trainings.values())
+    return [table[table["people"] == people] for table in tables]
+
+
+def _difference(first: int, second: int, people: People, scores: dict[int, ByTraining]) -> Difference:
+    one, other = scores[first], scores[second]
+    interval = bootstrap_difference(_by_subject(one, people), _by_subject(other, people))
+    by_seed = [
+        _by_seed({key: s.get(people, "expression", "accuracy") for key, s in row.items()})
+        for row in (one, other)
+    ]
+    by_training = tuple(b - a for a, b in zip(*by_seed, strict=True))
+    value = float(
+        np.mean(by_training)
+    )  # as in the table; the folds' people are pooled for the interval alone
+    return Difference(first, second, people, value, interval.low, interval.high, by_training)
+
+
+def _after(row: int, seed: int, repetition: int, scores: Scores) -> list[tuple[Any, ...]]:
+    lines = []
+    for people in get_args(People):
+        score = scores.get(people, "expression", "accuracy")
+        lines.append((row, seed, repetition, people, score.value, score.deviation))
+    return lines
+
+
+def _about(plan: Plan, scores: dict[int, ByTraining]) -> dict[str, Any]:
+    face_set = plan.face_set
+    frames = face_set.frames
+    first = next(iter(scores[plan.rows[0]].values()))
+    trained = {training.row: training for training in plan.trainings}
+    held_out = plan.splits[0]
+    training_images = (~frames["subject"].isin(held_out) & (frames["use"] != "evaluate")).sum()
+    sides: dict[str, dict[str, int]] = {
+        people: {name: first.about[people][name] for name in ("subjects", "images")}
+        for people in get_args(People)
+    }
+    sides["train"]["training_images"] = int(training_images)
+    return {
+        "scale": plan.scale,
+        "faces": f"{face_set.about.get('dataset') or face_set.about.get('importer')} faces",
+        **sides,
+        "seeds": plan.seeds,
+        "folds": plan.folds,
+        "trainings": {row: len(each) for row, each in scores.items()},
+        "seconds": {training.name: _seconds(training.run) for training in plan.trainings},
+        "settings": {row: _settings(trained[ROWS[row].trained_as]) for row in plan.rows},
+        "commands": [_command(plan)],
+        "caveats": _caveats(plan),
+    }
+
+
+def _seconds(run: Any) -> float:
+    return float(json.loads((run / "training.json").read_text(encoding="utf-8"))["seconds"])
+
+
+def _settings(training: Training) -> str:
+    config = training.config
+    options = config.options.model_dump()
+    stages = f"{options['epochs']} epochs a stage"
+    if options.get("repetitions", 1) > 1:
+        stages += f", {options['repetitions']} times two stages"
+    return (
+        f"{config.method}, {stages}, batches of {config.batch_size}, learning rate {options['learning_rate']:g} "
+        f"falling by {config.learning_rate_decay:g} an epoch, width {options['width']}"
+    )
+
+
+def _command(plan: Plan) -> str:
+    words = ["omote reproduce FACES --to DIR"]
+    if len(plan.rows) < len(ROWS):
+        words.append("--rows " + ",".join(map(str, plan.rows)))
+    words.append(f"--scale {plan.scale} --seeds {plan.seeds}")
+    if plan.folds > 1:
+        words.append(f"--folds {plan.folds}")
+    elif len(plan.splits[0]) != max(1, len(plan.face_set.subjects) // 5):
+        words.append(f"--test-subjects {len(plan.splits[0])}")
+    return " ".join(words)
+
+
+def _caveats(plan: Plan) -> list[str]:
+    caveats = []
+    if (steps := SCALES[plan.scale].steps) is not None:
+        caveats.append(
+            f"The scale {plan.scale} trains a stage for about {steps} steps, with a network and batches smaller than "
+            "the paper's; the paper's training is --scale paper."
+        )
+    if plan.face_set.about.get("importer") == "drawn":
+        caveats.append(
+            "The faces are drawn, so they are not the paper's data, and its figures need not come out."
+        )
+    return caveats

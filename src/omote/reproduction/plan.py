@@ -1,0 +1,173 @@
+"""What a reproduction has to train: rows times seeds times folds, and where each training and its scores go."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from omote.data.face_set import FaceSet, open_face_set
+from omote.data.resize import resize_face_set
+from omote.data.splits import split_subjects
+from omote.errors import OmoteError
+from omote.files import write_text
+from omote.reproduction.rows import ROWS, SCALES, Row, row_config
+from omote.training.config import TrainConfig
+
+PLAN = "reproduce.json"
+ITERATED = (4, 5)  # rows whose stages are repeated: Figure 3
+
+
+class Training(NamedTuple):
+    """One training of one row, and where it goes."""
+
+    row: int
+    seed: int
+    fold: int | None  # of the cross-validation; None for the one split
+    run: Path
+    faces: Path
+    config: TrainConfig
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.run.name
+
+    def scored_as(self, row: int) -> Path:
+        """Return where the scores of a row are; row 7 has no training of its own, it is row 6 scored otherwise."""
+        return self.run.with_name(self.name.replace(f"row{self.row}", f"row{row}", 1))
+
+
+class Plan(NamedTuple):
+    """Everything that is to be trained."""
+
+    to: Path
+    rows: tuple[int, ...]
+    scale: str
+    seeds: int
+    folds: int
+    trainings: list[Training]
+    splits: list[list[str]]  # the people held out, one list a fold
+    face_set: FaceSet  # as it was given, the largest size
+
+
+def make_plan(
+    face_set: FaceSet,
+    to: str | Path,
+    *,
+    rows: Sequence[int] | None = None,
+    scale: str = "small",
+    seeds: int = 1,
+    folds: int = 1,
+    test_subjects: int | None = None,
+) -> Plan:
+    """Return what there is to train; makes the smaller face set that rows of 64 px need from one of 128 px.
+
+    Args:
+        rows: of Table 3; None for all that the size of the faces allows.
+        scale: a key of `SCALES`.
+        seeds: trainings of each row, with the seeds 0 .. seeds-1; the people held out are the same.
+        folds: of a cross-validation by subject, in which everybody is held out once; 1 for one split.
+        test_subjects: how many people to hold out; None for a fifth of them.
+    Raises:
+        OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction of other faces, of
+            another scale or with other people held out.
+    """
+    to = Path(to)
+    chosen = _rows(rows, face_set)
+    if scale not in SCALES:
+        raise OmoteError(f'scale is "{scale}"; there are {", ".join(SCALES)}')
+    if seeds < 1:
+        raise OmoteError(f"seeds is {seeds}; give 1 or more")
+    splits = _splits(face_set, folds, test_subjects)
+    _claim(to, {"scale": scale, "held_out": splits, "face_set": face_set.about})
+    faces = {face_set.size: face_set.path}
+    if 64 not in faces and any(ROWS[row].size == 64 for row in chosen):
+        smaller = to / "faces-64"
+        faces[64] = (
+            open_face_set(smaller) if smaller.is_dir() else resize_face_set(face_set, smaller, size=64)
+        ).path
+    trainings = [
+        Training(
+            row.number,
+            seed,
+            None if folds == 1 else fold,
+            to / "runs" / (f"row{row.number}-seed{seed}" + ("" if folds == 1 else f"-fold{fold}")),
+            faces[row.size],
+            row_config(
+                row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
+            ),
+        )
+        # those that take longest first, so that the processes end together
+        for row in sorted(
+            (ROWS[number] for number in {ROWS[row].trained_as for row in chosen}), key=_effort, reverse=True
+        )
+        for seed in range(seeds)
+        for fold, held_out in enumerate(splits)
+    ]
+    return Plan(to, chosen, scale, seeds, folds, trainings, splits, face_set)
+
+
+def after_repetitions(training: Training) -> list[tuple[int, Path]]:
+    """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
+    stages = [2 * n for n in range(1, training.config.options.model_dump()["repetitions"] + 1)]
+    # after the last one they are those of the run
+    return [(stage, training.run / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], training.run)]
+
+
+def _rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:
+    if unknown := [row for row in rows or () if row not in ROWS]:
+        raise OmoteError(f"row {unknown[0]} was asked for; Table 3 has the rows 1 to {max(ROWS)}")
+    possible = [row for row in ROWS if ROWS[row].size <= face_set.size]
+    if rows is None:
+        return tuple(possible)
+    if impossible := sorted(set(rows) - set(possible)):
+        raise OmoteError(
+            f"row {impossible[0]} needs faces of {ROWS[impossible[0]].size} px and {face_set.path} has "
+            f"{face_set.size}; prepare them with --size 128, which serves all rows"
+        )
+    return tuple(sorted(set(rows)))
+
+
+def _splits(face_set: FaceSet, folds: int, test_subjects: int | None) -> list[list[str]]:
+    """Return the people held out, a list a fold; drawn once, so that trainings differ in nothing else."""
+    people = face_set.subjects
+    if folds == 1:
+        count = max(1, len(people) // 5) if test_subjects is None else test_subjects
+        return [split_subjects(people, count, 0)[1]]
+    if test_subjects is not None:
+        raise OmoteError("both folds and test_subjects were given; folds hold out everybody once")
+    if not 2 <= folds <= len(people):
+        raise OmoteError(f"folds is {folds}; give 1, or 2 to {len(people)}, the number of people")
+    order = np.random.default_rng(0).permutation(len(people))
+    return [sorted(people[i] for i in part) for part in np.array_split(order, folds)]
+
+
+def _training_frames(face_set: FaceSet, held_out: Sequence[str]) -> int:
+    frames = face_set.frames
+    return int((~frames["subject"].isin(list(held_out)) & (frames["use"] != "evaluate")).sum())
+
+
+def _claim(to: Path, asked: dict[str, Any]) -> None:
+    """Make the folder, or check that what is in it belongs to this reproduction."""
+    asked = json.loads(json.dumps(asked, default=str))
+    file = to / PLAN
+    if file.is_file():
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise OmoteError(f"{file} is damaged ({error}); choose another folder") from None
+        if differing := [key for key in asked if found.get(key) != asked[key]]:
+            raise OmoteError(
+                f"{to} holds a reproduction with another {differing[0].replace('_', ' ')}; choose another folder (--to)"
+            )
+        return
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise OmoteError(f"{to} has other files in it; name a new folder (--to)")
+    to.mkdir(parents=True, exist_ok=True)
+    write_text(file, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+
+
+def _effort(row: Row) -> tuple[int, int]:
+    return row.size, row.changes.get("options.repetitions", 1) * 10 + row.number % 6

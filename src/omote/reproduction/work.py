@@ -1,0 +1,128 @@
+"""Trains and scores what a plan asks for and what is not there yet, in several processes."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from joblib import Parallel, cpu_count, delayed
+
+from omote.data.face_set import open_face_set
+from omote.errors import OmoteError
+from omote.evaluation.run import evaluate_run
+from omote.files import locked, write_text
+from omote.reproduction.plan import ITERATED, Plan, Training, after_repetitions
+from omote.reproduction.rows import ROWS
+from omote.training.loop import Progress, train_or_load
+from omote.training.run import load
+
+Listener = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
+
+
+def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | None = None) -> None:
+    """Train and score what is missing; a training that was stopped goes on from its last checkpoint.
+
+    Args:
+        workers: trainings at a time, each in a process of its own with its share of the cores; None for one a core,
+            or one on a GPU. The number of threads of a training, and so the last bits of its weights, depend on it.
+        progress: called with (name, steps done, steps in all) of a training now and then, and at its end.
+    Raises:
+        OmoteError: If a run has another configuration or face set, or as `train`.
+    """
+    if workers is not None and workers < 1:
+        raise OmoteError(f"workers is {workers}; give 1 or more")
+    pending = [training for training in plan.trainings if not _finished(plan, training)]
+    if progress:
+        for training in plan.trainings:
+            if training not in pending:
+                progress(training.name, 1, 1)
+    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    workers = min(workers or (1 if gpu else cpu_count()), max(1, len(pending)))
+    with locked(plan.to, "is carrying out this reproduction"):
+        if workers == 1:
+            for training in pending:
+                train_and_score(training, plan.rows, progress=progress)
+            return
+        threads = max(1, cpu_count() // workers)
+        tasks = (delayed(_in_process)(training, plan.rows, threads, os.getpid()) for training in pending)
+        with _watched([training.run for training in pending], progress):
+            for name in Parallel(n_jobs=workers, return_as="generator_unordered")(tasks):
+                if progress:
+                    progress(name, 1, 1)
+
+
+def train_and_score(training: Training, rows: Sequence[int], progress: Listener | None = None) -> str:
+    """Train a row and write its scores, those of row 7 and those after each repetition included; return its name."""
+    repeated = training.row in ITERATED
+
+    def show(now: Progress) -> None:
+        if progress:  # all stages of a row have the same number of steps
+            done = (now.stage_number - 1) * now.num_steps + now.step
+            progress(training.name, done, now.num_stages * now.num_steps)
+
+    face_set = open_face_set(training.faces)
+    trained = train_or_load(face_set, training.run, training.config, progress=show, keep_stages=repeated)
+    for row in rows:
+        if ROWS[row].trained_as == training.row and not _scored(training.scored_as(row)):
+            evaluate_run(trained, face_set, centred=row != training.row).save(training.scored_as(row))
+    if repeated:
+        for stage, folder in after_repetitions(training):
+            if not _scored(folder):
+                evaluate_run(load(training.run, stage=stage), face_set).save(folder)
+    return training.name
+
+
+def _finished(plan: Plan, training: Training) -> bool:
+    scores = [training.scored_as(row) for row in plan.rows if ROWS[row].trained_as == training.row]
+    if training.row in ITERATED:
+        scores += [folder for _, folder in after_repetitions(training)]
+    return all(map(_scored, scores))
+
+
+def _scored(folder: Path) -> bool:
+    return (folder / "scores.json").is_file()
+
+
+def _in_process(training: Training, rows: Sequence[int], threads: int, parent: int) -> str:
+    """Do `train_and_score` in a process of its own, which ends with its parent and says how far it is in a file."""
+    torch.set_num_threads(threads)
+    told = 0.0
+
+    def tell(name: str, done: int, total: int) -> None:
+        nonlocal told
+        if os.getppid() != parent:
+            os._exit(1)  # killed with the parent, so that a new call finds no second trainer
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            write_text(training.run / "progress", f"{done} {total}")
+
+    name = train_and_score(training, rows, progress=tell)
+    (training.run / "progress").unlink(missing_ok=True)
+    return name
+
+
+@contextmanager
+def _watched(runs: Sequence[Path], progress: Listener | None) -> Iterator[None]:
+    """Pass on what the processes write of their progress."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(1):
+            for run in runs:
+                try:
+                    done, total = map(int, (run / "progress").read_text().split())
+                except (OSError, ValueError):
+                    continue
+                if progress:
+                    progress(run.name, done, total)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

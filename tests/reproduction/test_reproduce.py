@@ -1,0 +1,196 @@
+"""The whole paper at the tiniest scale: what is planned, trained, killed, taken up again, gathered and written."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omote.data.face_set import FaceSet
+from omote.data.prepare import prepare_drawn
+from omote.errors import OmoteError
+from omote.evaluation.protocol import Scores
+from omote.reproduction.gather import gather
+from omote.reproduction.plan import make_plan
+from omote.reproduction.results import Results
+from omote.reproduction.rows import ROWS
+from omote.reproduction.run import reproduce
+from omote.training.run import load
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
+    """10 drawn people with 8 expressions, 128 px."""
+    folder = tmp_path_factory.mktemp("people") / "faces"
+    return prepare_drawn(folder, subjects=10, clips=8, mixtures=0, frames=4, size=128, workers=1)
+
+
+@pytest.fixture(scope="module")
+def whole(people: FaceSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    """Rows 3, 4, 6, 7 and 8, trained twice each."""
+    to = tmp_path_factory.mktemp("whole") / "paper"
+    return to, reproduce(people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, workers=1)
+
+
+def test_everything_is_written_and_the_same_call_trains_nothing_again(
+    people: FaceSet, whole: tuple[Path, Results]
+) -> None:
+    to, results = whole
+    names = ["report.html", "table.csv", "table.tex", "differences.csv", "figure3.csv"]
+    names += ["figure3.png", "figure4_train.png", "figure4_test.png", "figure5.png"]
+    assert all((to / name).stat().st_size > 100 for name in names)
+    weights = {path: path.stat().st_mtime_ns for path in to.rglob("*.safetensors")}
+    told: list[tuple[str, int, int]] = []
+    again = reproduce(
+        people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, progress=lambda *now: told.append(now)
+    )
+    assert {path: path.stat().st_mtime_ns for path in to.rglob("*.safetensors")} == weights
+    assert len(told) == 8  # rows 3, 4, 6 and 8; row 7 is row 6 scored in another way
+    assert all(done == total for _, done, total in told)
+    pd.testing.assert_frame_equal(again.after, results.after)
+    assert again.rows == results.rows or np.isnan(again.rows[-1].accuracy["test"].value)
+
+
+def test_every_training_holds_out_the_same_people_and_differs_in_its_seed(
+    whole: tuple[Path, Results],
+) -> None:
+    infos = [load(whole[0] / "runs" / f"row{row}-seed{seed}").info for row in (3, 4) for seed in (0, 1)]
+    assert len({tuple(info.test_subjects) for info in infos}) == 1
+    assert len(infos[0].test_subjects) == 2  # a fifth of 10
+    assert [info.config.seed for info in infos] == [0, 1, 0, 1]
+
+
+def test_an_estimate_is_the_mean_of_its_trainings_with_their_spread(whole: tuple[Path, Results]) -> None:
+    to, results = whole
+    each = [
+        Scores.load(to / "runs" / f"row3-seed{seed}").get("train", "expression", "accuracy")
+        for seed in (0, 1)
+    ]
+    estimate = results.rows[0].accuracy["train"]
+    a, b = (score.value for score in each)
+    assert estimate.value == pytest.approx((a + b) / 2)
+    assert estimate.training_deviation == pytest.approx(abs(a - b) / 2**0.5)
+    assert estimate.kmeans_deviation == pytest.approx((each[0].deviation + each[1].deviation) / 2)
+    assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_paired_differences_are_those_of_the_rows(whole: tuple[Path, Results]) -> None:
+    results = whole[1]
+    value = {result.row.number: result.accuracy["train"].value for result in results.rows}
+    of_train = {(d.first, d.second): d for d in results.differences if d.people == "train"}
+    assert set(of_train) == {(3, 4), (6, 3), (6, 4), (6, 7), (6, 8)}
+    for (first, second), d in of_train.items():
+        assert d.value == pytest.approx(value[second] - value[first])
+        assert np.mean(d.by_training) == pytest.approx(d.value)
+    # row 8 cannot read people it does not know
+    assert (6, 8) not in {(d.first, d.second) for d in results.differences if d.people == "test"}
+
+
+def test_figure_3_ends_with_the_row_of_the_table(whole: tuple[Path, Results]) -> None:
+    results = whole[1]
+    row4 = next(result for result in results.rows if result.row.number == 4)
+    assert sorted(results.after["repetition"].unique()) == [1, 2, 3, 4, 5]
+    last = results.after.query("repetition == 5 and people == 'test'")["value"]
+    assert last.mean() == pytest.approx(row4.accuracy["test"].value)
+    first = results.after.query("repetition == 1 and people == 'test'")["value"]
+    assert first.tolist() != last.tolist()
+
+
+def test_row_7_is_row_6_with_each_persons_mean_taken_off(whole: tuple[Path, Results]) -> None:
+    to, results = whole
+    assert not (to / "runs/row7-seed0/weights.safetensors").exists()
+    assert Scores.load(to / "runs/row7-seed0").about["centred"]
+    rows = {result.row.number: result for result in results.rows}
+    assert "id of the person" in rows[7].accuracy["test"].reason
+    assert np.isnan(rows[8].accuracy["test"].value)
+
+
+def test_several_processes_give_what_one_gives(people: FaceSet, tmp_path: Path) -> None:
+    one = reproduce(people, tmp_path / "one", rows=[1, 6], scale="tiny", workers=1)
+    two = reproduce(people, tmp_path / "two", rows=[1, 6], scale="tiny", workers=2)
+    for a, b in zip(one.rows, two.rows, strict=True):  # threads add up in another order
+        assert a.accuracy["train"].value == pytest.approx(b.accuracy["train"].value, abs=0.05)
+
+
+def test_killed_and_started_again_it_ends_with_the_same_table(people: FaceSet, tmp_path: Path) -> None:
+    def command(to: Path) -> list[str]:
+        call = f"import omote; omote.reproduce(omote.open_face_set({str(people.path)!r}), {str(to)!r}, "
+        return [sys.executable, "-c", call + "rows=[3, 6], scale='tiny', workers=2)"]
+
+    subprocess.run(command(tmp_path / "whole"), check=True)
+    process = subprocess.Popen(command(tmp_path / "killed"))
+    checkpoint = tmp_path / "killed/runs/row3-seed0/checkpoint.safetensors"
+    until = time.monotonic() + 120
+    while not checkpoint.is_file():  # written at the end of the first stage
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed/table.csv").exists()
+    subprocess.run(command(tmp_path / "killed"), check=True)
+    for name in ("table.csv", "differences.csv"):
+        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
+def test_a_cross_validation_holds_out_everybody_once(people: FaceSet, tmp_path: Path) -> None:
+    plan = make_plan(people, tmp_path / "paper", rows=[6], scale="tiny", seeds=2, folds=3)
+    assert sorted(subject for part in plan.splits for subject in part) == people.subjects
+    assert [training.name for training in plan.trainings[:3]] == [
+        f"row6-seed0-fold{fold}" for fold in range(3)
+    ]
+    results = reproduce(people, tmp_path / "paper", rows=[6], scale="tiny", folds=3, workers=1)
+    assert results.about["trainings"] == {6: 3}
+    folds = [Scores.load(tmp_path / f"paper/runs/row6-seed0-fold{fold}") for fold in range(3)]
+    each = [scores.get("test", "expression", "accuracy").value for scores in folds]
+    assert results.rows[0].accuracy["test"].value == pytest.approx(np.mean(each))
+    scored = pd.concat([scores.by_subject.query("people == 'test'") for scores in folds])
+    assert sorted(scored["subject"]) == people.subjects
+
+
+def test_faces_of_64_px_leave_out_row_5(faces: FaceSet, tmp_path: Path) -> None:
+    assert make_plan(faces, tmp_path / "a").rows == (1, 2, 3, 4, 6, 7, 8)
+    with pytest.raises(OmoteError, match="row 5 needs faces of 128 px"):
+        make_plan(faces, tmp_path / "b", rows=[5])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": [9]}, "Table 3 has the rows 1 to 8"),
+        ({"scale": "huge"}, "there are paper, small, tiny"),
+        ({"seeds": 0}, "give 1 or more"),
+        ({"folds": 99}, "2 to 5, the number of people"),
+        ({"folds": 2, "test_subjects": 1}, "both folds and test_subjects"),
+        ({"test_subjects": 5}, "at least one person is left"),
+    ],
+)
+def test_a_mistake_is_named(changes: dict[str, object], message: str, faces: FaceSet, tmp_path: Path) -> None:
+    with pytest.raises(OmoteError, match=message):
+        make_plan(faces, tmp_path / "paper", **changes)  # type: ignore[arg-type]
+    assert not (tmp_path / "paper").exists()
+
+
+def test_a_folder_with_another_reproduction_or_other_files_is_refused(faces: FaceSet, tmp_path: Path) -> None:
+    make_plan(faces, tmp_path / "paper", scale="tiny")
+    with pytest.raises(OmoteError, match="another scale"):
+        make_plan(faces, tmp_path / "paper", scale="small")
+    with pytest.raises(OmoteError, match="another held out"):
+        make_plan(faces, tmp_path / "paper", scale="tiny", test_subjects=2)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("mine")
+    with pytest.raises(OmoteError, match="has other files in it"):
+        make_plan(faces, tmp_path / "mine")
+    assert os.listdir(tmp_path / "mine") == ["notes.txt"]
+
+
+def test_gathering_needs_the_scores_of_every_training(faces: FaceSet, tmp_path: Path) -> None:
+    plan = make_plan(faces, tmp_path / "paper", rows=[6], scale="tiny")
+    with pytest.raises(OmoteError):
+        gather(plan)
+    assert set(ROWS) >= set(plan.rows)
