@@ -16,6 +16,7 @@ SOURCES = sorted((ROOT / "src/omote").rglob("*.py"))
 # each may import from itself and from those before it; figures and export are side by side
 ORDER = [
     "errors",
+    "files",
     "data",
     "models",
     "objectives",
@@ -23,6 +24,7 @@ ORDER = [
     "training",
     "evaluation",
     "figures export",
+    "reproduction",
     "cli app",
 ]
 PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
@@ -67,7 +69,7 @@ def test_the_readme_has_every_file() -> None:
     files = [path for path in SOURCES if path.name != "__init__.py"]
     files += [
         path
-        for folder in ("benchmarks", "configs", "docs")
+        for folder in ("benchmarks", "configs", "docs", "examples")
         for path in (ROOT / folder).rglob("*.*")
         if path.is_file()
     ]
@@ -76,7 +78,7 @@ def test_the_readme_has_every_file() -> None:
     ]
     assert not missing
     listed = re.findall(r"([a-z_0-9]+\.(?:py|toml|md))\b", text)
-    folders = ("src", "tests", "benchmarks", "configs", "docs")
+    folders = ("src", "tests", "benchmarks", "configs", "docs", "examples")
     everywhere = {
         path.name for path in [*ROOT.glob("*.*"), *(p for f in folders for p in (ROOT / f).rglob("*.*"))]
     }
