@@ -104,6 +104,8 @@ def test_the_paper_map_names_what_exists_and_every_option() -> None:
     for name in names:
         if name.startswith("omote."):
             assert _exists(name), name
+        elif name.startswith("configs/"):
+            assert (ROOT / name).is_file(), name
         elif name.startswith("tests/"):
             path, _, test = name.partition("::")
             assert (ROOT / path).is_file(), name

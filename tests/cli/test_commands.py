@@ -21,7 +21,7 @@ from omote.training import loop
 from omote.training.run import Trained, read_run_info
 from omote.training.step import take_step
 
-COMMANDS = ["prepare", "train", "options", "evaluate", "embed", "swap", "interpolate", "demo"]
+COMMANDS = ["prepare", "train", "options", "evaluate", "embed", "swap", "interpolate", "reproduce", "demo"]
 SMALL = ["--epochs", "1", "--set", "options.width=8", "--set", "options.latent_size=8", "--batch-size", "16"]
 
 
@@ -54,6 +54,25 @@ def test_the_whole_path_from_drawn_faces_to_pictures(tmp_path: Path) -> None:
     for name in ("swap.png", "strip.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 64
+
+
+def test_rows_of_the_paper_are_reproduced_and_the_table_is_printed(faces: FaceSet, tmp_path: Path) -> None:
+    arguments = ["--rows", "6,7", "--scale", "tiny", "--workers", 1, "--test-subjects", 2]
+    printed = omote("reproduce", faces.path, "--to", tmp_path / "paper", *arguments)
+    assert "subtracted" in printed
+    assert "38.08 ± 1.56" in printed  # the paper's figure of row 6, beside ours
+    assert "report.html" in printed
+    assert (tmp_path / "paper" / "report.html").is_file()
+    info = read_run_info(tmp_path / "paper" / "runs" / "row6-seed0")
+    assert len(info.test_subjects) == 2
+
+
+def test_centred_scores_stand_beside_the_plain_ones(trained: Trained, faces: FaceSet) -> None:
+    omote("evaluate", trained.path, faces.path, "--seeds", 2)
+    plain = (trained.path / "scores.csv").read_text()
+    omote("evaluate", trained.path, faces.path, "--seeds", 2, "--centred")
+    assert (trained.path / "scores.csv").read_text() == plain
+    assert (trained.path / "centred" / "scores.csv").read_text() != plain
 
 
 def test_pictures_from_single_photos(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
@@ -109,6 +128,8 @@ def test_the_options_are_listed_with_their_meaning() -> None:
         (["embed", "nowhere", "a.jpg", "--to", "table.xlsx"], "must end in .parquet or .csv"),
         (["swap", "nowhere", "--to", "a.png"], "is not a run"),
         (["prepare", "folder", "nowhere", "--to", "faces"], "nowhere"),
+        (["reproduce", "nowhere", "--to", "paper", "--rows", "one"], "takes numbers of rows, such as 1,4"),
+        (["reproduce", "nowhere", "--to", "paper"], "There is no face set at nowhere"),
     ],
 )
 def test_a_mistake_is_one_sentence_without_a_traceback(

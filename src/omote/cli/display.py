@@ -78,7 +78,7 @@ def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=console, speed_estimate_period=600) as bars:
-        everything = bars.add_task(f"{len(names)} trainings", total=len(names))
+        everything = bars.add_task(f"{len(names)} training{'s' * (len(names) > 1)}", total=len(names))
         tasks: dict[str, TaskID] = {}
         shares = dict.fromkeys(names, 0.0)
 
