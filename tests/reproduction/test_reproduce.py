@@ -1,6 +1,7 @@
 """The whole paper at the tiniest scale: what is planned, trained, killed, taken up again, gathered and written."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,6 +152,32 @@ def test_a_cross_validation_holds_out_everybody_once(people: FaceSet, tmp_path: 
     assert results.rows[0].accuracy["test"].value == pytest.approx(np.mean(each))
     scored = pd.concat([scores.by_subject.query("people == 'test'") for scores in folds])
     assert sorted(scored["subject"]) == people.subjects
+
+
+def test_row_5_brings_the_one_pass_that_figure_3_sets_beside_it(people: FaceSet, tmp_path: Path) -> None:
+    plan = make_plan(people, tmp_path / "paper", rows=[4, 5, 7], scale="tiny")
+    assert [training.name for training in plan.trainings] == [
+        "row5-seed0",
+        "one-pass-128px-seed0",
+        "row4-seed0",
+        "row6-seed0",  # what row 7 is scored from
+    ]
+    one_pass, row5 = plan.trainings[1].config, plan.trainings[0].config
+    assert one_pass.options.model_dump()["repetitions"] == 1
+    assert row5.options.model_dump()["repetitions"] == 5
+    assert {training.faces.name for training in plan.trainings[:2]} == {people.path.name}
+    assert {training.faces.name for training in plan.trainings[2:]} == {"faces-64"}
+
+
+def test_scores_of_another_configuration_are_not_taken_for_ours(
+    people: FaceSet, whole: tuple[Path, Results], tmp_path: Path
+) -> None:
+    to = tmp_path / "paper"
+    shutil.copytree(whole[0], to)
+    run = to / "runs/row6-seed0/run.json"
+    run.write_text(run.read_text().replace('"batch_size": 16', '"batch_size": 8'))
+    with pytest.raises(OmoteError, match="row6-seed0 was trained with another configuration"):
+        reproduce(people, to, rows=[6], scale="tiny", workers=1)
 
 
 def test_faces_of_64_px_leave_out_row_5(faces: FaceSet, tmp_path: Path) -> None:

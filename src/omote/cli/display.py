@@ -68,8 +68,8 @@ def training(title: str) -> Iterator[Callable[["Progress"], None]]:
 def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar for all trainings together, with the time left, and one for each that is under way.
 
-    Gives a function of (name, steps done, steps in all); a training that has not begun counts as long as the mean of
-    those that have.
+    Gives a function of (name, steps done, steps in all). The time left takes all trainings for equally long; the
+    longest come first, so it errs on the long side.
     """
     columns = (
         TextColumn("{task.description}"),

@@ -1,6 +1,8 @@
 """From the scores of many trainings to the results of a reproduction: means, spreads, paired differences."""
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -10,9 +12,9 @@ from omote.evaluation.bootstrap import bootstrap_accuracy, bootstrap_difference
 from omote.evaluation.protocol import Scores
 from omote.evaluation.score import Score
 from omote.reproduction.claims import ORDERS
-from omote.reproduction.plan import ITERATED, Plan, Training, after_repetitions
+from omote.reproduction.plan import Plan, Training
 from omote.reproduction.results import Difference, Estimate, People, Results, RowResult
-from omote.reproduction.rows import ROWS, SCALES
+from omote.reproduction.rows import ONE_PASS, ROWS, SCALES
 
 # beside the paper's accuracy
 OTHERS = (
@@ -28,16 +30,13 @@ ByTraining = dict[tuple[int, int], Scores]  # (seed, fold) -> scores
 
 def gather(plan: Plan) -> Results:
     """Return the results of a plan that was carried out."""
-    scores: dict[int, ByTraining] = {row: {} for row in plan.rows}
+    scores: defaultdict[int, ByTraining] = defaultdict(dict)
     after = []
     for training in plan.trainings:
-        key = (training.seed, training.fold or 0)
-        for row in plan.rows:
-            if ROWS[row].trained_as == training.row:
-                scores[row][key] = Scores.load(training.scored_as(row))
-        if training.row in ITERATED:
-            for repetition, (_, folder) in enumerate(after_repetitions(training), 1):
-                after += _after(training.row, training.seed, repetition, Scores.load(folder))
+        for row, folder in training.scores(plan.rows).items():
+            scores[row][training.seed, training.fold or 0] = Scores.load(folder)
+        for repetition, (_, folder) in enumerate(training.scores_after(), 1):
+            after += _after(training.row, training.seed, repetition, Scores.load(folder))
     peoples: tuple[People, ...] = get_args(People)
     rows = [
         RowResult(
@@ -114,7 +113,7 @@ def _by_subject(trainings: ByTraining, people: People) -> list[pd.DataFrame]:
     return [table[table["people"] == people] for table in tables]
 
 
-def _difference(first: int, second: int, people: People, scores: dict[int, ByTraining]) -> Difference:
+def _difference(first: int, second: int, people: People, scores: Mapping[int, ByTraining]) -> Difference:
     one, other = scores[first], scores[second]
     interval = bootstrap_difference(_by_subject(one, people), _by_subject(other, people))
     by_seed = [
@@ -136,7 +135,7 @@ def _after(row: int, seed: int, repetition: int, scores: Scores) -> list[tuple[A
     return lines
 
 
-def _about(plan: Plan, scores: dict[int, ByTraining]) -> dict[str, Any]:
+def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
     face_set = plan.face_set
     frames = face_set.frames
     first = next(iter(scores[plan.rows[0]].values()))
@@ -154,12 +153,20 @@ def _about(plan: Plan, scores: dict[int, ByTraining]) -> dict[str, Any]:
         **sides,
         "seeds": plan.seeds,
         "folds": plan.folds,
-        "trainings": {row: len(each) for row, each in scores.items()},
+        "trainings": {row: len(scores[row]) for row in plan.rows},
         "seconds": {training.name: _seconds(training.run) for training in plan.trainings},
+        "one_pass": _one_pass(scores),
         "settings": {row: _settings(trained[ROWS[row].trained_as]) for row in plan.rows},
         "commands": [_command(plan)],
         "caveats": _caveats(plan),
     }
+
+
+def _one_pass(scores: Mapping[int, ByTraining]) -> dict[int, dict[str, float]]:
+    """Return what Figure 3 sets beside row 5."""
+    if ONE_PASS.number not in scores:
+        return {}
+    return {5: {people: _value(scores[ONE_PASS.number], people) for people in get_args(People)}}
 
 
 def _seconds(run: Any) -> float:

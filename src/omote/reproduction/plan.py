@@ -12,7 +12,7 @@ from omote.data.resize import resize_face_set
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
 from omote.files import write_text
-from omote.reproduction.rows import ROWS, SCALES, Row, row_config
+from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.training.config import TrainConfig
 
 PLAN = "reproduce.json"
@@ -22,7 +22,7 @@ ITERATED = (4, 5)  # rows whose stages are repeated: Figure 3
 class Training(NamedTuple):
     """One training of one row, and where it goes."""
 
-    row: int
+    row: int  # of Table 3; 0 for the one pass at 128 px of Figure 3
     seed: int
     fold: int | None  # of the cross-validation; None for the one split
     run: Path
@@ -34,9 +34,19 @@ class Training(NamedTuple):
         """The name of the run's folder."""
         return self.run.name
 
-    def scored_as(self, row: int) -> Path:
-        """Return where the scores of a row are; row 7 has no training of its own, it is row 6 scored otherwise."""
-        return self.run.with_name(self.name.replace(f"row{self.row}", f"row{row}", 1))
+    def scores(self, rows: Sequence[int]) -> dict[int, Path]:
+        """Return where the scores of each row are that comes of this training; row 7 is row 6 scored otherwise."""
+        others = [row for row in rows if row != self.row and ROWS[row].trained_as == self.row]
+        names = {row: self.name.replace(f"row{self.row}", f"row{row}", 1) for row in others}
+        return {self.row: self.run} | {row: self.run.with_name(name) for row, name in names.items()}
+
+    def scores_after(self) -> list[tuple[int, Path]]:
+        """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
+        if self.row not in ITERATED:
+            return []
+        stages = [2 * n for n in range(1, self.config.options.model_dump()["repetitions"] + 1)]
+        # after the last one they are those of the run
+        return [(stage, self.run / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], self.run)]
 
 
 class Plan(NamedTuple):
@@ -93,27 +103,28 @@ def make_plan(
             row.number,
             seed,
             None if folds == 1 else fold,
-            to / "runs" / (f"row{row.number}-seed{seed}" + ("" if folds == 1 else f"-fold{fold}")),
+            to / "runs" / (f"{_name(row)}-seed{seed}" + ("" if folds == 1 else f"-fold{fold}")),
             faces[row.size],
             row_config(
                 row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
             ),
         )
         # those that take longest first, so that the processes end together
-        for row in sorted(
-            (ROWS[number] for number in {ROWS[row].trained_as for row in chosen}), key=_effort, reverse=True
-        )
+        for row in sorted(_trained(chosen), key=_effort, reverse=True)
         for seed in range(seeds)
         for fold, held_out in enumerate(splits)
     ]
     return Plan(to, chosen, scale, seeds, folds, trainings, splits, face_set)
 
 
-def after_repetitions(training: Training) -> list[tuple[int, Path]]:
-    """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
-    stages = [2 * n for n in range(1, training.config.options.model_dump()["repetitions"] + 1)]
-    # after the last one they are those of the run
-    return [(stage, training.run / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], training.run)]
+def _trained(rows: Sequence[int]) -> list[Row]:
+    """Return what is trained for these rows of the table."""
+    needed = [ROWS[number] for number in {ROWS[row].trained_as for row in rows}]
+    return [*needed, ONE_PASS] if 5 in rows else needed
+
+
+def _name(row: Row) -> str:
+    return f"row{row.number}" if row.number else f"one-pass-{row.size}px"
 
 
 def _rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:

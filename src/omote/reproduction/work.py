@@ -14,9 +14,8 @@ from omote.data.face_set import open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.run import evaluate_run
 from omote.files import locked, write_text
-from omote.reproduction.plan import ITERATED, Plan, Training, after_repetitions
-from omote.reproduction.rows import ROWS
-from omote.training.loop import Progress, train_or_load
+from omote.reproduction.plan import Plan, Training
+from omote.training.loop import Progress, check_trained, train_or_load
 from omote.training.run import load
 
 Listener = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
@@ -40,46 +39,47 @@ def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | No
             if training not in pending:
                 progress(training.name, 1, 1)
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    workers = min(workers or (1 if gpu else cpu_count()), max(1, len(pending)))
+    workers = workers or (1 if gpu else cpu_count())
     with locked(plan.to, "is carrying out this reproduction"):
+        for training in plan.trainings:
+            if training not in pending:
+                check_trained(open_face_set(training.faces), training.run, training.config)
         if workers == 1:
             for training in pending:
                 train_and_score(training, plan.rows, progress=progress)
             return
-        threads = max(1, cpu_count() // workers)
+        threads = max(1, cpu_count() // workers)  # whatever is left to do: the last bits depend on it
         tasks = (delayed(_in_process)(training, plan.rows, threads, os.getpid()) for training in pending)
         with _watched([training.run for training in pending], progress):
-            for name in Parallel(n_jobs=workers, return_as="generator_unordered")(tasks):
+            for name in Parallel(n_jobs=min(workers, max(1, len(pending))), return_as="generator_unordered")(
+                tasks
+            ):
                 if progress:
                     progress(name, 1, 1)
 
 
 def train_and_score(training: Training, rows: Sequence[int], progress: Listener | None = None) -> str:
     """Train a row and write its scores, those of row 7 and those after each repetition included; return its name."""
-    repeated = training.row in ITERATED
 
     def show(now: Progress) -> None:
         if progress:  # all stages of a row have the same number of steps
             done = (now.stage_number - 1) * now.num_steps + now.step
             progress(training.name, done, now.num_stages * now.num_steps)
 
-    face_set = open_face_set(training.faces)
-    trained = train_or_load(face_set, training.run, training.config, progress=show, keep_stages=repeated)
-    for row in rows:
-        if ROWS[row].trained_as == training.row and not _scored(training.scored_as(row)):
-            evaluate_run(trained, face_set, centred=row != training.row).save(training.scored_as(row))
-    if repeated:
-        for stage, folder in after_repetitions(training):
-            if not _scored(folder):
-                evaluate_run(load(training.run, stage=stage), face_set).save(folder)
+    face_set, after = open_face_set(training.faces), training.scores_after()
+    trained = train_or_load(face_set, training.run, training.config, progress=show, keep_stages=bool(after))
+    for row, folder in training.scores(rows).items():
+        if not _scored(folder):
+            evaluate_run(trained, face_set, centred=row != training.row).save(folder)
+    for stage, folder in after:
+        if not _scored(folder):
+            evaluate_run(load(training.run, stage=stage), face_set).save(folder)
     return training.name
 
 
 def _finished(plan: Plan, training: Training) -> bool:
-    scores = [training.scored_as(row) for row in plan.rows if ROWS[row].trained_as == training.row]
-    if training.row in ITERATED:
-        scores += [folder for _, folder in after_repetitions(training)]
-    return all(map(_scored, scores))
+    after = [folder for _, folder in training.scores_after()]
+    return all(map(_scored, [*training.scores(plan.rows).values(), *after]))
 
 
 def _scored(folder: Path) -> bool:

@@ -120,9 +120,14 @@ def train_or_load(
     run = Path(to)
     if not (run / "weights.safetensors").is_file():
         return train(face_set, run, config, progress=progress, keep_stages=keep_stages)
+    check_trained(face_set, run, config)
+    return load(run)
+
+
+def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
+    """Raise OmoteError if a run was trained with another configuration or face set."""
     if read_run_info(run) != _info(face_set, config):
         raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
-    return load(run)
 
 
 class _Training:
