@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omote.errors import OmoteError
 
-PATIENCE = 5.0  # s; a worker of a killed process needs a step to notice and to let go
+PATIENCE = 20.0  # s; a worker of a killed process needs a step to notice and to let go
 
 
 def write_text(path: Path, text: str) -> None:
@@ -18,6 +18,11 @@ def write_text(path: Path, text: str) -> None:
     os.replace(beside, path)
 
 
+def is_in_use(folder: Path) -> bool:
+    """Return whether a folder holds more than what a killed process may leave: its lock and half-written files."""
+    return any(path.name != "lock" and path.suffix != ".partial" for path in folder.iterdir())
+
+
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
     """Hold ``folder``, which is there, for this process; a killed process lets go of it too.
@@ -25,7 +30,7 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     Args:
         doing: what another process would be doing with it, for the message: "is preparing this face set".
     Raises:
-        OmoteError: If another process holds it, and still does after a few seconds.
+        OmoteError: If another process holds it, and still does after some seconds, or has removed it meanwhile.
     """
     try:
         import fcntl
@@ -42,4 +47,10 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
                 if time.monotonic() > until:
                     raise OmoteError(f"Another process {doing} just now (it holds {folder}).") from None
                 time.sleep(0.1)
+        try:
+            same = os.fstat(stream.fileno()).st_ino == (folder / "lock").stat().st_ino
+        except OSError:
+            same = False
+        if not same:  # while this one waited
+            raise OmoteError(f"Another process has finished with {folder} meanwhile; give the command again.")
         yield  # the lock goes with the open file

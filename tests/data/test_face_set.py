@@ -172,7 +172,11 @@ def test_other_options_do_not_go_on_with_an_interrupted_preparation(
     assert str(tmp_path / "set.partial") in str(error.value)
 
 
-def test_two_preparations_of_one_face_set_at_once_are_refused(tmp_path: Path) -> None:
+def test_two_preparations_of_one_face_set_at_once_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.0)
+
     def nested(job: int) -> Iterator[Part]:
         with pytest.raises(OmoteError, match="Another process"):
             build(tmp_path / "set")

@@ -155,6 +155,23 @@ def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
     )
 
 
+def test_accuracies_with_other_people_are_there_where_asked_for_and_saved_to_the_last_bit(
+    tmp_path: Path,
+) -> None:
+    faces = face_set()
+    codes = apart(faces.faces)
+    scores = score_codes(codes, faces.frames, test_subjects=["p1"], k=4, seeds=1, resamples=3)
+    assert scores.resampled["train"].shape == (3, 4)
+    assert np.isfinite(scores.resampled["train"]).all()
+    assert np.isnan(scores.resampled["test"]).all()  # one person
+    scores.save(tmp_path)
+    loaded = Scores.load(tmp_path).resampled
+    assert all(
+        np.array_equal(loaded[key], scores.resampled[key], equal_nan=True) for key in ("train", "test")
+    )
+    assert not score_codes(codes, faces.frames, test_subjects=["p1"], k=4, seeds=1).resampled
+
+
 def test_saved_scores_are_loaded_the_same_to_the_last_bit(tmp_path: Path) -> None:
     faces = face_set()
     faces.frames["subject"] = faces.frames["subject"].replace({"p1": "007", "p2": "NA", "p4": 'a,"b"\n表'})

@@ -29,12 +29,14 @@ def test_the_rows_differ_from_the_defaults_in_what_the_paper_says() -> None:
     assert [row.number for row in ROWS.values() if row.test is None] == [7, 8]
 
 
-@pytest.mark.parametrize("num_frames", [100, 2_304, 29_085])
-def test_a_scale_with_steps_gives_every_face_set_about_as_many(num_frames: int) -> None:
-    scale = SCALES["small"]
-    assert scale.steps is not None
-    for number, share in ((3, 1.0), (4, 0.5)):
+@pytest.mark.parametrize(
+    ("num_frames", "epochs"), [(100, (102, 51)), (1_536, (8, 4)), (29_085, (2, 1))]
+)  # 7, 96 and 1,818 steps an epoch
+def test_a_scale_with_steps_keeps_the_proportions_of_the_paper(
+    num_frames: int, epochs: tuple[int, int]
+) -> None:
+    assert SCALES["small"].steps == 720
+    for number, expected in zip((3, 4), epochs, strict=True):
         config = row_config(ROWS[number], "small", num_frames=num_frames, seed=1, test_subjects=["a"])
-        an_epoch = -(-num_frames // config.batch_size)
-        assert abs(config.options.epochs * an_epoch - share * scale.steps) <= an_epoch
+        assert config.options.epochs == expected
         assert (config.seed, config.test_subjects) == (1, ("a",))

@@ -97,7 +97,7 @@ def test_killed_without_warning_it_goes_on_from_the_last_checkpoint(
         train(faces, tmp_path / "cut", config, progress=cut)
     again: list[Progress] = []
     train(faces, tmp_path / "cut", config, progress=again.append)
-    assert (again[0].stage, again[0].step) == ("expression", 4)  # the first step after the last whole epoch
+    assert (again[0].stage, again[0].step) == ("expression", 5)  # the first step after the last checkpoint
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 

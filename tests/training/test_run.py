@@ -118,6 +118,9 @@ def test_a_finished_run_is_loaded_and_one_of_another_configuration_refused(
     with pytest.raises(OmoteError, match="another configuration"):
         train_or_load(faces, run, configure(method="vae", options__epochs=2))
     assert json.loads((run / "training.json").read_text())["seconds"] > 0
+    info = run / "run.json"  # as if it had been trained on another machine
+    info.write_text(info.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    assert train_or_load(faces, run, config).info.config.device == "cuda"
 
 
 def test_two_trainings_of_one_run_at_once_are_refused(

@@ -33,6 +33,11 @@ def pair(text: str, option: str) -> tuple[str, str]:
     return name, value
 
 
+def number_or_names(text: str) -> int | list[str]:
+    """Return what --test-subjects says: how many people, or which."""
+    return int(text) if text.isdecimal() else text.split(",")
+
+
 def setting(text: str) -> tuple[str, Any]:
     """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]), else taken as text."""
     import tomllib

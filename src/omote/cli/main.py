@@ -19,6 +19,7 @@ from omote.cli.inputs import (
     faces_and_people,
     faces_of_photos,
     load_all,
+    number_or_names,
     setting,
 )
 from omote.cli.prepare import prepare
@@ -69,7 +70,8 @@ def train(
     faces: Faces,
     to: To,
     method: Annotated[
-        str | None, typer.Option(help="proposed (the default), conventional or vae.", show_default=False)
+        str | None,
+        typer.Option(help="proposed (the default), conventional, vae or cvae.", show_default=False),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file; see configs/.", show_default=False)
@@ -108,7 +110,7 @@ def train(
     changes: dict[str, Any] = dict(setting(text) for text in settings or [])
     given: dict[str, Any] = {"method": method, "options.epochs": epochs}
     if test_subjects is not None:
-        given["test_subjects"] = int(test_subjects) if test_subjects.isdecimal() else test_subjects.split(",")
+        given["test_subjects"] = number_or_names(test_subjects)
     given |= {"batch_size": batch_size, "seed": seed}
     changes |= {key: value for key, value in given.items() if value is not None}
     resolved = TrainConfig.read(config, changes)
@@ -132,7 +134,7 @@ def train(
 
 @app.command()
 def options(
-    method: Annotated[str, typer.Argument(help="proposed, conventional or vae.")] = "proposed",
+    method: Annotated[str, typer.Argument(help="proposed, conventional, vae or cvae.")] = "proposed",
 ) -> None:
     """List every option of a training, with its default."""
     from pydantic import BaseModel
@@ -306,7 +308,8 @@ def reproduce(
     scale: Annotated[
         str,
         typer.Option(
-            help="paper: the paper's training, for a GPU. small: an hour or more on two cores. tiny: minutes."
+            help="paper: the paper's training, for a GPU. small: half an hour or more a seed on two cores. tiny: to "
+            "see it run."
         ),
     ] = "small",
     seeds: Annotated[int, typer.Option(help="Trainings of each row.")] = 1,
@@ -315,14 +318,22 @@ def reproduce(
         typer.Option(help="Of a cross-validation by subject; 1 for one split into train and test people."),
     ] = 1,
     test_subjects: Annotated[
-        int | None, typer.Option(help="People to hold out; a fifth of them if not given.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Whom to hold out: how many people, or names: ann,bob; a fifth of them if not given.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Trainings at a time; one a core if not given, one on a GPU.", show_default=False),
     ] = None,
 ) -> None:
-    """Make the paper's Table 3 and Figures 3 to 5 again. Stopped and given again, it goes on where it was."""
+    """Make the paper's Table 3 and Figures 3 to 5 again.
+
+    Stopped or killed and given again, it goes on where it was. What is trained is kept: with further rows or seeds,
+    only those are trained. The tables and the report are of the rows and seeds asked for.
+    """
     from omote.data.face_set import open_face_set
 
     try:
@@ -335,13 +346,17 @@ def reproduce(
     from omote.reproduction.work import carry_out
 
     plan = make_plan(
-        face_set, to, rows=numbers, scale=scale, seeds=seeds, folds=folds, test_subjects=test_subjects
-    )
+        face_set, to, rows=numbers, scale=scale, seeds=seeds, folds=folds,
+        test_subjects=None if test_subjects is None else number_or_names(test_subjects),
+    )  # fmt: skip
     try:
         with trainings([training.name for training in plan.trainings]) as progress:
             carry_out(plan, workers=workers, progress=progress)
     except KeyboardInterrupt:
-        say("Stopped. The same command goes on where it was saved.", to=errors)
+        say(
+            "Stopped. The same command goes on from the last checkpoints, two minutes back at most.",
+            to=errors,
+        )
         raise typer.Exit(INTERRUPTED) from None
     with console.status("writing tables and pictures"):
         results = write_results(plan)

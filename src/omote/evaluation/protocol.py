@@ -5,7 +5,7 @@ Scored are the frames marked for evaluation, the people of the training and thos
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.evaluation.bootstrap import resampled_accuracies
 from omote.evaluation.clustering import KMeansRuns, Labelled, clustering_scores, kmeans_runs
 from omote.evaluation.leakage import leakage_scores, nearest_neighbour_leakage
 from omote.evaluation.probes import probe_scores
@@ -54,12 +55,14 @@ class Scores:
     deviation (over runs, folds or subjects), chance, reason (why the value is nan, or which part of a rule
     had to give). `by_subject` has one row a person scored: people, subject, images (those with an expression
     label), accuracy (share of them that the paper's rule names rightly, mean over the k-means runs; nan where
-    the accuracy is). `about` has the settings and the numbers of subjects and images.
+    the accuracy is). `about` has the settings and the numbers of subjects and images. `resampled` has of each
+    kind of people the accuracies with other people (`resampled_accuracies`), where they were asked for.
     """
 
     table: pd.DataFrame
     by_subject: pd.DataFrame
     about: dict[str, Any]
+    resampled: dict[str, Array] = field(default_factory=dict)
 
     def get(self, people: People, code: Code, score: str) -> Score:
         """Return one score; KeyError if there is none of that name."""
@@ -85,6 +88,7 @@ class Scores:
             "about": self.about,
             "scores": _records(self.table),
             "by_subject": _records(self.by_subject),
+            "resampled": {people: _records(pd.DataFrame(each)) for people, each in self.resampled.items()},
         }
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         folder = Path(folder)
@@ -109,6 +113,10 @@ class Scores:
                 _table(saved["scores"], COLUMNS),
                 _table(saved["by_subject"], BY_SUBJECT),
                 dict(saved["about"]),
+                {
+                    people: pd.DataFrame(each, dtype=np.float64).to_numpy()
+                    for people, each in saved["resampled"].items()
+                },
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OmoteError(
@@ -216,6 +224,7 @@ def score_codes(
     k: int = 9,
     seeds: int = 100,
     folds: int = 5,
+    resamples: int = 0,
     no_test_reason: str = "",
 ) -> Scores:
     """Return the scores of the codes of evaluation frames; see `evaluate`, which reads them with a method.
@@ -225,6 +234,7 @@ def score_codes(
         frames: N rows in the same order, with the columns subject, clip and expression of a face set.
         test_subjects: The people held out of the training; those not in `frames` have nothing to score.
         k, seeds, folds: As of `evaluate`.
+        resamples: Draws of other people for an interval, see `omote.evaluation.bootstrap`.
         no_test_reason: Why there are no frames of the people held out, where it is not that none are marked.
     Raises:
         OmoteError: If `k`, `seeds` or `folds` is too small.
@@ -245,6 +255,7 @@ def score_codes(
     by_subject: list[dict[str, Any]] = []
     about: dict[str, Any] = {"k": k, "seeds": seeds, "folds": folds}
     kmeans: dict[str, KMeansRuns] = {}
+    resampled: dict[str, Array] = {}
     for people, chosen in (("train", ~held_out), ("test", held_out)):
         labelled = chosen & has_label
         about[people] = {
@@ -271,6 +282,8 @@ def score_codes(
             by_subject.append(
                 {"people": people, "subject": who, "images": len(right), "accuracy": right.mean()}
             )
+        if resamples:
+            resampled[people] = resampled_accuracies(to_cluster, subject[labelled], k=k, resamples=resamples)
         if people == "test":
             applied = clustering_scores(kmeans["train"], to_cluster).scores
             renamed = {name + FITTED_ON_TRAIN: score for name, score in applied.items()}
@@ -285,7 +298,7 @@ def score_codes(
             )
             rows += _rows(people, code, leakage, no_images or no_code)
             rows += _rows(people, code, {ACROSS: across}, no_labels or no_code)
-    return Scores(_table(rows, COLUMNS), _table(by_subject, BY_SUBJECT), about)
+    return Scores(_table(rows, COLUMNS), _table(by_subject, BY_SUBJECT), about, resampled)
 
 
 def _rows(people: str, code: str, scores: dict[str, Score], reason: str) -> list[dict[str, Any]]:

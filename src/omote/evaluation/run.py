@@ -29,7 +29,13 @@ NEEDS_THEIR_ID = (
 
 
 def evaluate_run(
-    trained: Trained, face_set: FaceSet, *, k: int = 9, seeds: int = 100, centred: bool = False
+    trained: Trained,
+    face_set: FaceSet,
+    *,
+    k: int = 9,
+    seeds: int = 100,
+    resamples: int = 0,
+    centred: bool = False,
 ) -> Scores:
     """Return the scores of a trained method.
 
@@ -42,6 +48,7 @@ def evaluate_run(
         face_set: the one that was trained on, or another.
         k: number of clusters.
         seeds: number of k-means runs.
+        resamples: draws of other people, for intervals over people.
         centred: score each expression code less the mean code of its subject's frames to train on (Eq. 6, row 7 of
             Table 3). Test people have such frames too, but it takes their id to know which: their scores say so.
     Raises:
@@ -75,6 +82,7 @@ def evaluate_run(
         test_subjects=test_subjects,
         k=k,
         seeds=seeds,
+        resamples=resamples,
         no_test_reason=KNOWS_ONLY_ITS_PEOPLE if trained.needs_subject else "",
     )
     if centred:

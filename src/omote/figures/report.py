@@ -370,16 +370,18 @@ def commands_section(commands: Sequence[str]) -> str:
     return _section("The same again", f'<pre tabindex="0"><code>{lines}</code></pre>') if commands else ""
 
 
-def timings_section(timings: Mapping[str, float]) -> str:
+def timings_section(
+    timings: Mapping[str, float], title: str = "How long it took", total: str = "in all"
+) -> str:
     """Return a section that says what took how many seconds, and their sum; nothing if there is none."""
     if not timings:
         return ""
-    total = {"in all": sum(timings.values())} if len(timings) > 1 else {}
+    together = {total: sum(timings.values())} if len(timings) > 1 else {}
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{duration(seconds)}</td></tr>\n'
-        for name, seconds in [*timings.items(), *total.items()]
+        for name, seconds in [*timings.items(), *together.items()]
     )
-    return _section("How long it took", f'<table class="timings"><tbody>{rows}</tbody></table>')
+    return _section(title, f'<table class="timings"><tbody>{rows}</tbody></table>')
 
 
 def duration(seconds: float) -> str:

@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from omote.methods.method import MethodOptions
 from omote.methods.vae import Vae
-from omote.models.decoder import Decoder
-from omote.models.encoder import Encoder, Posterior
+from omote.models.encoder import Posterior
 
 
 class Cvae(Vae):
@@ -20,12 +18,6 @@ class Cvae(Vae):
     """
 
     needs_subject = True
-
-    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        size, shared = options.latent_size, self.network_options()
-        self.encoder = Encoder(image_size, latent_size=size, condition_size=num_subjects, **shared)
-        self.decoder = Decoder(image_size, latent_size=num_subjects + size, **shared)
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.encoder(images, self.identify(images, subjects).mean)

@@ -12,9 +12,10 @@ class Vae(Method):
 
     def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
-        size = options.latent_size
-        self.encoder = Encoder(image_size, latent_size=size, **self.network_options())
-        self.decoder = Decoder(image_size, latent_size=size, **self.network_options())
+        size, shared = options.latent_size, self.network_options()
+        told = num_subjects if self.needs_subject else 0  # numbers that say who it is: of `Cvae`
+        self.encoder = Encoder(image_size, latent_size=size, condition_size=told, **shared)
+        self.decoder = Decoder(image_size, latent_size=told + size, **shared)
 
     def stages(self) -> list[Stage]:
         phase = Phase("generator", (self.encoder, self.decoder), self.common.learning_rate, self.terms)

@@ -8,13 +8,14 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from omote.evaluation.bootstrap import bootstrap_accuracy, bootstrap_difference
+from omote.data.face_set import FaceSet
+from omote.evaluation.bootstrap import interval_over_people
 from omote.evaluation.protocol import Scores
-from omote.evaluation.score import Score
+from omote.evaluation.score import Array, Score
 from omote.reproduction.claims import ORDERS
 from omote.reproduction.plan import Plan, Training
 from omote.reproduction.results import Difference, Estimate, People, Results, RowResult
-from omote.reproduction.rows import ONE_PASS, ROWS, SCALES
+from omote.reproduction.rows import ONE_PASS, ROWS
 
 # beside the paper's accuracy
 OTHERS = (
@@ -66,7 +67,7 @@ def _accuracy(trainings: ByTraining, people: People) -> Estimate:
     estimate = _estimate(trainings, people, "accuracy")
     if np.isnan(estimate.value):
         return estimate
-    interval = bootstrap_accuracy(_by_subject(trainings, people))
+    interval = interval_over_people(estimate.value, _resampled(trainings, people))
     return estimate._replace(low=interval.low, high=interval.high)
 
 
@@ -108,22 +109,20 @@ def _value(trainings: ByTraining, people: People) -> float:
     return _estimate(trainings, people, "accuracy").value
 
 
-def _by_subject(trainings: ByTraining, people: People) -> list[pd.DataFrame]:
-    tables = (scores.by_subject for scores in trainings.values())
-    return [table[table["people"] == people] for table in tables]
+def _resampled(trainings: ByTraining, people: People) -> list[Array]:
+    return [trainings[key].resampled[people] for key in sorted(trainings)]
 
 
 def _difference(first: int, second: int, people: People, scores: Mapping[int, ByTraining]) -> Difference:
     one, other = scores[first], scores[second]
-    interval = bootstrap_difference(_by_subject(one, people), _by_subject(other, people))
     by_seed = [
         _by_seed({key: s.get(people, "expression", "accuracy") for key, s in row.items()})
         for row in (one, other)
     ]
     by_training = tuple(b - a for a, b in zip(*by_seed, strict=True))
-    value = float(
-        np.mean(by_training)
-    )  # as in the table; the folds' people are pooled for the interval alone
+    value = float(np.mean(by_training))
+    pairs = zip(_resampled(one, people), _resampled(other, people), strict=True)
+    interval = interval_over_people(value, [b - a for a, b in pairs])
     return Difference(first, second, people, value, interval.low, interval.high, by_training)
 
 
@@ -137,16 +136,12 @@ def _after(row: int, seed: int, repetition: int, scores: Scores) -> list[tuple[A
 
 def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
     face_set = plan.face_set
-    frames = face_set.frames
-    first = next(iter(scores[plan.rows[0]].values()))
     trained = {training.row: training for training in plan.trainings}
-    held_out = plan.splits[0]
-    training_images = (~frames["subject"].isin(held_out) & (frames["use"] != "evaluate")).sum()
-    sides: dict[str, dict[str, int]] = {
-        people: {name: first.about[people][name] for name in ("subjects", "images")}
-        for people in get_args(People)
+    held_out = face_set.frames["subject"].isin(plan.splits[0]) if plan.folds == 1 else None
+    sides = {
+        "train": _side(face_set, None if held_out is None else ~held_out),
+        "test": _side(face_set, held_out),
     }
-    sides["train"]["training_images"] = int(training_images)
     return {
         "scale": plan.scale,
         "faces": f"{face_set.about.get('dataset') or face_set.about.get('importer')} faces",
@@ -159,6 +154,16 @@ def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
         "settings": {row: _settings(trained[ROWS[row].trained_as]) for row in plan.rows},
         "commands": [_command(plan)],
         "caveats": _caveats(plan),
+    }
+
+
+def _side(face_set: FaceSet, chosen: "pd.Series[bool] | None") -> dict[str, int]:
+    """Return how many people and images are on a side; in a cross-validation everybody is on both in turn."""
+    frames = face_set.frames if chosen is None else face_set.frames[chosen]
+    return {
+        "subjects": frames["subject"].nunique(),
+        "images": int(((frames["use"] != "train") & frames["expression"].notna()).sum()),
+        "training_images": int((frames["use"] != "evaluate").sum()),
     }
 
 
@@ -192,17 +197,18 @@ def _command(plan: Plan) -> str:
     words.append(f"--scale {plan.scale} --seeds {plan.seeds}")
     if plan.folds > 1:
         words.append(f"--folds {plan.folds}")
-    elif len(plan.splits[0]) != max(1, len(plan.face_set.subjects) // 5):
-        words.append(f"--test-subjects {len(plan.splits[0])}")
+    elif len(plan.splits[0]) != plan.face_set.frames["subject"].nunique() // 5:
+        words.append("--test-subjects " + ",".join(plan.splits[0]))
     return " ".join(words)
 
 
 def _caveats(plan: Plan) -> list[str]:
     caveats = []
-    if (steps := SCALES[plan.scale].steps) is not None:
+    if plan.scale != "paper":
+        config = plan.trainings[0].config
         caveats.append(
-            f"The scale {plan.scale} trains a stage for about {steps} steps, with a network and batches smaller than "
-            "the paper's; the paper's training is --scale paper."
+            f"The scale {plan.scale} trains a network of width {config.options.width} with batches of "
+            f"{config.batch_size} for far fewer steps than the paper; the paper's training is --scale paper."
         )
     if plan.face_set.about.get("importer") == "drawn":
         caveats.append(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +10,8 @@ import numpy as np
 
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.resize import resize_face_set
-from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.files import write_text
+from omote.files import is_in_use, write_text
 from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.training.config import TrainConfig
 
@@ -31,22 +31,26 @@ class Training(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name of the run's folder."""
+        """The name of the run's folder, and of its scores'."""
         return self.run.name
 
     def scores(self, rows: Sequence[int]) -> dict[int, Path]:
-        """Return where the scores of each row are that comes of this training; row 7 is row 6 scored otherwise."""
+        """Return where the scores of each row are that comes of this training; row 7 is row 6 scored otherwise.
+
+        They have a folder of their own: `omote evaluate` writes into that of the run.
+        """
+        own = self.run.parents[1] / "scores" / self.name
         others = [row for row in rows if row != self.row and ROWS[row].trained_as == self.row]
         names = {row: self.name.replace(f"row{self.row}", f"row{row}", 1) for row in others}
-        return {self.row: self.run} | {row: self.run.with_name(name) for row, name in names.items()}
+        return {self.row: own} | {row: own.with_name(name) for row, name in names.items()}
 
     def scores_after(self) -> list[tuple[int, Path]]:
         """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
         if self.row not in ITERATED:
             return []
         stages = [2 * n for n in range(1, self.config.options.model_dump()["repetitions"] + 1)]
-        # after the last one they are those of the run
-        return [(stage, self.run / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], self.run)]
+        own = self.scores([])[self.row]  # which are those after the last one
+        return [(stage, own / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], own)]
 
 
 class Plan(NamedTuple):
@@ -58,7 +62,7 @@ class Plan(NamedTuple):
     seeds: int
     folds: int
     trainings: list[Training]
-    splits: list[list[str]]  # the people held out, one list a fold
+    splits: tuple[tuple[str, ...], ...]  # the people held out, one group a fold
     face_set: FaceSet  # as it was given, the largest size
 
 
@@ -70,7 +74,7 @@ def make_plan(
     scale: str = "small",
     seeds: int = 1,
     folds: int = 1,
-    test_subjects: int | None = None,
+    test_subjects: int | Sequence[str] | None = None,
 ) -> Plan:
     """Return what there is to train; makes the smaller face set that rows of 64 px need from one of 128 px.
 
@@ -79,7 +83,9 @@ def make_plan(
         scale: a key of `SCALES`.
         seeds: trainings of each row, with the seeds 0 .. seeds-1; the people held out are the same.
         folds: of a cross-validation by subject, in which everybody is held out once; 1 for one split.
-        test_subjects: how many people to hold out; None for a fifth of them.
+        test_subjects: how many people to hold out, or their names; None for a fifth of them. A number is spread
+            evenly over the data sets (the paper: 2 or 3 people of each, 7 in all), and people without a labelled frame
+            to evaluate are left to train on where there are others.
     Raises:
         OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction of other faces, of
             another scale or with other people held out.
@@ -109,11 +115,12 @@ def make_plan(
                 row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
             ),
         )
-        # those that take longest first, so that the processes end together
-        for row in sorted(_trained(chosen), key=_effort, reverse=True)
+        for row in _trained(chosen)
         for seed in range(seeds)
         for fold, held_out in enumerate(splits)
     ]
+    # those that take longest first, so that the processes end together
+    trainings.sort(key=_effort, reverse=True)
     return Plan(to, chosen, scale, seeds, folds, trainings, splits, face_set)
 
 
@@ -141,18 +148,40 @@ def _rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:
     return tuple(sorted(set(rows)))
 
 
-def _splits(face_set: FaceSet, folds: int, test_subjects: int | None) -> list[list[str]]:
-    """Return the people held out, a list a fold; drawn once, so that trainings differ in nothing else."""
-    people = face_set.subjects
+def _splits(
+    face_set: FaceSet, folds: int, test_subjects: int | Sequence[str] | None
+) -> tuple[tuple[str, ...], ...]:
+    """Return the people held out, one group a fold; drawn once, so that trainings differ in nothing else."""
+    people = _in_turn(face_set)
+    everybody = len(face_set.subjects)
     if folds == 1:
-        count = max(1, len(people) // 5) if test_subjects is None else test_subjects
-        return [split_subjects(people, count, 0)[1]]
+        if isinstance(test_subjects, Sequence):
+            if unknown := sorted(set(test_subjects) - set(face_set.subjects)):
+                raise OmoteError(f"test subjects {', '.join(unknown)} are not in {face_set.path}")
+            return (tuple(sorted(set(test_subjects))),)
+        count = max(1, everybody // 5) if test_subjects is None else test_subjects
+        if not 1 <= count <= min(len(people), everybody - 2):
+            raise OmoteError(
+                f"{count} people were to be held out; {face_set.path} has {everybody}, of whom {len(people)} can be "
+                "scored and two have to be left to train on"
+            )
+        return (tuple(sorted(people[:count])),)
     if test_subjects is not None:
         raise OmoteError("both folds and test_subjects were given; folds hold out everybody once")
     if not 2 <= folds <= len(people):
-        raise OmoteError(f"folds is {folds}; give 1, or 2 to {len(people)}, the number of people")
-    order = np.random.default_rng(0).permutation(len(people))
-    return [sorted(people[i] for i in part) for part in np.array_split(order, folds)]
+        raise OmoteError(f"folds is {folds}; give 1, or 2 to {len(people)}, the number of people to score")
+    return tuple(tuple(sorted(people[fold::folds])) for fold in range(folds))
+
+
+def _in_turn(face_set: FaceSet) -> list[str]:
+    """Return the people who can be scored, or all if nobody can, in a random order; the data sets take turns."""
+    frames = face_set.frames
+    scored = frames[(frames["use"] != "train") & frames["expression"].notna()]
+    frames = frames if scored.empty else scored
+    queues = [sorted(of["subject"].unique()) for _, of in frames.groupby("dataset")]
+    orders = [[queue[i] for i in np.random.default_rng(0).permutation(len(queue))] for queue in queues]
+    rounds = zip_longest(*orders)
+    return [subject for turn in rounds for subject in turn if subject is not None]
 
 
 def _training_frames(face_set: FaceSet, held_out: Sequence[str]) -> int:
@@ -170,15 +199,19 @@ def _claim(to: Path, asked: dict[str, Any]) -> None:
         except ValueError as error:
             raise OmoteError(f"{file} is damaged ({error}); choose another folder") from None
         if differing := [key for key in asked if found.get(key) != asked[key]]:
+            what = {"scale": "another scale", "held_out": "other people held out", "face_set": "other faces"}
             raise OmoteError(
-                f"{to} holds a reproduction with another {differing[0].replace('_', ' ')}; choose another folder (--to)"
+                f"{to} holds a reproduction with {what[differing[0]]}; another --scale, --folds or --test-subjects "
+                "needs a folder of its own (--to)"
             )
         return
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if to.exists() and (not to.is_dir() or is_in_use(to)):
         raise OmoteError(f"{to} has other files in it; name a new folder (--to)")
     to.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
 
 
-def _effort(row: Row) -> tuple[int, int]:
-    return row.size, row.changes.get("options.repetitions", 1) * 10 + row.number % 6
+def _effort(training: Training) -> int:
+    options = training.config.options.model_dump()
+    size = ONE_PASS.size if training.row == ONE_PASS.number else ROWS[training.row].size
+    return int(size**2 * options["epochs"] * options.get("repetitions", 1))

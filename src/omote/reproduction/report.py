@@ -147,7 +147,9 @@ def write_report(
             text_section("What these figures are not", items=caveats(results)),
             terms_section("Settings", settings),
             commands_section(about.get("commands", [])),
-            timings_section(about.get("seconds", {})),
+            timings_section(
+                about.get("seconds", {}), "How long the trainings took", "together, several at a time"
+            ),
         ],
     )
 
@@ -247,7 +249,8 @@ def _table_section(results: Results) -> str:
             "±": "Standard deviation over 100 seeds of k-means, in the paper and here.",
             "here": "Mean over the trainings of the row.",
             "trainings ±": "Standard deviation over the trainings, which differ in their seed.",
-            "95 %": "Interval of the figure here over people: how much other people would change it (bootstrap).",
+            "95 %": "Interval of the figure here over people: how much other people would change it (drawn anew, with "
+            "clusters fitted anew).",
             "by chance": "What the same groups reach when the labels are dealt at random.",
         },
     )

@@ -13,7 +13,7 @@ from omote.figures.swap import swap_grid
 from omote.files import write_text
 from omote.reproduction.gather import gather
 from omote.reproduction.plan import Plan, make_plan
-from omote.reproduction.report import figure3, write_report
+from omote.reproduction.report import FIGURES, figure3, write_report
 from omote.reproduction.results import Results
 from omote.reproduction.rows import ROWS
 from omote.reproduction.table import write_differences_csv, write_table_csv, write_table_tex
@@ -32,14 +32,14 @@ def reproduce(
     scale: str = "small",
     seeds: int = 1,
     folds: int = 1,
-    test_subjects: int | None = None,
+    test_subjects: int | Sequence[str] | None = None,
     workers: int | None = None,
     progress: Listener | None = None,
 ) -> Results:
     """Train and score rows of Table 3, and write tables, pictures and ``report.html`` into ``to``; return the results.
 
     What an earlier call, stopped or not, has left in ``to`` is used again: trainings go on from their last checkpoint,
-    and further rows or seeds add to what is there.
+    and with further rows or seeds only those are trained. Tables, pictures and report are of this call's rows and seeds.
 
     Args:
         face_set: of 128 px for all rows; of 64 px for all but row 5.
@@ -48,8 +48,8 @@ def reproduce(
         scale: "paper" for the paper's training, "small" for an hour or so, "tiny" to see it run.
         seeds: trainings of each row, with the seeds 0 .. seeds-1; the people held out are the same.
         folds: of a cross-validation by subject, in which everybody is held out once; 1 for one split.
-        test_subjects: how many people to hold out; None for a fifth of them.
-        workers: trainings at a time; None for one a core, or one on a GPU.
+        test_subjects: how many people to hold out, or their names; None for a fifth of them.
+        workers: trainings at a time; None for one a core as long as there are as many, or one on a GPU.
         progress: called with (name, steps done, steps in all) of each training.
     Raises:
         OmoteError: As `make_plan` and `carry_out`.
@@ -71,8 +71,13 @@ def write_results(plan: Plan) -> Results:
     if (curve := figure3(results)) is not None:
         drawn["figure3"] = curve
         write_text(plan.to / "figure3.csv", results.after.to_csv(index=False))
-    for name, image in drawn.items():
-        save_picture(image, plan.to / f"{name}.png")
+    else:
+        (plan.to / "figure3.csv").unlink(missing_ok=True)  # of an earlier call with other rows, as below
+    for name in FIGURES:
+        if name in drawn:
+            save_picture(drawn[name], plan.to / f"{name}.png")
+        else:
+            (plan.to / f"{name}.png").unlink(missing_ok=True)
     write_report(results, drawn, plan.to / "report.html")
     return results
 

@@ -162,7 +162,8 @@ def headline(results: Results) -> str:
     )
     if seconds:
         sentence += (
-            f"; {len(seconds)} training{'s' * (len(seconds) > 1)} in {duration(sum(seconds.values()))}"
+            f"; {len(seconds)} training{'s' * (len(seconds) > 1)} of {duration(sum(seconds.values()))}"
+            + (" together" if len(seconds) > 1 else "")
         )
     return sentence + "."
 
@@ -170,7 +171,7 @@ def headline(results: Results) -> str:
 def people_of(about: Mapping[str, Any]) -> str:
     train, test, folds = about["train"]["subjects"], about["test"]["subjects"], about.get("folds", 1)
     if folds > 1:
-        return f"{train + test:,} people, each held out once in {folds} folds"
+        return f"{train:,} people, held out in turn in {folds} folds"
     return f"{train:,} people to train, {test:,} held out"
 
 

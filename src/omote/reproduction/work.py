@@ -18,6 +18,7 @@ from omote.reproduction.plan import Plan, Training
 from omote.training.loop import Progress, check_trained, train_or_load
 from omote.training.run import load
 
+RESAMPLES = 100  # draws of other people, for the intervals
 Listener = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
 
 
@@ -25,11 +26,12 @@ def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | No
     """Train and score what is missing; a training that was stopped goes on from its last checkpoint.
 
     Args:
-        workers: trainings at a time, each in a process of its own with its share of the cores; None for one a core,
-            or one on a GPU. The number of threads of a training, and so the last bits of its weights, depend on it.
+        workers: trainings at a time, each in a process of its own with its share of the cores; None for one a core
+            as long as there are as many trainings, or one on a GPU. The number of threads of a training, and so the
+            last bits of its weights, depend on it.
         progress: called with (name, steps done, steps in all) of a training now and then, and at its end.
     Raises:
-        OmoteError: If a run has another configuration or face set, or as `train`.
+        OmoteError: If a run has another configuration or face set; if a training fails, once the others are done.
     """
     if workers is not None and workers < 1:
         raise OmoteError(f"workers is {workers}; give 1 or more")
@@ -39,27 +41,46 @@ def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | No
             if training not in pending:
                 progress(training.name, 1, 1)
     gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    workers = workers or (1 if gpu else cpu_count())
+    workers = workers or (1 if gpu else min(cpu_count(), len(plan.trainings)))
     with locked(plan.to, "is carrying out this reproduction"):
         for training in plan.trainings:
             if training not in pending:
                 check_trained(open_face_set(training.faces), training.run, training.config)
-        if workers == 1:
-            for training in pending:
-                train_and_score(training, plan.rows, progress=progress)
-            return
-        threads = max(1, cpu_count() // workers)  # whatever is left to do: the last bits depend on it
-        tasks = (delayed(_in_process)(training, plan.rows, threads, os.getpid()) for training in pending)
+        problems = []
         with _watched([training.run for training in pending], progress):
-            for name in Parallel(n_jobs=min(workers, max(1, len(pending))), return_as="generator_unordered")(
-                tasks
-            ):
-                if progress:
+            for name, problem in _carried_out(pending, plan.rows, workers, progress):
+                if problem:
+                    problems.append(f"{name}: {problem}")
+                elif progress:
                     progress(name, 1, 1)
+    if problems:
+        raise OmoteError(
+            f"{problems[0]} The other trainings are done; leave out the row (--rows) to see what came of them."
+        )
 
 
-def train_and_score(training: Training, rows: Sequence[int], progress: Listener | None = None) -> str:
-    """Train a row and write its scores, those of row 7 and those after each repetition included; return its name."""
+def _carried_out(
+    trainings: Sequence[Training], rows: Sequence[int], workers: int, progress: Listener | None
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of each training as it is done, and what went wrong; one does not end the others."""
+    if workers == 1:
+        yield from (_attempt(training, rows, progress) for training in trainings)
+        return
+    threads = max(1, cpu_count() // workers)  # whatever is left to do: the last bits depend on it
+    tasks = (delayed(_in_process)(training, rows, threads, os.getpid()) for training in trainings)
+    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+
+
+def _attempt(training: Training, rows: Sequence[int], progress: Listener | None) -> tuple[str, str]:
+    try:
+        train_and_score(training, rows, progress)
+    except OmoteError as error:
+        return training.name, str(error)
+    return training.name, ""
+
+
+def train_and_score(training: Training, rows: Sequence[int], progress: Listener | None = None) -> None:
+    """Train a row and write its scores, those of row 7 and those after each repetition included."""
 
     def show(now: Progress) -> None:
         if progress:  # all stages of a row have the same number of steps
@@ -70,11 +91,10 @@ def train_and_score(training: Training, rows: Sequence[int], progress: Listener 
     trained = train_or_load(face_set, training.run, training.config, progress=show, keep_stages=bool(after))
     for row, folder in training.scores(rows).items():
         if not _scored(folder):
-            evaluate_run(trained, face_set, centred=row != training.row).save(folder)
+            evaluate_run(trained, face_set, resamples=RESAMPLES, centred=row != training.row).save(folder)
     for stage, folder in after:
         if not _scored(folder):
             evaluate_run(load(training.run, stage=stage), face_set).save(folder)
-    return training.name
 
 
 def _finished(plan: Plan, training: Training) -> bool:
@@ -86,8 +106,8 @@ def _scored(folder: Path) -> bool:
     return (folder / "scores.json").is_file()
 
 
-def _in_process(training: Training, rows: Sequence[int], threads: int, parent: int) -> str:
-    """Do `train_and_score` in a process of its own, which ends with its parent and says how far it is in a file."""
+def _in_process(training: Training, rows: Sequence[int], threads: int, parent: int) -> tuple[str, str]:
+    """Do `_attempt` in a process of its own, which ends with its parent and says how far it is in a file."""
     torch.set_num_threads(threads)
     told = 0.0
 
@@ -99,9 +119,9 @@ def _in_process(training: Training, rows: Sequence[int], threads: int, parent: i
             told = time.monotonic()
             write_text(training.run / "progress", f"{done} {total}")
 
-    name = train_and_score(training, rows, progress=tell)
+    result = _attempt(training, rows, tell)
     (training.run / "progress").unlink(missing_ok=True)
-    return name
+    return result
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices, SameSubject, epoch_batches, other_subject
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.files import locked
+from omote.files import is_in_use, locked
 from omote.methods.method import Batch, Stage
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
@@ -38,7 +38,7 @@ from omote.training.run import (
 )
 from omote.training.step import begin_stage, take_step
 
-CHECKPOINT_SECONDS = 120  # between two checkpoints inside a stage
+CHECKPOINT_SECONDS = 120  # between two checkpoints
 CHECK_STEPS = 50  # between two looks for a NaN; each look waits for the device
 SAMPLE_FACES = 8  # side of the swap picture in TensorBoard
 
@@ -93,8 +93,10 @@ def train(
     rows = np.flatnonzero(used.to_numpy())
     if len(rows) < 2:
         raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
-    _open_run(run, info, overwrite)
+    _check_folder(run, overwrite)
+    run.mkdir(parents=True, exist_ok=True)
     with locked(run, "is training this run"), _stop_signal() as stopped:
+        _begin_or_go_on(run, info, overwrite)
         training = _Training(run, info, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
             training.all_stages(log)
@@ -125,8 +127,10 @@ def train_or_load(
 
 
 def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
-    """Raise OmoteError if a run was trained with another configuration or face set."""
-    if read_run_info(run) != _info(face_set, config):
+    """Raise OmoteError if a run was trained with another configuration or face set; the device may be another."""
+    asked, found = _info(face_set, config), read_run_info(run)
+    device = {"device": asked.config.device, "precision": asked.config.precision}
+    if found._replace(config=found.config.model_copy(update=device)) != asked:
         raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
 
 
@@ -204,12 +208,11 @@ class _Training:
                             count, stage.epochs * steps, len(batches[step]),
                         )
                     )  # fmt: skip
-                if self.stopped.is_set():
+                if self.stopped.is_set() or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                     self.checkpoint(done, optimisers, sums)
+                if self.stopped.is_set():
                     raise KeyboardInterrupt
             self.log_epoch(log, Place(place.stage, epoch, steps), sums)
-            if epoch + 1 < stage.epochs and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
-                self.checkpoint(Place(place.stage, epoch + 1), optimisers, sums)
         self.log_swaps(log, place.stage)
         if self.keep_stages:
             write_tensors(self.run / after_stage(place.stage + 1), self.method.state_dict())
@@ -284,26 +287,31 @@ def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:
     return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
 
 
-def _open_run(run: Path, info: RunInfo, overwrite: bool) -> None:
-    """Make the run folder, or check that the one that is there can go on."""
-    if run.exists() and overwrite:
-        if not (run / "run.json").is_file():
-            raise OmoteError(
-                f"{run} exists and is not a run, so it is not overwritten; choose another folder"
-            )
-        shutil.rmtree(run)
+def _check_folder(run: Path, overwrite: bool) -> None:
+    """Refuse a folder that is something else than a run; nothing is written into it."""
+    if not run.exists() or (run / "run.json").is_file():
+        return
+    if not run.is_dir() or is_in_use(run):
+        refused = ", so it is not overwritten" if overwrite else ""
+        raise OmoteError(f"{run} exists and is not a run{refused}; choose another folder")
+
+
+def _begin_or_go_on(run: Path, info: RunInfo, overwrite: bool) -> None:
+    """Write what the run is, or check that the one that is there can go on."""
+    if overwrite:
+        for path in run.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != "lock":
+                path.unlink()
     if (run / "weights.safetensors").is_file():
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
-    if (run / "run.json").is_file():
-        if read_run_info(run) != info:
-            raise OmoteError(
-                f"{run} was begun with another configuration or face set; choose another folder, or overwrite it"
-            )
-        return
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
-        raise OmoteError(f"{run} exists and is not a run; choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    write_run_info(run, info)
+    if not (run / "run.json").is_file():
+        write_run_info(run, info)
+    elif read_run_info(run) != info:
+        raise OmoteError(
+            f"{run} was begun with another configuration or face set; choose another folder, or overwrite it"
+        )
 
 
 def _refuse_nan(sums: dict[str, Tensor], stage: Stage, place: Place) -> None:
