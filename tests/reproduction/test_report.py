@@ -195,10 +195,10 @@ def test_the_headline_says_what_was_run() -> None:
     seconds = {"row1-seed0": 60.0, "row3-seed0": 125.0}
     assert headline(results(*map(result, (1, 3)), seconds=seconds)) == (
         "Rows 1 and 3 of the paper’s Table 3 at small scale on drawn faces: 48 people to train, 12 held out; "
-        "2 trainings in 3 min 5 s."
+        "2 trainings of 3 min 5 s together."
     )
     assert headline(results(*map(result, (1, 2, 3, 4)), folds=5)) == (
-        "Rows 1 to 4 of the paper’s Table 3 at small scale on drawn faces: 60 people, each held out once in 5 folds."
+        "Rows 1 to 4 of the paper’s Table 3 at small scale on drawn faces: 48 people, held out in turn in 5 folds."
     )
 
 
@@ -253,7 +253,7 @@ def test_the_page_has_every_section_and_loads_nothing_from_outside(tmp_path: Pat
         "What these figures are not",
         "Settings",
         "The same again",
-        "How long it took",
+        "How long the trainings took",
     ]
     assert all(link.startswith("data:") for link in re.findall(r'(?:src|href)="([^"]*)', text))
     assert not re.search(r"url\(|@import|<script|<iframe|<needs|<DIR|<real|<A &|<score", text)

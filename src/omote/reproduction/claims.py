@@ -35,9 +35,9 @@ ORDERS = (
 RULE = (
     "A claim holds where the whole interval and every single training are above 0 (for ≤: not below it), does not hold "
     "where all of them are below 0, and is not settled otherwise: no difference found is not proof of none. Intervals "
-    "are over people drawn anew, of the mean over the trainings, and not corrected for asking several questions. “6 lowest” holds "
-    "where every row is above row 6, and shows the row that decides; for people held out it asks the rows that have "
-    "a figure in the paper."
+    "are over people drawn anew, of the mean over the trainings, and not corrected for asking several questions. "
+    "“6 lowest” holds where every row is above row 6, and shows the row that decides; for people held out it asks the "
+    "rows that have a figure in the paper."
 )
 
 

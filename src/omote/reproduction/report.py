@@ -6,7 +6,7 @@ Nothing is trained or scored here: everything is read from `Results`.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from PIL import Image
@@ -159,7 +159,8 @@ def caveats(results: Results) -> list[str]:
     about = results.about
     found = [
         f"The paper’s faces are of MUG, CK+ and RAVDESS: 195 people to train with 29,085 images, 7 held out with 195. "
-        f"Here they are {about['faces']}, {people_of(about)}. Compare the order of the rows, not their heights.",
+        f"Here they are {about['faces']}, {people_of(about)}{_images_of(about)}. Compare the order of the rows, not their "
+        "heights.",
         "The paper’s ± is over runs of k-means on one set of codes. It says nothing about other people or another "
         "training, so the paper’s own order is not settled by it.",
     ]
@@ -168,6 +169,11 @@ def caveats(results: Results) -> list[str]:
     if about.get("folds", 1) <= 1:
         found.append("The people held out are one choice of many.")
     return [*found, *about.get("caveats", [])]
+
+
+def _images_of(about: Mapping[str, Any]) -> str:
+    images = about["train"].get("training_images")
+    return f", {images:,} images to train on" if images else ""
 
 
 INTRODUCTION = (

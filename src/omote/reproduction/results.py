@@ -54,11 +54,12 @@ class Results(NamedTuple):
 
     - scale: "paper", "small" or "tiny";
     - faces: what the faces are, one phrase: "drawn faces";
-    - train, test: of each side a dict of whole numbers: subjects, images (scored), training_images (train only);
+    - train, test: of each side a dict of whole numbers: subjects, images (scored), training_images; in a
+      cross-validation everybody is on both sides in turn;
     - seeds: number of training seeds;
     - folds: number of folds of the cross-validation by subject, 1 or less for the paper's one split;
     - trainings: row number -> number of trainings that its figures are a mean of;
-    - seconds: name of a run -> how long its training took;
+    - seconds: name of a run -> how long its training took; several may have run at a time;
     - one_pass: row number of an iterated method -> people -> share of the same method in one pass, where that is no
       row of the table (128 px);
     - settings: row number -> what it was trained with, one phrase;

@@ -39,7 +39,8 @@ def reproduce(
     """Train and score rows of Table 3, and write tables, pictures and ``report.html`` into ``to``; return the results.
 
     What an earlier call, stopped or not, has left in ``to`` is used again: trainings go on from their last checkpoint,
-    and with further rows or seeds only those are trained. Tables, pictures and report are of this call's rows and seeds.
+    and with further rows or seeds only those are trained. Tables, pictures and report are of the rows and seeds of this
+    call.
 
     Args:
         face_set: of 128 px for all rows; of 64 px for all but row 5.
