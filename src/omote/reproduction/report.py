@@ -159,8 +159,8 @@ def caveats(results: Results) -> list[str]:
     about = results.about
     found = [
         f"The paper’s faces are of MUG, CK+ and RAVDESS: 195 people to train with 29,085 images, 7 held out with 195. "
-        f"Here they are {about['faces']}, {people_of(about)}{_images_of(about)}. Compare the order of the rows, not their "
-        "heights.",
+        f"Here they are {about['faces']}, {people_of(about)}{_images_of(about)}. Compare the order of the rows, not "
+        "their heights.",
         "The paper’s ± is over runs of k-means on one set of codes. It says nothing about other people or another "
         "training, so the paper’s own order is not settled by it.",
     ]
