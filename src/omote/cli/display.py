@@ -97,18 +97,18 @@ def show_table(results: "Results") -> None:
     """Print Table 3, the paper's figures beside ours."""
     from rich.table import Table
 
-    shown = Table("row", "", "size", "paper, train", "here, train", "paper, test", "here, test", box=None)
+    shown = Table("row", "", "px", box=None)
+    for people in ("train", "test"):
+        shown.add_column(f"paper, {people}", no_wrap=True)
+        shown.add_column(f"here, {people}", no_wrap=True)
     for result in results.rows:
         row = result.row
         cells = []
         for people, printed in (("train", row.train), ("test", row.test)):
             ours = result.accuracy[people]
-            cells.append("–" if printed is None else f"{printed[0]:.2f} ± {printed[1]:.2f}")
-            cells.append(
-                "–"
-                if ours.value != ours.value
-                else f"{100 * ours.value:.2f} ± {100 * ours.kmeans_deviation:.2f}"
-            )
+            value, deviation = 100 * ours.value, 100 * ours.kmeans_deviation
+            cells.append("–" if printed is None else f"{printed[0]:.2f}")
+            cells.append("–" if ours.value != ours.value else f"{value:.2f} ± {deviation:.2f}")
         shown.add_row(str(row.number), row.title, str(row.size), *cells)
     console.print(shown)
 
