@@ -11,6 +11,7 @@ the parts fit. `omote reproduce FACES --to DIR --scale small` is the same with e
 # %% Data: faces with a subject id. The expression is known here because the faces are drawn; no training looks at it.
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import omote
@@ -34,7 +35,7 @@ for name, network in method.named_children():
     print(f"{name}: {sum(p.numel() for p in network.parameters()):,} weights")
 
 # %% Eqs. 1 to 5: a stage's phases give the objective as named terms, one number an image, already weighted.
-images = torch.as_tensor(faces.faces[:: len(faces) // 8][:8]).permute(0, 3, 1, 2).float() / 255
+images = torch.tensor(np.array(faces.faces[:: len(faces) // 8][:8])).permute(0, 3, 1, 2).float() / 255
 people = torch.arange(8)
 batch = Batch(
     images=images,
