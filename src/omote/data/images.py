@@ -137,7 +137,7 @@ def read_video(path: str | Path, fps: float | None = None, count: int | None = N
             raise Unreadable("unreadable: the file has no video")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
-        chosen = None if count is None else _spread(_num_frames(path, stream), count)
+        chosen = None if count is None else evenly(max(1, _num_frames(path, stream)), count)
         start, kept, index, time = 0.0, 0, -1, math.nan
         try:
             for index, frame in enumerate(container.decode(stream)):
@@ -181,9 +181,15 @@ def _num_frames(path: str | Path, stream: Any) -> int:
     return packets
 
 
-def _spread(num_frames: int, count: int) -> set[int]:
-    places = np.linspace(0, max(num_frames - 1, 0), count)
-    return set(np.floor(places + 0.5).astype(int).tolist())  # halves up
+def evenly(count: int, chosen: int) -> list[int]:
+    """Return `chosen` of the numbers 0 .. `count`-1, the first and the last and between them at equal intervals.
+
+    All of them where there are no more; of one, the first. Halves are rounded up.
+    """
+    if count <= chosen:
+        return list(range(count))
+    gaps = max(1, chosen - 1)
+    return [(2 * i * (count - 1) + gaps) // (2 * gaps) for i in range(chosen)]
 
 
 def _first_line(error: Exception) -> str:

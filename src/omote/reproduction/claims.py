@@ -3,8 +3,9 @@
 import math
 from typing import Literal, NamedTuple
 
+from omote.evaluation.protocol import People
 from omote.figures.curves import NAMES
-from omote.reproduction.results import Difference, Estimate, People, Results
+from omote.reproduction.results import Difference, Estimate, Results
 from omote.reproduction.rows import ROWS
 
 Verdict = Literal["holds", "does not hold", "not settled"]

@@ -10,11 +10,11 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.evaluation.bootstrap import interval_over_people
-from omote.evaluation.protocol import Scores
+from omote.evaluation.protocol import People, Scores
 from omote.evaluation.score import Array, Score
 from omote.reproduction.claims import ORDERS
 from omote.reproduction.plan import Plan, Training
-from omote.reproduction.results import Difference, Estimate, People, Results, RowResult
+from omote.reproduction.results import Difference, Estimate, Results, RowResult
 from omote.reproduction.rows import ONE_PASS, ROWS
 
 # beside the paper's accuracy

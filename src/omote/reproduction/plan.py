@@ -16,7 +16,6 @@ from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.training.config import TrainConfig
 
 PLAN = "reproduce.json"
-ITERATED = (4, 5)  # rows whose stages are repeated: Figure 3
 
 
 class Training(NamedTuple):
@@ -46,9 +45,10 @@ class Training(NamedTuple):
 
     def scores_after(self) -> list[tuple[int, Path]]:
         """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
-        if self.row not in ITERATED:
+        repetitions = self.config.options.model_dump().get("repetitions", 1)
+        if repetitions == 1:
             return []
-        stages = [2 * n for n in range(1, self.config.options.model_dump()["repetitions"] + 1)]
+        stages = [2 * n for n in range(1, repetitions + 1)]
         own = self.scores([])[self.row]  # which are those after the last one
         return [(stage, own / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], own)]
 

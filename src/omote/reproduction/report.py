@@ -12,6 +12,7 @@ import pandas as pd
 from PIL import Image
 
 from omote.errors import OmoteError
+from omote.evaluation.protocol import People
 from omote.evaluation.score import Score
 from omote.figures.curves import NAMES, accuracy_curve
 from omote.figures.report import (
@@ -40,7 +41,7 @@ from omote.reproduction.claims import (
     points,
     signed,
 )
-from omote.reproduction.results import Estimate, People, Results
+from omote.reproduction.results import Estimate, Results
 from omote.reproduction.rows import ROWS, Row
 from omote.reproduction.table import chances_of, headline, people_of, refuse_nothing
 

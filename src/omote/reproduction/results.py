@@ -3,13 +3,11 @@
 A share is in [0, 1], and nan where it is not known; the paper's own figures, in `Row`, are in per cent as printed.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from omote.reproduction.rows import Row
-
-People = Literal["train", "test"]
 
 
 class Estimate(NamedTuple):

@@ -47,12 +47,11 @@ def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | No
             if training not in pending:
                 check_trained(open_face_set(training.faces), training.run, training.config)
         problems = []
-        with _watched([training.run for training in pending], progress):
-            for name, problem in _carried_out(pending, plan.rows, workers, progress):
-                if problem:
-                    problems.append(f"{name}: {problem}")
-                elif progress:
-                    progress(name, 1, 1)
+        for name, problem in _carried_out(pending, plan.rows, workers, progress):
+            if problem:
+                problems.append(f"{name}: {problem}")
+            elif progress:
+                progress(name, 1, 1)
     if problems:
         raise OmoteError(
             f"{problems[0]} The other trainings are done; leave out the row (--rows) to see what came of them."
@@ -68,7 +67,8 @@ def _carried_out(
         return
     threads = max(1, cpu_count() // workers)  # whatever is left to do: the last bits depend on it
     tasks = (delayed(_in_process)(training, rows, threads, os.getpid()) for training in trainings)
-    yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
+    with _watched([training.run for training in trainings], progress):
+        yield from Parallel(n_jobs=workers, return_as="generator_unordered")(tasks)
 
 
 def _attempt(training: Training, rows: Sequence[int], progress: Listener | None) -> tuple[str, str]:

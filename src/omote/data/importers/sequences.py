@@ -11,6 +11,7 @@ from pathlib import Path
 
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, natural_order
+from omote.data.images import evenly
 from omote.data.importers.folder import media_files
 from omote.errors import OmoteError
 
@@ -48,10 +49,7 @@ def equal_intervals(count: int, chosen: int) -> list[int]:
         raise OmoteError(
             f"train_frames is {chosen}; expected at least 2, the first and the last of a sequence."
         )
-    if count <= chosen:
-        return list(range(count))
-    gaps = chosen - 1
-    return [(2 * i * (count - 1) + gaps) // (2 * gaps) for i in range(chosen)]
+    return evenly(count, chosen)
 
 
 def last(count: int, chosen: int) -> range:
