@@ -1,4 +1,8 @@
-"""A method that can be seen through: a face of one colour is its own code."""
+"""A method that can be seen through: a face of one colour is its own code; and a page that is read back."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +36,32 @@ class Painter:
 def plain(*colours: tuple[int, int, int], size: int = 8) -> Faces:
     """Return (N, size, size, 3) faces of one colour each."""
     return np.tile(np.array(colours, np.uint8)[:, None, None], (1, size, size, 1))
+
+
+class Page(HTMLParser):
+    """Tags in order with their attributes, checking that what is opened is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "link", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def cells(page: Page) -> list[list[str]]:
+    """The rows of the table's body, text only."""
+    body = page.text.split("<tbody>")[1].split("</tbody>")[0]
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in body.split("</tr>")[:-1]]
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@ import base64
 import io
 import re
 from functools import partial
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -14,50 +13,12 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes, evaluate
 from omote.evaluation.score import Score
-from omote.figures.report import (
-    MEASURES,
-    Cell,
-    Head,
-    Line,
-    Measure,
-    Picture,
-    comparison,
-    scores_section,
-    table_section,
-    terms_section,
-    text_section,
-    write_page,
-    write_report,
-)
+from omote.figures.page import Picture
+from omote.figures.report import MEASURES, Measure, comparison, scores_section, write_report
+from tests.figures.conftest import Page, cells
 
 IMAGE = Image.new("RGB", (40, 20), (200, 30, 30))
 HIGH, LOW = Measure("right", "Share named.", "higher"), Measure("leak", "Should be low.", "lower")
-
-
-class Page(HTMLParser):
-    """Tags in order with their attributes, checking that what is opened is closed."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = path.read_text(encoding="utf-8")
-        self.feed(self.text)
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def cells(page: Page) -> list[list[str]]:
-    """The rows of the table's body, text only."""
-    body = page.text.split("<tbody>")[1].split("</tbody>")[0]
-    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in body.split("</tr>")[:-1]]
 
 
 def test_a_page_is_whole_and_loads_nothing_from_outside(tmp_path: Path) -> None:
@@ -171,45 +132,6 @@ def test_methods_scored_by_the_protocol_stand_in_one_table(tmp_path: Path) -> No
     )
     assert all(measure.title in page.text for measure in MEASURES)
     assert "This method has no identity code." in page.text
-
-
-def test_a_page_is_its_sections_in_order_and_empty_ones_leave_nothing(tmp_path: Path) -> None:
-    sections = [
-        text_section("First", ["A paragraph."], ["one < two"]),
-        terms_section("Nothing", {}),
-        terms_section("Last", {"word & sign": "what it means"}),
-    ]
-    page = Page(write_page(tmp_path / "a.html", title="A", sections=sections))
-
-    assert re.findall("<h2>(.*?)</h2>", page.text) == ["First", "Last"]
-    assert "<li>one &lt; two</li>" in page.text
-    assert "<dt>word &amp; sign</dt><dd>what it means</dd>" in page.text
-
-
-def test_a_table_numbers_its_notes_as_they_are_read_and_says_each_once(tmp_path: Path) -> None:
-    lines = [
-        Line(Cell("a", ("small",)), [Cell("1", note="second"), Cell("holds", note="first", mark="yes")]),
-        Line(Cell("b"), [Cell("2"), Cell("3", ("below", "<"), note="second")], muted=True),
-    ]
-    section = table_section("T", [Head("left"), Head("right")], lines, before=["Above."], after="Below.")
-    page = Page(write_page(tmp_path / "a.html", title="A", sections=[section]))
-
-    assert cells(page) == [
-        ['a<span class="below">small</span>', "1<sup>1</sup>", '<span class="mark yes">holds</span><sup>2</sup>'],
-        ["b", "2", '3<sup>1</sup><span class="below">below</span><span class="below">&lt;</span>'],
-    ]  # fmt: skip
-    assert "<li>Second.</li><li>First.</li>" in page.text
-    assert page.text.count('<tr class="muted">') == 1
-
-
-def test_neighbours_of_one_group_stand_under_one_head() -> None:
-    heads = [Head("size"), Head("train", "paper"), Head("train", "here"), Head("test", "here")]
-    section = table_section("T", heads, [Line(Cell("a"), [Cell("64"), Cell("1"), Cell("2"), Cell("3")])])
-
-    groups = re.findall(r'colspan="(\d)"( class="first")?>(\w+)', section)
-    parted = ' class="first"'  # before the group of several columns and behind it
-    assert groups == [("1", "", "size"), ("2", parted, "train"), ("1", parted, "test")]
-    assert re.findall(r"<td([^>]*)>\d+</td>", section) == ["", parted, "", parted]
 
 
 def test_a_section_of_scores_says_what_the_deviation_is_over() -> None:

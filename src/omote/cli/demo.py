@@ -20,8 +20,9 @@ from omote.evaluation.protocol import Scores
 from omote.evaluation.run import evaluate_run
 from omote.figures.examples import choose_examples, choose_pairs
 from omote.figures.interpolate import interpolation_strip
+from omote.figures.page import Picture
 from omote.figures.picture import save_picture
-from omote.figures.report import Picture, comparison, write_report
+from omote.figures.report import comparison, write_report
 from omote.figures.space import expression_map
 from omote.figures.swap import swap_grid
 from omote.training.config import TrainConfig

@@ -15,21 +15,20 @@ from omote.errors import OmoteError
 from omote.evaluation.protocol import People
 from omote.evaluation.score import Score
 from omote.figures.curves import NAMES, accuracy_curve
-from omote.figures.report import (
+from omote.figures.page import (
     Cell,
     Head,
     Line,
-    Measure,
     Picture,
     commands_section,
     picture_section,
-    scores_section,
     table_section,
     terms_section,
     text_section,
     timings_section,
     write_page,
 )
+from omote.figures.report import Measure, scores_section
 from omote.reproduction.claims import (
     ORDERS,
     PEOPLE,

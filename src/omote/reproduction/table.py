@@ -11,7 +11,7 @@ import pandas as pd
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People
 from omote.figures.curves import NAMES
-from omote.figures.report import duration
+from omote.figures.page import duration
 from omote.files import write_text
 from omote.reproduction.claims import PEOPLE
 from omote.reproduction.results import Results
