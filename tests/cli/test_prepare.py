@@ -99,3 +99,49 @@ def test_data_sets_from_the_network_get_every_option(
         "to": to, "min_photos": 20, "size": 64, "align": "eyes", "margin": 0.1, "detector": None, "data_home": None,
         "workers": None, "overwrite": True,
     }  # fmt: skip
+
+
+def test_the_command_for_rendered_faces_says_which_model_it_needs_and_where_to_get_it(tmp_path: Path) -> None:
+    printed = " ".join(omote("prepare", "rendered", "--help").replace("│", "").split())
+    assert "git clone https://github.com/ICT-VGL/ICT-FaceKit" in printed
+    for option in (
+        "--model",
+        "--subjects",
+        "--clips",
+        "--mixtures",
+        "--frames",
+        "--total",
+        "--size",
+        "--seed",
+    ):
+        assert option in printed
+    with pytest.raises(
+        OmoteError, match=r"no face model at .*nowhere. Get it from https://github.com/ICT-VGL"
+    ):
+        omote("prepare", "rendered", "--model", tmp_path / "nowhere", "--to", tmp_path / "faces")
+    with pytest.raises(OmoteError, match="rendered faces: total is 8 frames, but 1 people with 10 clips"):
+        omote(
+            "prepare",
+            "rendered",
+            "--model",
+            tmp_path,
+            "--to",
+            tmp_path / "faces",
+            "--subjects",
+            1,
+            "--total",
+            8,
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_faces_are_rendered_and_what_there_is_of_them_is_printed(shared: Path, tmp_path: Path) -> None:
+    model = shared / "data" / "ict_facekit" / "ict_facekit.npz"
+    if not model.is_file():
+        pytest.skip(f"needs the ICT Face Model Light in {model}")
+    how = ["--subjects", 1, "--clips", 2, "--mixtures", 0, "--total", 9, "--seed", 5, "--workers", 1]
+    printed = omote("prepare", "rendered", "--model", model, "--to", tmp_path / "faces", *how)
+    assert "9 faces of 1 people, 64 px" in printed
+    assert "anger" in printed
+    options = open_face_set(tmp_path / "faces").about["options"]
+    assert (options["subjects"], options["clips"], options["total"], options["seed"]) == (1, 2, 9, 5)

@@ -112,6 +112,52 @@ def prepare_drawn(
     _show(face_set)
 
 
+@prepare.command("rendered")
+def prepare_rendered(
+    to: To,
+    model: Annotated[
+        Path,
+        typer.Option(
+            help="The ICT Face Model Light: the folder FaceXModel of https://github.com/ICT-VGL/ICT-FaceKit (or a "
+            "copy of that repository), or its arrays in one .npz file.",
+            show_default=False,
+        ),
+    ],
+    subjects: Annotated[int, typer.Option(help="People.")] = 60,
+    clips: Annotated[int, typer.Option(help="Clips a person, one an expression in turn.")] = 8,
+    mixtures: Annotated[
+        int, typer.Option(help="Further clips a person, of random mixtures, without a label.")
+    ] = 2,
+    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 12,
+    total: Annotated[
+        int | None,
+        typer.Option(
+            help="Frames in all, shared evenly by people and clips; instead of --frames.", show_default=False
+        ),
+    ] = None,
+    size: Size = 64,
+    seed: Annotated[int, typer.Option(help="Another seed renders other people.")] = 0,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Render heads whose every factor is known, nearer to photos than drawn faces.
+
+    They are random people of a published 3D face model (about 500 MB, MIT licence), which you fetch once:
+
+    git clone https://github.com/ICT-VGL/ICT-FaceKit
+
+    omote prepare rendered --model ICT-FaceKit --to faces
+    """
+    from omote.data.prepare import prepare_rendered as make
+
+    with counting("rendering") as progress:
+        face_set = make(
+            model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
+            seed=seed, workers=workers, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    _show(face_set)
+
+
 class _DataSet(NamedTuple):
     """What a person is told of a data set, and which options of the paper's frame rule it has."""
 

@@ -48,12 +48,12 @@ class Cut(NamedTuple):
 
 
 def cut_as(trained: Trained) -> Cut:
-    """Return how a run's faces were cut out. Drawn faces fill the picture as detected ones do without alignment."""
+    """Return how a run's faces were cut out. Made faces fill the picture as detected ones do without alignment."""
     about = trained.info.face_set
     margin = about.get("margin")
     cropped = bool(about.get("options", {}).get("cropped"))
-    drawn = about.get("importer") == "drawn"
-    return Cut(cropped, about.get("align", "none"), DEFAULT_MARGIN if drawn or margin is None else margin)
+    made = about.get("importer") in ("drawn", "rendered")
+    return Cut(cropped, about.get("align", "none"), DEFAULT_MARGIN if made or margin is None else margin)
 
 
 @contextmanager

@@ -210,8 +210,8 @@ def _caveats(plan: Plan) -> list[str]:
             f"The scale {plan.scale} trains a network of width {config.options.width} with batches of "
             f"{config.batch_size} for far fewer steps than the paper; the paper's training is --scale paper."
         )
-    if plan.face_set.about.get("importer") == "drawn":
+    if (made := plan.face_set.about.get("importer")) in ("drawn", "rendered"):
         caveats.append(
-            "The faces are drawn, so they are not the paper's data, and its figures need not come out."
+            f"The faces are {made}, so they are not the paper's data, and its figures need not come out."
         )
     return caveats

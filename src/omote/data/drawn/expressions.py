@@ -1,6 +1,10 @@
 """What the faces do: action units (FACS), prototypes of the emotions, and their course in a clip."""
 
+from typing import TypeVar
+
 import numpy as np
+
+Unit = TypeVar("Unit", int, str)
 
 ACTION_UNITS: dict[int, str] = {
     1: "inner brow raiser",
@@ -39,7 +43,7 @@ EXPRESSIONS = tuple(PROTOTYPES)
 ONE_SIDED = "contempt"
 
 
-def vary(prototype: dict[int, float], rng: np.random.Generator) -> dict[int, float]:
+def vary(prototype: dict[Unit, float], rng: np.random.Generator) -> dict[Unit, float]:
     """Return the action units of one person's or one clip's version of a prototype, each within [0, 1]."""
     return {au: float(np.clip(v * rng.uniform(0.82, 1.12), 0, 1)) for au, v in prototype.items()}
 

@@ -1,7 +1,7 @@
 """All clips of one drawn person, and the table of their true factors."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from omote.data.drawn.expressions import (
 )
 from omote.data.drawn.paint import paint
 from omote.data.drawn.people import Identity, Nuisance, drift, in_session, random_identity, random_nuisance
+from omote.data.face_set import BOX, LANDMARKS
 from omote.errors import OmoteError
 
 FRAMES_PER_SECOND = 25
@@ -27,6 +28,8 @@ APEX = 0.9  # from here on a frame shows the expression of its clip
 @dataclass(frozen=True, kw_only=True)
 class DrawnOptions:
     """What to draw."""
+
+    what: ClassVar[str] = "drawn faces"  # for messages
 
     subjects: int = 60
     clips: int = len(
@@ -45,24 +48,31 @@ class DrawnOptions:
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
                 raise OmoteError(
-                    f"drawn faces: {name} is {getattr(self, name)}, expected at least {minimum}."
+                    f"{self.what}: {name} is {getattr(self, name)}, expected at least {minimum}."
                 )
         if self.clips + self.mixtures < 1:
             raise OmoteError(
-                "drawn faces: clips and mixtures are both 0; ask for at least one clip a subject."
+                f"{self.what}: clips and mixtures are both 0; ask for at least one clip a subject."
             )
         if not 0 <= self.room_change <= 1:
-            raise OmoteError(f"drawn faces: room_change is {self.room_change}, expected a share from 0 to 1.")
+            raise OmoteError(f"{self.what}: room_change is {self.room_change}, expected a share from 0 to 1.")
         if self.size not in (64, 128):
-            raise OmoteError(f"drawn faces: size is {self.size}, expected 64 or 128.")
+            raise OmoteError(f"{self.what}: size is {self.size}, expected 64 or 128.")
 
 
-def _clip_names(options: DrawnOptions) -> list[str]:
+def clip_names(options: DrawnOptions) -> list[str]:
+    """Return what a subject's clips are called, in order; those of mixtures come last."""
     names = []
     for k in range(options.clips):
         again = k // len(EXPRESSIONS)
         names.append(EXPRESSIONS[k % len(EXPRESSIONS)] + (str(again + 1) if again else ""))
     return names + [f"mixture{k + 1}" for k in range(options.mixtures)]
+
+
+def evaluated(frames: int, returns: bool) -> range:
+    """Return which frames of a clip are scored: the middle three if it returns to neutral, else the last three."""
+    first = (frames - EVALUATION_FRAMES + 1) // 2 if returns else frames - EVALUATION_FRAMES
+    return range(first, first + EVALUATION_FRAMES)
 
 
 def draw_subject(options: DrawnOptions, index: int) -> tuple[np.ndarray, pd.DataFrame]:
@@ -83,7 +93,7 @@ def draw_subject(options: DrawnOptions, index: int) -> tuple[np.ndarray, pd.Data
     }
     faces: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
-    for number, clip in enumerate(_clip_names(options)):
+    for number, clip in enumerate(clip_names(options)):
         mixture = number >= options.clips
         order = [2, number - options.clips] if mixture else [3, number]
         rng = np.random.default_rng([options.seed, index, *order])
@@ -122,7 +132,7 @@ def _clip(
     returns = bool(rng.uniform() < 0.5)
     way = course(options.frames, returns, float(rng.uniform(0.4, 1.4)))
     lags = {au: float(rng.uniform(0.75, 1.35)) for au in apex}
-    first = (options.frames - EVALUATION_FRAMES + 1) // 2 if returns else options.frames - EVALUATION_FRAMES
+    scored = evaluated(options.frames, returns)
     if expression == "neutral":
         apex = {au: float(rng.uniform(0, 0.04)) for au in ACTION_UNITS}
     rows = []
@@ -131,19 +141,13 @@ def _clip(
         now = drift(nuisance, frame / (options.frames - 1), sway, rng)
         painted = paint(identity, action_units, now, options.size, side)
         at_apex = expression == "neutral" or strength >= APEX
-        scored = expression is not None and at_apex and first <= frame < first + EVALUATION_FRAMES
         row: dict[str, Any] = {
             "image": painted.image,
             "expression": expression if at_apex else None,
-            "use": "both" if scored else "train",
+            "use": "both" if expression is not None and at_apex and frame in scored else "train",
+            **dict(zip(BOX, painted.box, strict=True)),
+            **dict(zip(LANDMARKS, painted.landmarks.ravel().tolist(), strict=True)),
         }
-        row |= dict(zip(("box_x", "box_y", "box_width", "box_height"), painted.box, strict=True))
-        for name, (x, y) in zip(
-            ("right_eye", "left_eye", "nose", "mouth_right", "mouth_left"),
-            painted.landmarks.tolist(),
-            strict=True,
-        ):
-            row |= {f"{name}_x": x, f"{name}_y": y}
         row |= {f"id_{name}": value for name, value in vars(identity).items()}
         row |= {f"au_{au}": action_units.get(au, 0.0) for au in ACTION_UNITS} | {"au_side": side}
         row |= {f"nuisance_{name}": value for name, value in vars(now).items()}
