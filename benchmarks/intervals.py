@@ -4,6 +4,11 @@ Each trial makes codes of new people with 8 expressions, 3 frames each; a person
 of equal worth share half of that shift. The truth is the mean accuracy over all trials, and no difference. Beside it,
 what an interval over people in clusters that stay as they are holds.
 
+Then the same of the audit's scores, whose intervals leave people out, in twice as many trials: one code, 8 clips a
+person of one frame, and people who lie far apart or hardly (with the deviation that is given), each with a scatter of
+their own. Beside it how far the score scatters between trials, and how far the intervals say that it does (root mean
+square). "a mean" is the yardstick: the mean over people of a normal number.
+
     python benchmarks/intervals.py [trials]       # 40 trials take some minutes
 """
 
@@ -11,9 +16,16 @@ import sys
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 from omote.evaluation.bootstrap import interval_over_people, resampled_accuracies
 from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.evaluation.jackknife import GROUPS, anew, mean_of
+from omote.evaluation.leakage import identity_probe, nearest_neighbour_leakage
+from omote.evaluation.probes import expression_probe
+from omote.evaluation.retrieval import retrieval_scores
+from omote.evaluation.score import Answers, Score
+from omote.evaluation.verification import verification_scores
 
 EXPRESSIONS, FRAMES, SIZE = 8, 3, 8
 CENTRES = 1.2 * np.random.default_rng(0).normal(size=(EXPRESSIONS, SIZE))
@@ -41,6 +53,52 @@ def fixed_clusters(right: NDArray[np.float64], who: NDArray[np.str_]) -> float:
     return float(drawn.mean(1).std(ddof=1))
 
 
+def audited(seed: int, people: int, apart: float) -> dict[str, Score]:
+    """Return the audit's scores, with their intervals, of a code of new people."""
+    rng = np.random.default_rng(seed)
+    who = np.repeat(np.arange(people), EXPRESSIONS)
+    expression = np.tile(np.arange(EXPRESSIONS), people)
+    middle = rng.normal(0, apart, (people, SIZE))
+    scatter = rng.lognormal(-0.7, 0.3, people)
+    codes = 0.5 * CENTRES[expression] + middle[who] + scatter[who, None] * rng.normal(size=(len(who), SIZE))
+
+    def scores(rows: NDArray[np.int64]) -> dict[str, Score]:
+        x, subject, shown = codes[rows], who[rows], expression[rows]
+        return {
+            "nearest neighbour": nearest_neighbour_leakage(x, subject, shown),
+            **verification_scores(x, subject, shown),
+            **retrieval_scores(x, shown, subject, ks=(1, 5)),
+        }
+
+    def probe(rows: NDArray[np.int64]) -> dict[str, Score]:
+        answers = identity_probe(codes[rows], who[rows], expression[rows])
+        return {"linear identity probe": mean_of(answers, who[rows])}
+
+    return {
+        **anew(scores, who),
+        **(anew(probe, who) if people <= GROUPS else probe(np.arange(len(who)))),  # as the audit does
+        "linear expression probe": mean_of(expression_probe(codes, expression, who), who),
+        "a mean": mean_of(Answers(rng.normal(0.5, 0.1, people)[who]), who),
+    }
+
+
+def of_the_audit(trials: int) -> None:
+    print("people  apart  score                       value  scatters by  intervals say  holds the truth")
+    for people, apart in ((12, 0.25), (12, 0.8), (48, 0.25), (48, 0.8)):
+        found = [audited(seed, people, apart) for seed in range(trials)]
+        for name in found[0]:
+            of_name = [each[name] for each in found]
+            value, reach = np.array([(score.value, score.high - score.value) for score in of_name]).T
+            if not np.isfinite(value).all():
+                continue  # too few impostors among so few people
+            errors = reach / t.ppf(0.975, min(people, GROUPS) - 1)
+            held = np.abs(value - value.mean()) <= reach
+            print(
+                f"{people:6}  {apart:5.2f}  {name:23}  {value.mean():8.3f}  {value.std(ddof=1):11.3f}  "
+                f"{np.sqrt(np.mean(errors**2)):13.3f}  {np.mean(held):15.0%}"
+            )
+
+
 def main(trials: int) -> None:
     print("people  accuracy  holds the truth  no difference held  with fixed clusters (accuracy)")
     for people in (12, 48):
@@ -60,6 +118,8 @@ def main(trials: int) -> None:
             f"{people:6}  {np.mean(values):8.2f}  {np.mean(away <= errors):15.0%}  {np.mean(differences):18.0%}  "
             f"{np.mean(away <= fixed):19.0%}"
         )
+    print()
+    of_the_audit(2 * trials)
 
 
 if __name__ == "__main__":

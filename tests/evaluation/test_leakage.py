@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omote.evaluation.leakage import clip_folds, leakage_scores, nearest_neighbour_leakage, probe_leakage
+from omote.evaluation.leakage import (
+    clip_folds,
+    identity_probe,
+    leakage_scores,
+    nearest_neighbour_leakage,
+    probe_leakage,
+)
+from omote.evaluation.probes import Probe
 from omote.evaluation.score import numbered
 
 SUBJECTS, CLIPS, FRAMES = 6, 4, 3
@@ -92,6 +99,48 @@ def test_probe_chance_is_the_share_of_the_most_frequent_subject() -> None:
     keep = np.r_[0:12, 12:18, 24:30]  # four clips, two, two
     score = probe_leakage(noise()[keep], SUBJECT[keep], CLIP[keep])
     assert score.chance == pytest.approx(12 / 24)
+
+
+@pytest.mark.parametrize("probe", ["linear", "mlp"])
+def test_of_the_subject_in_a_share_of_the_frames_that_share_is_named(probe: Probe) -> None:
+    # Elsewhere the subject is guessed, and right in one of ten.
+    subject, clip = np.repeat(np.arange(10), 60), np.tile(np.arange(60), 10)
+    rng = np.random.default_rng(0)
+    known = rng.random(600) < 0.4
+    features = np.where(known[:, None], 10 * np.eye(10)[subject], rng.normal(size=(600, 10)))
+    answers = identity_probe(features, subject, clip, probe=probe)
+    assert answers.chance == pytest.approx(1 / 10)
+    assert answers.values[known].mean() == 1
+    assert answers.values.mean() == pytest.approx(np.mean(known) + (1 - np.mean(known)) / 10, abs=0.04)
+
+
+@pytest.mark.parametrize("probe", ["linear", "mlp"])
+def test_expressions_alone_do_not_name_the_subject(probe: Probe) -> None:
+    subject, clip = np.repeat(np.arange(10), 24), np.tile(np.arange(24), 10)
+    several, once = (
+        identity_probe(np.eye(expressions)[clip % expressions], subject, clip, probe=probe)
+        for expressions in (3, 24)
+    )
+    assert several.values.mean() < several.chance == 0.1
+    assert once.values.mean() < 0.01  # the one that is held out is seen on others alone
+
+
+def test_only_the_probe_with_a_hidden_layer_knows_a_subject_by_the_size_of_their_codes() -> None:
+    subject, clip = np.repeat([0, 1], 60), np.tile(np.arange(60), 2)
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 120)
+    features = (1 + subject)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    assert identity_probe(features, subject, clip, probe="linear").values.mean() < 0.65
+    assert identity_probe(features, subject, clip, probe="mlp").values.mean() > 0.95
+
+
+def test_the_answers_make_the_score_and_subjects_with_one_clip_are_not_asked() -> None:
+    features, clip = 0.5 * np.eye(SUBJECTS, 8)[numbered(SUBJECT)] + noise(), CLIP.copy()
+    clip[:12] = 0
+    answers, score = identity_probe(features, SUBJECT, clip), probe_leakage(features, SUBJECT, clip)
+    assert (np.isnan(answers.values) == (SUBJECT == "s0")).all()
+    assert answers[1:] == (1 / 5, "1 of 6 subjects have one clip only and are left out")
+    assert score[2:4] == answers[1:]
+    assert score.value == pytest.approx(np.nanmean(answers.values), abs=0.02)  # folds are not of one size
 
 
 @given(st.lists(st.integers(2, 9), min_size=2, max_size=8), st.integers(2, 6))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omote.evaluation.probes import probe_scores, subject_folds
+from omote.evaluation.probes import Probe, expression_probe, probe_scores, subject_folds
 
 SUBJECTS, EXPRESSIONS, REPEATS = 8, 4, 3
 SUBJECT = np.repeat(np.arange(SUBJECTS), EXPRESSIONS * REPEATS)
@@ -55,6 +55,43 @@ def test_no_subject_is_in_both_parts_of_a_fold(subjects: list[int], folds: int) 
 
 def test_same_input_same_scores() -> None:
     assert probe_scores(NOISE, EXPRESSION, SUBJECT) == probe_scores(NOISE, EXPRESSION, SUBJECT)
+
+
+@pytest.mark.parametrize("probe", ["linear", "mlp"])
+def test_of_the_expression_in_a_share_of_the_frames_that_share_is_read(probe: Probe) -> None:
+    # Elsewhere the label is guessed, and right in one of four.
+    many = np.random.default_rng(0)
+    expression, subject = np.tile(EXPRESSION, 10), np.arange(10 * len(SUBJECT)) // 48  # 20 people
+    known = many.random(len(expression)) < 0.4
+    features = np.where(known[:, None], 10 * one_hot(expression), many.normal(size=(len(expression), 4)))
+    answers = expression_probe(features, expression, subject, probe=probe)
+    assert answers.chance == 1 / 4
+    assert answers.values[known].mean() == 1
+    assert answers.values.mean() == pytest.approx(np.mean(known) + (1 - np.mean(known)) / 4, abs=0.06)
+
+
+def test_only_the_probe_with_a_hidden_layer_reads_what_lies_along_no_line() -> None:
+    # Anger on both ends, fear in the middle: no side of any line has one of them only.
+    labels, who = np.tile(["anger", "fear", "anger", "fear"], 24), np.repeat(np.arange(8), 12)
+    features = np.tile([[-3.0], [-1], [3], [1]], (24, 1)) + 0.1 * NOISE[:, :1]
+    assert expression_probe(features, labels, who, probe="linear").values.mean() < 0.6
+    assert expression_probe(features, labels, who, probe="mlp").values.mean() == 1
+
+
+def test_rows_without_an_expression_are_neither_asked_nor_fitted_on() -> None:
+    features = 3 * one_hot(EXPRESSION) + NOISE[:, :4]
+    unknown = np.arange(len(SUBJECT)) % 3 == 0
+    labels = [None if hidden else name for hidden, name in zip(unknown, EXPRESSION, strict=True)]
+    wild = np.where(unknown[:, None], 1e6 * NOISE[:, :4], features)
+    answers = expression_probe(wild, labels, SUBJECT)
+    assert (np.isnan(answers.values) == unknown).all()
+    alone = expression_probe(features[~unknown], EXPRESSION[~unknown], SUBJECT[~unknown])
+    np.testing.assert_array_equal(answers.values[~unknown], alone.values)
+    assert answers.chance == alone.chance
+    nobody = expression_probe(features, np.full(len(SUBJECT), None), SUBJECT)
+    assert nobody.reason == "there are no images"
+    with pytest.raises(ValueError, match="one of each a row"):
+        expression_probe(features[1:], EXPRESSION, SUBJECT)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from omote.evaluation.probes import held_out_predictions
-from omote.evaluation.score import Array, Score, as_labels, mean_score, no_score, numbered, why_not
+from omote.evaluation.probes import Probe, held_out_predictions
+from omote.evaluation.score import (
+    Answers,
+    Array,
+    Score,
+    as_labels,
+    mean_score,
+    no_answers,
+    no_score,
+    numbered,
+    why_not,
+)
 
 LEAKAGE_SCORES = ("subject_nearest_neighbour", "subject_probe")
 DISTANCES_AT_ONCE = 4_000_000  # of a block of the nearest-neighbour search: 32 MB
@@ -96,38 +106,53 @@ def nearest_neighbour_leakage(features: Array, subjects: Any, clips: Any, expres
 def probe_leakage(features: Array, subjects: Any, clips: Any, *, folds: int = 5) -> Score:
     """Return how often a linear probe names the subject of clips it was not fitted on.
 
+    The mean of `identity_probe`, and its deviation, over the folds.
+    """
+    right, chance, reason = identity_probe(features, subjects, clips, folds=folds)
+    asked = np.isfinite(right)
+    if not asked.any():
+        return no_score(reason)
+    subjects, clips = as_labels(subjects)[asked], as_labels(clips)[asked]
+    fold = clip_folds(numbered(subjects), numbered(subjects, clips), folds)
+    return mean_score([right[asked][fold == number].mean() for number in np.unique(fold)], chance, reason)
+
+
+def identity_probe(
+    features: Array, subjects: Any, clips: Any, *, probe: Probe = "linear", folds: int = 5
+) -> Answers:
+    """Return which rows a probe names the subject of, from clips it was not fitted on: 1 right, 0 wrong.
+
     Cross-validated over at most `folds` folds of clips: no clip is in both parts, every subject is in every
-    fitting part. Mean and deviation over the folds. Subjects with one clip are left out, and the reason
-    says how many. Chance is the share of the subject with the most frames.
+    fitting part. Subjects with one clip are not asked, and the reason says how many. Chance is the share of the
+    subject with the most frames. A code that holds the expression and nothing of the person falls below it: the
+    expressions that are held out of a person are then seen on the others.
 
     Args:
         features: (N, D).
         subjects: (N,) ids.
         clips: (N,) ids within a subject.
     Returns:
-        Score in [0, 1]; nan with the reason if there are no images, NaN or collapsed features, or fewer
-        than two subjects with two clips.
+        Answers; nan with the reason if there are no images, NaN or collapsed features, or fewer than two subjects
+        with two clips.
     Raises:
         ValueError: If the lengths differ, or a subject or clip is missing.
     """
     subjects = as_labels(subjects)
     if reason := why_not(features, subjects, "subject"):
-        return no_score(reason)
+        return no_answers(len(subjects), reason)
     who, clip = numbered(subjects), numbered(subjects, as_labels(clips))
     clips_of = _clips_of(who, clip)
     if (clips_of > 1).sum() < 2:
-        return no_score("fewer than two subjects have two clips: no split by clips is possible")
+        return no_answers(len(who), "fewer than two subjects have two clips: no split by clips is possible")
     kept = clips_of[who] > 1
-    features, who, clip = features[kept], who[kept], clip[kept]
-    fold = clip_folds(who, clip, folds)
-    predicted = held_out_predictions(features, who, fold)
+    of_kept = who[kept]
+    predicted = held_out_predictions(features[kept], of_kept, clip_folds(of_kept, clip[kept], folds), probe)
     assert predicted is not None  # two subjects are in every fitting part
-    right = predicted == who
-    chance = float(np.bincount(who).max() / len(who))
-    by_fold = [right[fold == number].mean() for number in np.unique(fold)]
+    values = np.full(len(who), np.nan)
+    values[kept] = predicted == of_kept
     alone = int((clips_of == 1).sum())
     note = f"{alone} of {len(clips_of)} subjects have one clip only and are left out" if alone else ""
-    return mean_score(by_fold, chance, note)
+    return Answers(values, float(np.bincount(of_kept).max() / len(of_kept)), note)
 
 
 def clip_folds(who: Array, clip: Array, folds: int) -> Array:

@@ -20,13 +20,31 @@ class Score(NamedTuple):
 
     `deviation` is over runs, folds or subjects: the function that makes the score says which; nan where
     there is only one of them. `reason` says why the value is nan, or, beside a value, which part of the
-    rule had to give.
+    rule had to give. `low` and `high` are a 95 % interval over people; nan where none was asked for.
     """
 
     value: float
     deviation: float = float("nan")
     chance: float = float("nan")
     reason: str = ""
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+class Answers(NamedTuple):
+    """What a score is the mean of: one number a row.
+
+    `values` is (N,), nan where the row was not asked. `reason` says why none was, or, beside values, which part
+    of the rule had to give.
+    """
+
+    values: Array
+    chance: float = float("nan")
+    reason: str = ""
+
+
+def no_answers(count: int, reason: str) -> Answers:
+    return Answers(np.full(count, np.nan), reason=reason)
 
 
 def no_score(reason: str) -> Score:
