@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from omote.data.combine import combine_face_sets
     from omote.data.face_set import FaceSet, open_face_set
-    from omote.data.prepare import prepare_dataset, prepare_drawn
+    from omote.data.prepare import prepare_dataset, prepare_drawn, prepare_rendered
     from omote.data.prepare import prepare_folder as prepare
     from omote.data.resize import resize_face_set
     from omote.errors import OmoteError
+    from omote.evaluation.audit import Audit, audit
     from omote.evaluation.protocol import Codes, Scores
     from omote.evaluation.protocol import evaluate as evaluate_codes
     from omote.evaluation.run import evaluate_run as evaluate
     from omote.export.features import embed, features
+    from omote.figures.audit_report import write_audit_report
     from omote.figures.interpolate import interpolation_strip as interpolate
     from omote.figures.swap import swap_grid as swap
     from omote.reproduction.run import reproduce
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _WHERE = {  # public name -> module and name there
+    "Audit": ("omote.evaluation.audit", "Audit"),
     "Codes": ("omote.evaluation.protocol", "Codes"),
     "FaceSet": ("omote.data.face_set", "FaceSet"),
     "OmoteError": ("omote.errors", "OmoteError"),
     "Scores": ("omote.evaluation.protocol", "Scores"),
     "TrainConfig": ("omote.training.config", "TrainConfig"),
     "Trained": ("omote.training.run", "Trained"),
+    "audit": ("omote.evaluation.audit", "audit"),
     "combine_face_sets": ("omote.data.combine", "combine_face_sets"),
     "embed": ("omote.export.features", "embed"),
     "evaluate": ("omote.evaluation.run", "evaluate_run"),
@@ -48,18 +52,22 @@ _WHERE = {  # public name -> module and name there
     "prepare": ("omote.data.prepare", "prepare_folder"),
     "prepare_dataset": ("omote.data.prepare", "prepare_dataset"),
     "prepare_drawn": ("omote.data.prepare", "prepare_drawn"),
+    "prepare_rendered": ("omote.data.prepare", "prepare_rendered"),
     "reproduce": ("omote.reproduction.run", "reproduce"),
     "resize_face_set": ("omote.data.resize", "resize_face_set"),
     "swap": ("omote.figures.swap", "swap_grid"),
     "train": ("omote.training.loop", "train"),
+    "write_audit_report": ("omote.figures.audit_report", "write_audit_report"),
 }
 __all__ = [
+    "Audit",
     "Codes",
     "FaceSet",
     "OmoteError",
     "Scores",
     "TrainConfig",
     "Trained",
+    "audit",
     "combine_face_sets",
     "embed",
     "evaluate",
@@ -71,10 +79,12 @@ __all__ = [
     "prepare",
     "prepare_dataset",
     "prepare_drawn",
+    "prepare_rendered",
     "reproduce",
     "resize_face_set",
     "swap",
     "train",
+    "write_audit_report",
 ]
 
 

@@ -21,7 +21,18 @@ from omote.training import loop
 from omote.training.run import Trained, read_run_info
 from omote.training.step import take_step
 
-COMMANDS = ["prepare", "train", "options", "evaluate", "embed", "swap", "interpolate", "reproduce", "demo"]
+COMMANDS = [
+    "prepare",
+    "train",
+    "options",
+    "evaluate",
+    "audit",
+    "embed",
+    "swap",
+    "interpolate",
+    "reproduce",
+    "demo",
+]
 SMALL = ["--epochs", "1", "--set", "options.width=8", "--set", "options.latent_size=8", "--batch-size", "16"]
 
 

@@ -141,3 +141,45 @@ def show_scores(table: Any) -> None:
             missing = concerned["value"].isna().all()
             say(f" {people} people, {code} code{', no score' if missing else ''}: {reason}")
         say("")
+
+
+AUDIT_COLUMNS = {  # of what is printed -> group and score
+    "names the person": ("identity", "subject_nearest_neighbour_across_expressions"),
+    "probe names the person": ("identity", "subject_probe_linear"),
+    "clusters": ("expression", "accuracy"),
+    "probe names the expression": ("expression", "expression_probe"),
+    "R2 of action units": ("factors", "r2_au"),
+    "order in a clip": ("continuity", "order"),
+}
+
+
+def show_audit(table: Any) -> None:
+    """Print a block for each kind of people: the scores that say most, with their 95 % intervals."""
+    from rich.table import Table
+
+    for people, of_people in table[table["reading"] == "mean"].groupby("people", sort=False):
+        shown = Table(f"{people} people", box=None)
+        for title in AUDIT_COLUMNS:
+            shown.add_column(title)
+        cells = of_people.set_index(["feature", "group", "score"])
+        chances: dict[str, list[float]] = {}
+        for feature in of_people.loc[of_people["group"] == "identity", "feature"].unique():
+            line = [feature]
+            for title, (group, score) in AUDIT_COLUMNS.items():
+                row = cells.loc[(feature, group, score)] if (feature, group, score) in cells.index else None
+                line.append(_with_interval(row))
+                if row is not None and row["chance"] == row["chance"]:
+                    chances.setdefault(title, []).append(row["chance"])
+            shown.add_row(*line)
+        means = [chances.get(title) for title in AUDIT_COLUMNS]
+        shown.add_row("by chance", *("–" if not each else f"{sum(each) / len(each):.2f}" for each in means))
+        console.print(shown)
+        say("")
+
+
+def _with_interval(row: Any) -> str:
+    if row is None or row["value"] != row["value"]:
+        return "–"
+    return f"{row['value']:.2f}" + (
+        f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] == row["low"] else ""
+    )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from omote import __version__
+from omote.cli.audit import audit
 from omote.cli.display import console, counting, errors, say, show_scores, show_table, training, trainings
 from omote.cli.inputs import (
     Cropped,
@@ -27,8 +28,9 @@ from omote.errors import OmoteError
 
 HELP = (
     "Learn what a face expresses, apart from whose face it is, without emotion labels.\n\n"
-    "The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, [bold]evaluate[/] it, then "
-    "[bold]embed[/] pictures (features out), [bold]swap[/] and [bold]interpolate[/] expressions. "
+    "The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, [bold]evaluate[/] it and [bold]audit[/] "
+    "what its codes hold, then [bold]embed[/] pictures (features out), [bold]swap[/] and [bold]interpolate[/] "
+    "expressions. "
     "[bold]omote demo[/] does all of it on drawn faces in a few minutes."
 )
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
@@ -181,6 +183,9 @@ def evaluate(
     scores.save(to)
     show_scores(scores.table)
     say(f"Saved: {to / 'scores.csv'}")
+
+
+app.command()(audit)
 
 
 @app.command()

@@ -100,7 +100,8 @@ def train(
         training = _Training(run, info, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
             training.all_stages(log)
-        write_json(run / "training.json", {"seconds": time.monotonic() - training.began})
+        took = {"seconds": time.monotonic() - training.began, "faces": face_set.path.resolve()}
+        write_json(run / "training.json", took)
         write_tensors(run / "weights.safetensors", training.method.state_dict())
         remove_checkpoint(run)
     return load(run)

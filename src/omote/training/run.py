@@ -3,7 +3,7 @@
 run.json               format, configuration as resolved, subjects of both sides, what the face set said of itself
 weights.safetensors    the trained weights; there once the training is whole
 after_N.safetensors    the weights after stage N, where they were asked for
-training.json          seconds that the training took, interruptions not counted
+training.json          seconds that the training took, interruptions not counted, and where its face set lay
 checkpoint.*           where to go on; gone once the training is whole
 tensorboard/           scalars and sample pictures
 scores.csv, ...        what `omote evaluate` and the pictures add
@@ -88,6 +88,12 @@ def read_run_info(run: str | Path) -> RunInfo:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OmoteError(f"{path} is damaged ({error}); train the run again") from None
+
+
+def read_training(run: str | Path) -> dict[str, Any]:
+    """Return what ``training.json`` says of a finished training; empty if there is no such file."""
+    path = Path(run) / "training.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 @dataclass(frozen=True)

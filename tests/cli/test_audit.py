@@ -1,0 +1,80 @@
+"""`omote audit` from the command line."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.export.features import features, save_table
+from omote.training.run import Trained
+from tests.cli.test_commands import omote
+
+PICTURES = ("leakage.png", "maps.png", "paths.png", "action_units.png")
+
+
+def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -> None:
+    printed = omote("audit", trained.path, "--seeds", 2, "--workers", 1)
+    folder = trained.path / "audit"
+    assert f"Open {folder / 'report.html'}" in printed
+    assert "run z_e" in printed
+    assert "by chance" in printed
+    assert set(pd.read_csv(folder / "audit.csv")["people"]) == {"train", "test"}
+    page = (folder / "report.html").read_text()
+    assert "random network" in page
+    assert "omote audit" in page  # how to get it again
+    for name in PICTURES:
+        with Image.open(folder / name) as image:
+            assert min(image.size) > 100
+
+
+def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    table = features(trained, faces)[["subject", "clip", "frame", "expression", "use", "z_e_00", "z_e_01"]]
+    save_table(table.rename(columns={"z_e_00": "AU01_r", "z_e_01": "AU02_r"}), tmp_path / "tool.csv")
+    omote("audit", tmp_path / "tool.csv", "--seeds", 2, "--clusters", 3, "--workers", 1)
+    found = pd.read_csv(tmp_path / "tool-audit" / "audit.csv")
+    assert set(found["feature"]) == {"tool", "tool, subject mean removed"}
+    assert set(found["people"]) == {"test"}  # nothing was fitted on anyone here
+    reasons = found.loc[found["score"] == "order", "reason"]
+    assert reasons.str.contains("--faces").all()
+
+    named = ["--test-subjects", ",".join(faces.subjects[:3]), "--columns", "AU01"]
+    omote(
+        "audit",
+        tmp_path / "tool.csv",
+        "--faces",
+        faces.path,
+        "--to",
+        tmp_path / "beside",
+        "--seeds",
+        2,
+        *named,
+    )
+    found = pd.read_csv(tmp_path / "beside" / "audit.csv")
+    assert "pixels + PCA" in set(found["feature"])
+    assert found.loc[(found["score"] == "order") & (found["feature"] == "tool"), "value"].notna().any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.parquet"], "there is no table"),
+        (["audio.wav"], "neither a run nor a table"),
+        (["code.csv", "--test-subjects", "3"], "names"),
+        (["code.csv", "--seeds", "0"], "seeds is 0"),
+        (["code.csv", "--judge", "nowhere"], "not a run"),
+        (["code.csv", "--to", "code.csv"], "is a file"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("code.csv").write_text("subject,x\na,1\nb,2\n")
+    with pytest.raises(OmoteError, match=message):
+        omote("audit", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["code.csv"]

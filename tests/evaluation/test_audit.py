@@ -1,0 +1,162 @@
+"""The whole audit: of runs, of tables, on codes whose content is known."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omote.data.face_set import FaceSet
+from omote.data.prepare import prepare_drawn
+from omote.errors import OmoteError
+from omote.evaluation.audit import COLUMNS, NO_APEX, Audit, audit
+from omote.training.loop import train
+from tests.conftest import Configure
+
+PEOPLE, EXPRESSIONS, FRAMES = 12, 6, 6
+
+
+def made(tmp_path: Path, *, person: float, expression: float, noise: float = 0.1) -> Path:
+    """Write a table of codes: a place of the person, and one of the expression to which a clip goes from 0."""
+    rng = np.random.default_rng(0)
+    of_person, of_expression = rng.normal(size=(PEOPLE, 16)), rng.normal(size=(EXPRESSIONS, 16))
+    rows = [
+        (f"p{who:02d}", f"c{what}", frame, f"e{what}" if frame >= FRAMES - 3 else None)
+        for who in range(PEOPLE)
+        for what in range(EXPRESSIONS)
+        for frame in range(FRAMES)
+    ]
+    table = pd.DataFrame(rows, columns=["subject", "clip", "frame", "expression"])
+    who, what = (table[name].str[1:].astype(int) for name in ("subject", "clip"))
+    strength = np.minimum(table["frame"].to_numpy() / (FRAMES - 3), 1)[:, None]
+    codes = person * of_person[who] + expression * strength * of_expression[what]
+    codes = codes + noise * rng.normal(size=codes.shape)
+    for number, values in enumerate(codes.T):
+        table[f"z_e_{number:02d}"] = values
+    table["au_1"] = strength.ravel() * what / EXPRESSIONS
+    table["use"] = np.where(table["frame"] >= FRAMES - 3, "both", "train")
+    table.to_parquet(tmp_path / "code.parquet")
+    return tmp_path / "code.parquet"
+
+
+def scores_of(found: Audit, feature: str = "code z_e") -> dict[str, Any]:
+    table = found.table
+    rows = table[(table["feature"] == feature) & (table["reading"] == "mean")]
+    return {str(row.score): row for row in rows.itertuples()}
+
+
+def test_a_code_of_the_person_alone_gives_everybody_away_and_no_expression(tmp_path: Path) -> None:
+    found = scores_of(audit([made(tmp_path, person=1, expression=0)], seeds=3, workers=1))
+    for score in (
+        "subject_nearest_neighbour",
+        "subject_probe_linear",
+        "subject_probe_mlp",
+        "tar_at_far_1e-2",
+    ):
+        assert found[score].value > 0.99
+    assert found["eer"].value < 0.01
+    assert abs(found["precision_at_5"].value - found["precision_at_5"].chance) < 0.05
+    assert abs(found["order"].value) < 0.15
+    assert found["r2_au"].value < 0.1
+
+
+def test_a_code_of_the_expression_alone_names_nobody_and_every_expression(tmp_path: Path) -> None:
+    found = scores_of(audit([made(tmp_path, person=0, expression=1)], seeds=3, workers=1))
+    for score in ("expression_probe", "precision_at_5"):
+        assert found[score].value > 0.99
+    for score in ("subject_nearest_neighbour", "subject_probe_linear", "subject_probe_mlp"):
+        low, chance, high = found[score].low, found[score].chance, found[score].high
+        assert low - 0.03 < chance < high + 0.1
+    assert found["order"].value > 0.9
+    assert found["path_agreement"].value > 0.9 > 0.5 > found["path_agreement"].chance
+    assert found["r2_au"].value > 0.9
+
+
+def test_the_subject_mean_removed_takes_the_person_out_of_a_sum_of_both(tmp_path: Path) -> None:
+    found = audit([made(tmp_path, person=3, expression=1)], seeds=3, workers=1)
+    both, centred = scores_of(found), scores_of(found, "code z_e, subject mean removed")
+    assert both["subject_nearest_neighbour_across_expressions"].value > 0.9
+    assert centred["subject_nearest_neighbour_across_expressions"].value < 0.3
+    assert centred["precision_at_1"].value > 0.99 > both["precision_at_1"].value
+
+
+def test_every_score_has_a_chance_or_is_a_measure_of_the_posterior_and_an_interval_holds_its_value(
+    tmp_path: Path,
+) -> None:
+    table = audit([made(tmp_path, person=1, expression=1)], seeds=3, workers=1).table
+    assert list(table) == COLUMNS
+    known = table[table["value"].notna() & ~table["group"].isin(["posterior"])]
+    assert known.loc[known["chance"].isna(), "score"].tolist() == []
+    with_interval = known[known["low"].notna()]
+    assert set(known["score"]) - set(with_interval["score"]) <= {"mig", "sap"} | {
+        f"dci_{name}" for name in ("disentanglement", "completeness", "informativeness")
+    }
+    assert (with_interval["low"] <= with_interval["value"]).all()
+    assert (with_interval["value"] <= with_interval["high"]).all()
+
+
+def test_the_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    path = made(tmp_path, person=1, expression=1)
+    pd.testing.assert_frame_equal(
+        audit([path], seeds=2, workers=1).table, audit([path], seeds=2, workers=2).table
+    )
+
+
+def test_without_pictures_and_factors_the_apex_is_unknown_and_a_single_table_says_so(tmp_path: Path) -> None:
+    path = made(tmp_path, person=1, expression=1)
+    pd.read_parquet(path).drop(columns="au_1").to_parquet(path)
+    found = audit([path], seeds=2, workers=1)
+    order = scores_of(found)["order"]
+    assert np.isnan(order.value)
+    assert found.about["apex"] == NO_APEX
+
+
+def test_a_run_is_audited_on_its_own_faces_beside_the_baselines(tmp_path: Path, configure: Configure) -> None:
+    faces = prepare_drawn(tmp_path / "faces", subjects=6, clips=3, mixtures=0, frames=5, workers=1)
+    for name in ("mine", "other"):
+        train(faces, tmp_path / name, configure(method="conventional", options__epochs=1, test_subjects=3))
+    steps: list[tuple[int, int]] = []
+    found = audit(
+        [tmp_path / "mine"],
+        judge=tmp_path / "other",
+        seeds=2,
+        workers=1,
+        progress=lambda done, total: steps.append((done, total)),
+    )
+    assert set(found.table["feature"]) == {
+        "mine z_e", "mine z_e, subject mean removed", "mine z_i", "random network", "pixels + PCA",
+        "pixels + PCA, subject mean removed", "mine, read by itself", "mine, read by other",
+    }  # fmt: skip
+    assert set(found.table["people"]) == {"train", "test"}
+    assert found.about["people"] == {"test": 3, "train": 3}
+    assert {"evenness", "directness"} <= set(scores_of(found, "mine z_e").keys())
+    assert steps == [(k + 1, 14) for k in range(14)]  # 6 features and the images, of two kinds of people
+
+    found.save(tmp_path / "audit")
+    saved = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert saved["about"] == found.about
+    assert len(saved["scores"]) == len(found.table) == len(pd.read_csv(tmp_path / "audit" / "audit.csv"))
+
+
+def test_what_cannot_be_audited_together_is_refused(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    train(faces, tmp_path / "a", configure(method="vae", options__epochs=1))
+    train(faces, tmp_path / "b", configure(method="vae", options__epochs=1, test_subjects=2))
+    table = made(tmp_path, person=1, expression=1)
+    for inputs, message in (
+        ([], "nothing was given"),
+        ([tmp_path / "a", tmp_path / "b"], "different people"),
+        ([table, table], "--faces"),
+        ([tmp_path / "a", table], "lacks 40 of the 40 frames"),
+        ([tmp_path], "not a run"),
+    ):
+        with pytest.raises(OmoteError, match=message):
+            audit(inputs, seeds=2, workers=1)
+    with pytest.raises(OmoteError, match="nobody in what is audited is called ann"):
+        audit([table], test_subjects=["ann"], seeds=2, workers=1)
+    (tmp_path / "a" / "training.json").write_text('{"seconds": 1}')
+    with pytest.raises(OmoteError, match="--faces"):
+        audit([tmp_path / "a"], seeds=2, workers=1)
