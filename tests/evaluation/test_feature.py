@@ -96,6 +96,22 @@ def test_of_another_tools_table_all_numbers_that_do_not_describe_the_frame_are_t
     np.testing.assert_allclose(only.mean.ravel(), [1, 2, 3])
 
 
+def test_only_omotes_own_table_says_what_is_true_and_what_a_feature_is_made_of_is_told(
+    tmp_path: Path,
+) -> None:
+    table = pd.DataFrame({"subject": ["a", "b"], "au_12": [0.5, 0.1], "x": [1.0, np.inf]})
+    table.to_csv(tmp_path / "tool.csv", index=False)
+    (feature, _), frames = read_feature_table(tmp_path / "tool.csv")
+    assert feature.columns == ("au_12", "x")
+    assert "au_12" not in frames
+    np.testing.assert_array_equal(feature.mean, [[0.5, 1.0], [0.1, np.nan]])
+    assert "left out" in feature.missing
+    table.rename(columns={"x": "z_e_00"}).to_csv(tmp_path / "own.csv", index=False)
+    (feature, _), frames = read_feature_table(tmp_path / "own.csv")
+    assert feature.columns == ("z_e_00",)
+    assert "au_12" in frames
+
+
 @pytest.mark.parametrize(
     ("content", "columns", "message"),
     [
@@ -104,6 +120,9 @@ def test_of_another_tools_table_all_numbers_that_do_not_describe_the_frame_are_t
         ("subject,x\na,word\n", (), "--columns"),
         ("subject,x\na,word\n", ("x",), "not of numbers"),
         ("subject,x\na,1\n", ("AU",), "AU"),
+        ("subject,clip,x\na,1,1\na,,2\n", (), "which clip"),
+        ("subject,z_e_00,id_name\na,1,ann\n", (), "id_name is not of numbers"),
+        ("subject,x\n", (), "no rows"),
     ],
 )
 def test_a_table_that_cannot_be_audited_is_one_sentence(

@@ -283,7 +283,7 @@ def test_a_run_is_audited_by_another_and_by_itself(
     frames = faces.frames.iloc[rows]
     sources, targets = choose_swaps(frames, count=40)
     assert tuple(scores) == SWAP_SCORES
-    np.testing.assert_array_equal(people, frames["subject"].to_numpy()[sources])
+    np.testing.assert_array_equal(people, frames["subject"].to_numpy()[np.stack([sources, targets], axis=1)])
     assert "by the model itself" in scores["identity_read_back"].reason
 
     # by hand: z_i of the target, z_e of the source, read by the judge

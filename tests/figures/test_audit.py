@@ -71,6 +71,7 @@ def answer(scores: pd.DataFrame, words: str) -> str:
     return answered(scores, question).replace("\u00a0", " ")
 
 
+MOVES = "Does it move with the expression?"
 WHO, WHO_I = "Does the expression code tell who it is?", "Does the identity code tell who it is?"
 SWAPS = "Do swaps carry the expression over?"
 
@@ -107,8 +108,45 @@ def test_chance_stands_with_each_code_where_it_differs() -> None:
     scores = table(
         row("a z_e", "path_agreement", 0.5, 0.1, 0.2), row("pixels + PCA", "path_agreement", 0.4, 0.1, 0.45)
     )
-    assert answer(scores, "Does it move with the expression?").endswith(
+    assert answer(scores, MOVES).endswith(
         "of 0.50 in a z_e (95 %: 0.40 to 0.60; chance 0.20) and 0.40 in pixels + PCA (0.30 to 0.50; chance 0.45)."
+    )
+
+
+def test_a_code_that_only_drifts_in_order_does_not_move_with_the_expression() -> None:
+    order = [row(name, "order", value, 0.01, 0.0) for name, value in (("a z_e", 0.97), ("pixels + PCA", 0.9))]
+    untrained = row("random network", "order", 0.99, 0.01, 0.0)
+    drift, agreeing = (row("a z_e", "path_agreement", value, 0.1, 0.2) for value in (0.2, 0.5))
+
+    said = answer(table(*order, untrained, drift), MOVES)
+    assert said.startswith("Not shown. Different people’s clips of one expression go one way")
+    assert said.endswith(
+        "Anything that drifts moves in order: order of the frames and distance from a clip’s first have a rank "
+        "correlation of 0.97 in a z_e (95 %: 0.96 to 0.98; chance 0) and 0.99 in random network (0.98 to 1.00)."
+    )
+    assert answer(table(*order, untrained, agreeing), MOVES).startswith("Yes. ")
+    assert answer(table(*order), MOVES).startswith("Anything that drifts")  # which is no verdict
+    assert answer(table(*order), MOVES).endswith("and 0.90 in pixels + PCA (0.89 to 0.91).")
+
+
+def test_a_code_less_its_subjects_mean_is_not_called_free_of_identity() -> None:
+    own, apart = row("a z_e", PROBE, 0.6), "codes are pushed apart"
+    below, above = (row("a z_e" + CENTRED, PROBE, value, reason=apart) for value in (0.01, 0.5))
+    by_construction = (
+        "Less the subject’s mean, a z_e is at or below chance, which it is by construction "
+        "(see the note below “Who it is”)."
+    )
+
+    assert answer(table(own, below), WHO).startswith("Yes. ")
+    assert answer(table(own, below), WHO).endswith(by_construction)
+    for others in (
+        [above],
+        [below | {"reason": ""}],
+        [below, row("a z_e" + CENTRED, ACROSS, 0.5, reason=apart)],
+    ):
+        assert "construction" not in answer(table(own, *others), WHO)
+    assert "construction" not in answer(
+        table(own, below, row("a z_e", "expression_probe", 0.5)), QUESTIONS[1].words
     )
 
 
@@ -145,6 +183,8 @@ def test_swaps_are_told_of_the_independent_judge_and_else_the_model_itself_is_na
         "(95 %: 31 to 49; chance 8.3)."
     )
     assert answer(table(own), SWAPS).startswith("Yes. The model itself reads the source’s expression")
+    named_so = row("a, read by b itself", "expression_read_back", 0.4)
+    assert answer(table(own, named_so), SWAPS).startswith("Yes. b itself reads the source’s expression")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +244,26 @@ def test_chance_that_differs_much_stands_in_every_cell_and_a_note_of_all_at_the_
     ]
     assert "agreement<sup>1</sup>" in page.text
     assert "<li>2 clips are not asked.</li>" in page.text
+
+
+def test_what_all_scores_of_a_row_have_in_common_is_noted_once_at_its_name(tmp_path: Path) -> None:
+    name = "a z_e" + CENTRED
+    scores = table(
+        row("a z_e", PROBE, 0.61), row("a z_e", MLP, 0.61),
+        row(name, PROBE, 0.1, reason="pushed apart; few"), row(name, MLP, 0.1, reason="pushed apart"),
+        row(name, PROBE, 0.1, reading="sample", reason="pushed apart"),
+        row(name, MLP, 0.1, reading="sample", reason="pushed apart"),
+        row(name, "kl", 3.0, 1.0, 0.0) | {"group": "posterior"},
+    )  # fmt: skip
+    page = page_of(tmp_path, scores_section(scores, SECTIONS[0], "test"))
+
+    assert cells(page)[1:3] == [
+        ["a z_e<sup>1</sup>" + small("subject mean removed"), "10.0<sup>2</sup>" + small("1 to 19", "like chance"),
+         "10.0" + small("1 to 19", "like chance"), "3" + small("2 to 4")],
+        [small("a sample of it"), *["10.0" + small("1 to 19", "like chance")] * 2, ""],
+    ]  # fmt: skip
+    assert "<li>Pushed apart.</li><li>Few.</li>" in page.text
+    assert "In per cent but for KL. Below" in page.text
 
 
 def test_a_group_without_scores_says_why_and_one_that_was_not_asked_is_left_out() -> None:
@@ -401,6 +461,32 @@ def test_the_page_of_people_of_the_training_alone_and_of_strange_names_is_whole(
     assert "<b>" not in page.text
     assert "from &lt;b&gt;&amp;&quot;&#x27;$x z_e (95" in page.text
     assert "held out" not in re.sub("<dd>.*?</dd>", "", page.text.split("<h2>How to read")[0])
+
+
+def test_the_page_of_people_of_whom_nobody_knows_who_was_held_out_says_everyone(tmp_path: Path) -> None:
+    scores = table(row("a", PROBE, 0.6, people="everyone"), row("a", "r2:au_1", 0.5, people="everyone"))
+    found = made(scores, "a", ())
+    found.about.update(people={"everyone": 3}, frames={"everyone": 36}, frames_scored={"everyone": 36})
+    page = Page(write_audit_report(found, tmp_path))
+
+    heads = re.findall("<h2>(.*?)</h2>", page.text)
+    assert heads[:2] == ["What was found: everyone", "Who it is: everyone"]
+    assert set(heads) > {title for title, _ in PICTURES.values()}
+    assert "3 people, not told who was held out (36 images" in page.text
+    assert "people held out" not in page.text
+
+
+def test_the_columns_of_a_table_are_named_as_far_as_they_go(tmp_path: Path) -> None:
+    found = made(table(row("a", PROBE, 0.6)), "a")
+    many = [f"<c{place}>" for place in range(15)]
+    found.about["columns"] = {"a": many, "a" + CENTRED: many, "b": ["x", "y"], "c": many[:12]}
+    items = re.findall("<li>(.*?)</li>", Page(write_audit_report(found, tmp_path)).text)
+
+    twelve = ", ".join(f"&lt;c{place}&gt;" for place in range(11))
+    assert f"a is the columns {twelve}, &lt;c11&gt; and 3 more (15)." in items
+    assert f"c is the columns {twelve} and &lt;c11&gt; (12)." in items
+    assert "b is the columns x and y (2)." in items
+    assert not any(item.startswith("a" + CENTRED) for item in items)
 
 
 def test_what_is_not_known_of_an_audit_is_left_out(tmp_path: Path) -> None:

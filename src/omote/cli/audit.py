@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import console, counting, say, show_audit
-from omote.cli.inputs import Workers, number_or_names
+from omote.cli.inputs import Workers
 from omote.errors import OmoteError
 
 
@@ -46,8 +46,7 @@ def audit(
     test_subjects: Annotated[
         str | None,
         typer.Option(
-            help="Of tables: who was held out from their training, by name: ann,bob. Everyone if not given; of runs it "
-            "is known.",
+            help="Who was held out, by name: ann,bob. Runs know it, on the faces of their training.",
             show_default=False,
         ),
     ] = None,
@@ -71,9 +70,6 @@ def audit(
     from omote.evaluation.audit import audit as audited
     from omote.figures.audit_report import write_audit_report
 
-    held_out = None if test_subjects is None else number_or_names(test_subjects)
-    if isinstance(held_out, int):
-        raise OmoteError(f"--test-subjects was given {held_out}; an audit needs names, such as ann,bob")
     folder = to or _beside(inputs[0])
     if folder.is_file():
         raise OmoteError(f"{folder} is a file; give a folder with --to")
@@ -82,7 +78,7 @@ def audit(
             inputs,
             None if faces is None else open_face_set(faces),
             judge=judge,
-            test_subjects=held_out,
+            test_subjects=test_subjects.split(",") if test_subjects else None,
             columns=columns.split(",") if columns else (),
             k=clusters,
             seeds=seeds,

@@ -25,7 +25,7 @@ from omote.evaluation.feature import (
     read_feature_table,
     run_features,
 )
-from omote.evaluation.feature_scores import Scored, feature_scores, image_scores
+from omote.evaluation.feature_scores import NO_APEX, Scored, feature_scores, image_scores
 from omote.evaluation.protocol import check_settings
 from omote.evaluation.score import Array
 from omote.files import write_text
@@ -34,7 +34,6 @@ from omote.training.run import Trained, load, read_training
 COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
 APEX_BY_FACTORS = "the apex of a clip is found by the true action units"
 APEX_BY_PIXELS = "the apex of a clip is found in its pictures: neutral clips cannot be told from the others"
-NO_APEX = "the apex of a clip is not known: name the face set with --faces"
 
 NOT_AN_EXPRESSION = (
     "au_eyeLook",
@@ -50,11 +49,12 @@ Progress = Callable[[int, int], None]
 class Audit:
     """What an audit found.
 
-    `table` has one row a score: people ("train" / "test"), feature, reading ("mean" of the posterior, or a "sample" of
-    it), group ("identity", "expression", "factors", "continuity", "swap", "posterior"), score, value, low and high
-    (95 % interval over people), chance, reason (why the value is missing, or which part of a rule had to give).
-    `about` says what was audited. `features` are the codes of the frames in `frames`; `rising` (N,) is true from the
-    first frame of a clip to its apex.
+    `table` has one row a score: people ("train", "test", or "everyone" where nobody said who was held out), feature,
+    reading ("mean" of the posterior, or a "sample" of it), group ("identity", "expression", "factors", "continuity",
+    "swap", "posterior"), score, value, low and high (95 % interval over people), chance, reason (why the value or its
+    interval is missing, or which part of a rule had to give). `about` says what was audited. `features` are the codes
+    of the frames in `frames`; `rising` (N,) is true from the first frame of a clip to its apex, nowhere if that is not
+    known.
     """
 
     table: pd.DataFrame
@@ -96,7 +96,8 @@ def audit(
         faces: the face set; None for the one that the first run was trained on. A table alone needs none, but then
             there are no baselines.
         judge: another run, trained with another seed or method, that reads the swapped images.
-        test_subjects: who was held out; None for those whom the runs held out, and for a table alone everyone.
+        test_subjects: who was held out; None for those whom the runs held out. Of a table alone None says that nobody
+            knows, and everyone is scored together.
         columns: of a table whose codes are not called `z_e_00` and so on: their names, or how they begin.
         k: number of clusters, for the paper's accuracy.
         seeds: number of k-means runs.
@@ -114,15 +115,17 @@ def audit(
     tables = [read_feature_table(given, columns) for given in inputs if not Path(given).is_dir()]
     if faces is None and folders:
         faces = faces_of_run(folders[0])
-    _check(list(runs.values()), len(tables), faces)
     reader = None if judge is None else load(judge)
+    _check(list(runs.values()), reader, len(tables), faces, test_subjects)
 
     frames = tables[0][1] if faces is None else faces.frames
-    test_subjects = _held_out(frames, list(runs.values()), test_subjects)
-    is_test = frames["subject"].isin(test_subjects).to_numpy(dtype=bool)
-    of_people = {name: rows for name, rows in (("test", is_test), ("train", ~is_test)) if rows.any()}
+    of_people = _people(frames, list(runs.values()), test_subjects)
+    test_subjects = sorted(frames["subject"][of_people["test"]].unique()) if "test" in of_people else []
     scored = (frames["use"] != "train").to_numpy(dtype=bool)
     features = tables[0][0] if faces is None else _features(runs, tables, faces, test_subjects)
+    names = [feature.name for feature in features]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise OmoteError(f"two features are called {min(twice)}; rename one of the folders or tables")
     rising, apex = _rising(frames, faces)
 
     parts = list(product(of_people.items(), features))
@@ -131,7 +134,9 @@ def audit(
     def found() -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of the table, those of a feature or of a run's images at a time."""
         tasks = (
-            delayed(feature_scores)(feature.of(rows), frames[rows], rising[rows], k=k, seeds=seeds)
+            delayed(feature_scores)(
+                feature.of(rows), frames[rows], None if rising is None else rising[rows], k=k, seeds=seeds
+            )
             for (_, rows), feature in parts
         )
         done = Parallel(n_jobs=workers or cpu_count(), return_as="generator")(tasks)
@@ -147,11 +152,13 @@ def audit(
         table += rows
         if progress:
             progress(done + 1, len(parts) + len(images))
+    moving = np.zeros(len(frames), dtype=bool) if rising is None else rising
     about = {
         "inputs": [str(given) for given in inputs],
         "face_set": None if faces is None else {name: faces.about.get(name) for name in ABOUT_FACES},
         "judge": None if judge is None else str(judge),
         "test_subjects": test_subjects,
+        "columns": {feature.name: list(feature.columns) for feature in features if feature.columns},
         "apex": apex,
         "k": k,
         "seeds": seeds,
@@ -159,16 +166,23 @@ def audit(
         "frames": {people: int(rows.sum()) for people, rows in of_people.items()},
         "frames_scored": {people: int((rows & scored).sum()) for people, rows in of_people.items()},
     }
-    return Audit(pd.DataFrame(table, columns=COLUMNS), about, features, frames, rising)
+    return Audit(pd.DataFrame(table, columns=COLUMNS), about, features, frames, moving)
 
 
-def _held_out(frames: pd.DataFrame, runs: Sequence[Trained], given: Sequence[str] | None) -> list[str]:
-    everyone = set(frames["subject"])
-    if given is None:
-        return sorted(everyone - set(runs[0].info.train_subjects if runs else ()))
-    if unknown := sorted(set(given) - everyone):
-        raise OmoteError(f"nobody in what is audited is called {', '.join(unknown[:10])}")
-    return sorted(given)
+def _people(
+    frames: pd.DataFrame, runs: Sequence[Trained], test_subjects: Sequence[str] | None
+) -> dict[str, Array]:
+    """Return the frames (N,) of each kind of people that there is."""
+    subjects = frames["subject"]
+    if test_subjects is not None:
+        if unknown := sorted(set(test_subjects) - set(subjects)):
+            raise OmoteError(f"nobody in what is audited is called {', '.join(unknown[:10])}")
+        is_test = subjects.isin(list(test_subjects)).to_numpy(dtype=bool)
+    elif runs:
+        is_test = ~subjects.isin(runs[0].info.train_subjects).to_numpy(dtype=bool)
+    else:
+        return {"everyone": np.ones(len(frames), dtype=bool)}
+    return {name: rows for name, rows in (("test", is_test), ("train", ~is_test)) if rows.any()}
 
 
 def _features(
@@ -206,27 +220,47 @@ def faces_of_run(run: str | Path) -> FaceSet:
     return open_face_set(path)
 
 
-def _check(runs: Sequence[Trained], num_tables: int, faces: FaceSet | None) -> None:
+def _check(
+    runs: Sequence[Trained],
+    judge: Trained | None,
+    num_tables: int,
+    faces: FaceSet | None,
+    test_subjects: Sequence[str] | None,
+) -> None:
     """Raise OmoteError where the inputs cannot be audited together."""
     if not runs and not num_tables:
         raise OmoteError("nothing was given to audit; name runs, or tables of features")
-    if faces is None and num_tables > 1:
-        raise OmoteError("several tables can be audited together only on one face set; name it with --faces")
-    for trained in runs:
-        if faces is not None and trained.size != faces.size:
+    if faces is None:
+        if num_tables > 1:
+            raise OmoteError(
+                "several tables can be audited together only on one face set; name it with --faces"
+            )
+        return
+    for trained in [*runs, judge] if judge and runs else runs:
+        if trained.size != faces.size:
             raise OmoteError(
                 f"{trained.path} reads faces of {trained.size} px and {faces.path} has {faces.size} px; name a face "
                 f"set prepared with --size {trained.size}"
             )
-        if set(trained.info.train_subjects) != set(runs[0].info.train_subjects):
+    for trained in runs:
+        same_people = trained.info.train_subjects == runs[0].info.train_subjects
+        if not same_people or trained.info.face_set != runs[0].info.face_set:
             raise OmoteError(
                 f"{trained.path} and {runs[0].path} were trained on different people, so neither kind of people is "
                 "the same for both; audit them one by one"
             )
+    if runs and runs[0].info.face_set != faces.about and test_subjects is None:
+        raise OmoteError(
+            f"{runs[0].path} was trained on another face set than {faces.path}, so that ids do not tell who was held "
+            "out. Name them with --test-subjects; or everyone, if the run has seen none of them"
+        )
+    if runs and runs[0].info.face_set == faces.about and test_subjects is not None:
+        if known := sorted(set(test_subjects) & set(runs[0].info.train_subjects)):
+            raise OmoteError(f"{runs[0].path} was trained on {', '.join(known[:10])}: they were not held out")
 
 
-def _rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array, str]:
-    """Return (N,) bool, and how the apex of a clip was found."""
+def _rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array | None, str]:
+    """Return (N,) bool or None, and how the apex of a clip was found."""
     order = frames["subject"], frames["clip"], frames["frame"].to_numpy()
     action_units = [
         name for name in map(str, frames) if name.startswith("au_") and not name.startswith(NOT_AN_EXPRESSION)
@@ -235,4 +269,4 @@ def _rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array, str]:
         return rising_by_factors(frames[action_units].to_numpy(np.float64), *order), APEX_BY_FACTORS
     if faces is not None:
         return rising_by_pixels(faces.faces, *order), APEX_BY_PIXELS
-    return np.zeros(len(frames), dtype=bool), NO_APEX
+    return None, NO_APEX

@@ -1,6 +1,7 @@
 """What an audit looks at: codes of frames, whatever made them: a run, another tool's table, a baseline."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from omote.training.run import Trained
 
 FACTORS = ("id_", "au_", "nuisance_")  # how the columns of true factors begin
 CENTRED = ", subject mean removed"
+NO_CODE = "frames without a number in some column are left out"
 NOT_CENTRED = "people without a frame to train on have no mean to remove"
 
 
@@ -23,13 +25,16 @@ class Feature(NamedTuple):
     """Codes of the N frames of a face set or a table.
 
     `mean` is (N, D), rows nan where there is no code, and `missing` says why. `logvar` is (N, D), the log variance of
-    the posterior, or None where there is no posterior.
+    the posterior, or None where there is no posterior. `centred` says that the subject's mean is removed. `columns`
+    are those of the table that it came from.
     """
 
     name: str
     mean: Array
     logvar: Array | None = None
     missing: str = ""
+    centred: bool = False
+    columns: tuple[str, ...] = ()
 
     def of(self, rows: Array) -> "Feature":
         """Return the feature of some frames, by their numbers or as (N,) bool."""
@@ -84,15 +89,15 @@ def less_subject_mean(feature: Feature, frames: pd.DataFrame) -> Feature:
             codes[has_mean], subjects[has_mean], codes[training], subjects[training]
         )
     missing = feature.missing if has_mean.all() else NOT_CENTRED
-    return Feature(feature.name + CENTRED, mean, feature.logvar, missing)
+    return feature._replace(name=feature.name + CENTRED, mean=mean, missing=missing, centred=True)
 
 
 def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[list[Feature], pd.DataFrame]:
     """Return the features in a table, of omote or of another tool, and what it says of the frames.
 
     Columns `z_e_00` ... are one feature, with `z_e_deviation_00` ... as the deviation of its posterior, and `z_i_00`
-    ... another. In a table without such columns, all numbers that are no column of a face set and no true factor
-    (`id_*`, `au_*`, `nuisance_*`) are one feature.
+    ... another: such a table is omote's, and its columns `id_*`, `au_*`, `nuisance_*` are true factors. In any other
+    table all numbers that are no column of a face set are one feature, and nothing in it is taken for the truth.
 
     Args:
         path: .parquet or .csv, one row a frame.
@@ -102,57 +107,49 @@ def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[l
         subject, clip, frame, expression and use. Without `clip` every row is a clip of its own; without `frame` the
         rows of a clip are in order; without `use` all frames count for everything.
     Raises:
-        OmoteError: If there is no such file, it cannot be read, it has no column subject or no numbers, or an id is
-            missing.
+        OmoteError: If there is no such file, it cannot be read or is empty, it has no column subject or no numbers, a
+            subject or clip is missing, or a true factor is no number.
     """
     path = Path(path)
     table = _read_table(path)
+    table.columns = table.columns.astype(str)
     if "subject" not in table or table["subject"].isna().any():
         raise OmoteError(
             f"{path} does not say who is in every frame: an audit needs a column subject without gaps. Its columns "
-            f"begin with {', '.join(map(str, table.columns[:8]))}"
+            f"begin with {', '.join(table.columns[:8])}"
         )
-    table.columns = table.columns.astype(str)
-    frames = table[
-        [name for name in map(str, table) if name in SCHEMA.names or name.startswith(FACTORS)]
-    ].copy()
-    frames["subject"] = frames["subject"].astype(str)
-    if "clip" not in frames:
-        frames["clip"] = [f"row {number}" for number in range(len(frames))]
-    frames["clip"] = frames["clip"].astype(str)
-    if "frame" not in frames:
-        frames["frame"] = frames.groupby(["subject", "clip"]).cumcount()
-    for name, default in (("expression", None), ("use", "both")):
-        if name not in frames:
-            frames[name] = pd.Series([default] * len(frames), dtype=object, index=frames.index)
-
-    names = [str(name) for name in table]
-    deviations = sorted(name for name in names if name.startswith("z_e_deviation_"))
-    groups = {
-        "z_e": sorted({name for name in names if name.startswith("z_e_")} - {*deviations}),
-        "z_i": sorted(name for name in names if name.startswith("z_i_")),
-    }
+    if not len(table):
+        raise OmoteError(f"{path} has no rows")
+    names = list(table.columns)
+    coded = [name for name in names if name.startswith(("z_e_", "z_i_"))]
+    own = bool(coded) and not columns
+    factors = [name for name in names if own and name.startswith(FACTORS)]
+    described = [name for name in names if name in SCHEMA.names]
     if columns:
         groups = {"": [name for name in names if name.startswith(tuple(columns))]}
-    elif not any(groups.values()):
+    elif own:
         groups = {
-            "": [name for name in table.select_dtypes("number").columns.astype(str) if name not in frames]
+            "z_e": sorted(name for name in coded if name.startswith("z_e_") and "deviation" not in name),
+            "z_i": sorted(name for name in coded if name.startswith("z_i_")),
         }
+    else:
+        groups = {"": [name for name in table.select_dtypes("number").columns if name not in described]}
+    for name in [*factors, *chain.from_iterable(groups.values())]:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise OmoteError(f"{path}: column {name} is not of numbers; name the feature's with --columns")
+
+    frames = _frames(table[described + factors], path)
     features = []
     for kind, chosen in groups.items():
-        if not chosen:
-            continue
-        strange = [name for name in chosen if not pd.api.types.is_numeric_dtype(table[name])]
-        if strange:
-            raise OmoteError(
-                f"{path}: column {strange[0]} is not of numbers; name the feature's with --columns"
-            )
-        mean = table[chosen].to_numpy(np.float64)
-        logvar = None
-        if kind == "z_e" and len(deviations) == len(chosen):
-            logvar = 2 * np.log(np.maximum(table[deviations].to_numpy(np.float64), 1e-30))
-        feature = Feature(f"{path.stem} {kind}".strip(), mean, logvar)
-        features += [feature] if kind == "z_i" else [feature, less_subject_mean(feature, frames)]
+        if chosen:
+            mean = table[chosen].to_numpy(np.float64, na_value=np.nan)
+            mean = np.where(np.isfinite(mean), mean, np.nan)
+            deviations = [name.replace("z_e_", "z_e_deviation_") for name in chosen]
+            logvar = None
+            if kind == "z_e" and set(deviations) <= set(names):
+                logvar = 2 * np.log(np.maximum(table[deviations].to_numpy(np.float64), 1e-30))
+            feature = Feature(f"{path.stem} {kind}".strip(), mean, logvar, NO_CODE, columns=tuple(chosen))
+            features += [feature] if kind == "z_i" else [feature, less_subject_mean(feature, frames)]
     if not features:
         asked = (
             f"beginning with {' or '.join(columns)}"
@@ -161,6 +158,25 @@ def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[l
         )
         raise OmoteError(f"{path} has no columns {asked}; name the feature's columns with --columns")
     return features, frames
+
+
+def _frames(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Return what a table says of its frames, with what it does not say filled in."""
+    frames = table.copy()
+    if "clip" not in frames:
+        frames["clip"] = [f"row {number}" for number in range(len(frames))]
+    if frames["clip"].isna().any():
+        raise OmoteError(
+            f"{path} does not say for every frame of which clip it is; fill the gaps or drop the column"
+        )
+    for name in ("subject", "clip"):
+        frames[name] = frames[name].astype(str)
+    if "frame" not in frames:
+        frames["frame"] = frames.groupby(["subject", "clip"]).cumcount()
+    for name, default in (("expression", None), ("use", "both")):
+        if name not in frames:
+            frames[name] = pd.Series([default] * len(frames), dtype=object, index=frames.index)
+    return frames
 
 
 def _read_table(path: Path) -> pd.DataFrame:

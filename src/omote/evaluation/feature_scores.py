@@ -9,23 +9,34 @@ import pandas as pd
 from omote.data.face_set import FaceSet
 from omote.evaluation.bootstrap import interval_over_people, resampled_accuracies
 from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.continuity import INTERPOLATION_SCORES, continuity_scores, interpolation_scores
+from omote.evaluation.continuity import (
+    CONTINUITY_SCORES,
+    INTERPOLATION_SCORES,
+    continuity_scores,
+    interpolation_scores,
+)
 from omote.evaluation.disentanglement import disentanglement_scores
 from omote.evaluation.feature import FACTORS, Feature
-from omote.evaluation.jackknife import GROUPS, anew, mean_of
+from omote.evaluation.jackknife import GROUPS, anew, mean, mean_of
 from omote.evaluation.leakage import identity_probe, nearest_neighbour_leakage
 from omote.evaluation.posterior import kl_scores, sampled
 from omote.evaluation.probes import Probe, expression_probe
 from omote.evaluation.protocol import ACROSS
 from omote.evaluation.readout import mean_r2, r2, readouts
 from omote.evaluation.retrieval import retrieval_scores
-from omote.evaluation.score import Array, Score, no_answers, numbered
+from omote.evaluation.score import Answers, Array, Score, no_answers, no_score, numbered
 from omote.evaluation.swaps import TOLD, audit_swaps, choose_swaps
 from omote.evaluation.verification import verification_scores
 from omote.training.run import Trained
 
 STRIPS = 60  # interpolations, at most
 STEPS = 9  # faces in each, as in the paper's Figure 5
+NO_APEX = "the apex of a clip is not known: name the face set with --faces"
+MOST_SCORED = 6000  # frames of one kind of people, evenly chosen, as every one is compared with every other
+PUSHED_APART = (
+    "the mean removed is of frames that are scored too, which pushes codes of one person apart: without any identity "
+    "in them they score below chance"
+)
 DISENTANGLEMENT_GROUPS = 5  # of people left out: it is the dearest of all scores
 FACTOR_FRAMES = 3000  # at most, evenly chosen, for what is asked of true factors
 
@@ -45,7 +56,7 @@ class Coded(NamedTuple):
 
 
 def feature_scores(
-    feature: Feature, frames: pd.DataFrame, rising: Array, *, k: int, seeds: int
+    feature: Feature, frames: pd.DataFrame, rising: Array | None, *, k: int, seeds: int
 ) -> list[Scored]:
     """Return all scores of one feature on the frames of one kind of people, with their intervals.
 
@@ -55,33 +66,33 @@ def feature_scores(
     Args:
         feature: of N frames; those without a code are left out, and every score says so.
         frames: N rows: subject, clip, frame, expression, use and true factors.
-        rising: (N,) bool, from a clip's first frame to its apex.
+        rising: (N,) bool, from a clip's first frame to its apex; None where the apex is not known.
         k: of the paper's k-means.
         seeds: so many runs of it, and so many draws of people for its interval.
     """
     known = np.atleast_1d(np.isfinite(feature.mean).all(axis=1))
     note = "" if known.all() else feature.missing or "some frames have no code"
-    feature, frames, rising = feature.of(known), frames.loc[known], rising[known]
+    feature, frames = feature.of(known), frames.loc[known]
     names = [frames[name].to_numpy(dtype=object) for name in ("subject", "clip", "expression")]
     coded = Coded(feature.mean.astype(np.float64), names[0].astype(str), names[1].astype(str), names[2])
-    order = frames["frame"].to_numpy()
-    scored = (frames["use"] != "train").to_numpy(dtype=bool)
+    scored, thinned = _thinned((frames["use"] != "train").to_numpy(dtype=bool))
+    note = "; ".join(filter(None, (note, thinned)))
     labelled = scored & frames["expression"].notna().to_numpy(dtype=bool)
 
-    def continuity(rows: Array) -> dict[str, Score]:
-        codes, subjects, clips, expressions = coded.of(rows)
-        return continuity_scores(codes, subjects, clips, order[rows], rising[rows], expressions)
-
-    found: list[Scored] = [("identity", "mean", _identity(coded, scored, labelled))]
+    pushed = PUSHED_APART if feature.centred and (frames["use"] == "both").any() else ""
+    found: list[Scored] = [("identity", "mean", _noted(_identity(coded, scored, labelled), pushed))]
     if feature.logvar is not None:
+        means, logvar = coded.codes[scored], feature.logvar[scored]
         drawn = coded._replace(codes=sampled(coded.codes, feature.logvar, seed=0))
-        found.append(("identity", "sample", _identity(drawn, scored, labelled)))
-        found.append(("posterior", "mean", kl_scores(coded.codes[scored], feature.logvar[scored])))
+        found.append(("identity", "sample", _noted(_identity(drawn, scored, labelled), pushed)))
+        posterior = anew(lambda rows: kl_scores(means[rows], logvar[rows]), coded.subjects[scored])
+        found.append(("posterior", "mean", posterior))
     found.append(("expression", "mean", _expression(coded.of(labelled), k, seeds)))
     if true := [name for name in frames if str(name).startswith(FACTORS)]:
         rows = np.linspace(0, len(frames) - 1, min(len(frames), FACTOR_FRAMES)).round().astype(np.int64)
         found.append(("factors", "mean", _factors(coded.of(rows), frames[true].iloc[rows])))
-    found.append(("continuity", "mean", anew(continuity, coded.subjects)))
+    in_order = None if rising is None else (frames["frame"].to_numpy(), rising[known])
+    found.append(("continuity", "mean", _continuity(coded, in_order)))
     return [(group, reading, _noted(scores, note)) for group, reading, scores in found]
 
 
@@ -89,12 +100,21 @@ def _identity(coded: Coded, scored: Array, labelled: Array) -> dict[str, Score]:
     asked, known = coded.of(scored), coded.of(labelled)
     subjects = asked.subjects
 
-    def probes(rows: Array) -> dict[str, Score]:
-        answers = {
+    def answers(rows: Array) -> dict[str, Answers]:
+        return {
             f"subject_probe_{probe}": identity_probe(*asked.of(rows)[:3], probe=probe)
             for probe in get_args(Probe)
         }
-        return {name: mean_of(each, subjects[rows]) for name, each in answers.items()}
+
+    def probes(rows: Array) -> dict[str, Score]:
+        return {name: mean(each) for name, each in answers(rows).items()}
+
+    # With few people the interval has to count what the probe was fitted on, and fitting it again is cheap.
+    if len(np.unique(subjects)) <= GROUPS:
+        probed = anew(probes, subjects)
+    else:
+        fitted_once = answers(np.arange(len(subjects)))
+        probed = {name: mean_of(each, subjects) for name, each in fitted_once.items()}
 
     def nearest(rows: Array) -> dict[str, Score]:
         return {"subject_nearest_neighbour": nearest_neighbour_leakage(*asked.of(rows)[:3])}
@@ -108,10 +128,7 @@ def _identity(coded: Coded, scored: Array, labelled: Array) -> dict[str, Score]:
     return {
         **anew(nearest, subjects),
         **anew(across, known.subjects),
-        # With few people the interval has to count what the probe was fitted on, and fitting it again is cheap.
-        **(
-            anew(probes, subjects) if len(np.unique(subjects)) <= GROUPS else probes(np.arange(len(subjects)))
-        ),
+        **probed,
         **anew(verification, subjects),
     }
 
@@ -133,11 +150,34 @@ def _expression(labelled: Coded, k: int, seeds: int) -> dict[str, Score]:
     }
 
 
+def _thinned(scored: Array) -> tuple[Array, str]:
+    """Return (N,) bool with at most `MOST_SCORED` true, and what to say about it."""
+    rows = np.flatnonzero(scored)
+    if len(rows) <= MOST_SCORED:
+        return scored, ""
+    chosen = np.zeros_like(scored)
+    chosen[rows[np.linspace(0, len(rows) - 1, MOST_SCORED).round().astype(np.int64)]] = True
+    return chosen, f"asked of {MOST_SCORED} of {len(rows)} frames, evenly chosen"
+
+
 def _noted(scores: dict[str, Score], note: str) -> dict[str, Score]:
     """Return the scores with a note before their reasons."""
     return {
         name: of._replace(reason="; ".join(filter(None, (note, of.reason)))) for name, of in scores.items()
     }
+
+
+def _continuity(coded: Coded, in_order: tuple[Array, Array] | None) -> dict[str, Score]:
+    """Return `CONTINUITY_SCORES`, given the frames' places in their clips and which are rising."""
+    if in_order is None:
+        return dict.fromkeys(CONTINUITY_SCORES, no_score(NO_APEX))
+    order, rising = in_order
+
+    def scores(rows: Array) -> dict[str, Score]:
+        codes, subjects, clips, expressions = coded.of(rows)
+        return continuity_scores(codes, subjects, clips, order[rows], rising[rows], expressions)
+
+    return anew(scores, coded.subjects)
 
 
 def _factors(coded: Coded, factors: pd.DataFrame) -> dict[str, Score]:
@@ -179,7 +219,7 @@ def _interpolations(trained: Trained, faces: FaceSet, rows: Array) -> dict[str, 
     """Return `INTERPOLATION_SCORES`: from one person's expression to another's, on the first face."""
     frames = faces.frames.iloc[rows]
     ends, begins = choose_swaps(frames, count=STRIPS)
-    people = frames["subject"].to_numpy(dtype=object).astype(str)[begins]
+    people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([begins, ends], axis=1)]
     if trained.needs_subject:
         return {name: mean_of(no_answers(len(begins), TOLD), people) for name in INTERPOLATION_SCORES}
     begin, end = faces.faces[rows[begins]], faces.faces[rows[ends]]

@@ -111,17 +111,23 @@ def held_out_predictions(
     None if the other folds of some row have one label only.
     """
     predicted = labels.copy()
+    for number in np.unique(fold):
+        held_out = fold == number
+        if len(np.unique(labels[~held_out])) < 2:
+            return None
+        reader = fitted_probe(features[~held_out], labels[~held_out], probe)
+        with threadpool_limits(1):
+            predicted[held_out] = reader.predict(features[held_out].astype(np.float64))
+    return predicted
+
+
+def fitted_probe(features: Array, labels: Array, probe: Probe = "linear") -> Any:
+    """Return a fitted probe, a scikit-learn estimator that predicts labels from (n, D) float64."""
+    reader = make_pipeline(StandardScaler(), _classifier(probe))
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are a probe, to the end or not
         warnings.filterwarnings("ignore", message="The number of unique classes")  # a photo or two a subject
-        for number in np.unique(fold):
-            held_out = fold == number
-            if len(np.unique(labels[~held_out])) < 2:
-                return None
-            reader = make_pipeline(StandardScaler(), _classifier(probe))
-            reader.fit(features[~held_out].astype(np.float64), labels[~held_out])
-            predicted[held_out] = reader.predict(features[held_out].astype(np.float64))
-    return predicted
+        return reader.fit(features.astype(np.float64), labels)
 
 
 def _classifier(probe: Probe) -> Any:

@@ -4,23 +4,16 @@ What the model makes of the two codes is read by a judge, best one trained with 
 reads its own images can hide in them what only it sees. The paper shows such pictures (Figure 4) and reads none.
 """
 
-import warnings
 from itertools import cycle
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.spatial.distance import cdist
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.probes import subject_folds
+from omote.evaluation.probes import fitted_probe, subject_folds
 from omote.evaluation.protocol import Codes, read_codes
 from omote.evaluation.score import Answers, Array, as_labels, no_answers, numbered, why_not
 from omote.training.run import Trained
@@ -153,7 +146,7 @@ def audit_swaps(
     count: int = 600,
     seed: int = 0,
 ) -> tuple[dict[str, Answers], Array]:
-    """Return `SWAP_SCORES` of a run, and the people of the sources, (P,), over whom an interval is to be taken.
+    """Return `SWAP_SCORES` of a run, and the people of source and target, (P, 2), over whom an interval is to be taken.
 
     Args:
         trained: makes the swapped images.
@@ -171,7 +164,7 @@ def audit_swaps(
         )
     frames = face_set.frames.iloc[rows]
     sources, targets = choose_swaps(frames, count=count, seed=seed)
-    people = frames["subject"].to_numpy(dtype=object).astype(str)[sources]
+    people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([sources, targets], axis=1)]
     if trained.needs_subject or judge.needs_subject:
         reason = TOLD if trained.needs_subject else JUDGE_IS_TOLD
         return dict.fromkeys(SWAP_SCORES, no_answers(len(sources), reason)), people
@@ -208,7 +201,7 @@ def _expressions(
         fitted_on = (label != UNKNOWN) & ~np.isin(fold, pair)
         if len(np.unique(label[fitted_on])) < 2:
             continue
-        probe = _probe(real[fitted_on], label[fitted_on])
+        probe = fitted_probe(real[fitted_on], label[fitted_on])
         asked = (left_out == pair).all(axis=1)
         read[asked] = probe.predict(swapped[asked])
         read_real[asked] = probe.predict(real[sources[asked]])
@@ -221,14 +214,6 @@ def _expressions(
         "expression_kept_from_target": _agreement(read, other, note),
         "expression_read_back_ceiling": _agreement(read_real, label[sources], note),
     }
-
-
-def _probe(features: Array, labels: Numbers) -> Any:
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 1000 steps are a probe, to the end or not
-        warnings.filterwarnings("ignore", message="The number of unique classes")  # a photo or two of each
-        return probe.fit(features, labels)
 
 
 def _agreement(read: Numbers, true: Numbers, note: str) -> Answers:

@@ -21,9 +21,7 @@ MOST_FRAMES = 800  # a third of a million pairs
 LEAST_ACCEPTED = 10  # impostors at a rate of false accepts, so that it is more than one or two odd pairs
 
 
-def verification_scores(
-    features: Array, subjects: Any, clips: Any, expressions: Any = None
-) -> dict[str, Score]:
+def verification_scores(features: Array, subjects: Any, clips: Any) -> dict[str, Score]:
     """Return `VERIFICATION_SCORES`, over pairs of frames of different clips.
 
     - eer: the equal error rate, where as many impostors pass as are genuine pairs refused; 0 is a perfect identity
@@ -32,18 +30,16 @@ def verification_scores(
       than that share of the impostors does. Chance is that share, and near it few genuine pairs pass: an interval
       of the smaller one then rests on a handful of them (`benchmarks/intervals.py`).
 
-    Genuine pairs are of one subject, impostors of two. Of more than `MOST_FRAMES` frames, as many of every subject
-    are compared, and as many of each of their clips, as far as they go; which of them does not depend on who else is
-    there, but on the order of rows within a clip. Every pair counts once.
-
-    With `expressions`, only pairs of two different expressions are compared, genuine and impostors alike, so
-    that nothing but the person tells them apart.
+    Genuine pairs are of one subject, impostors of two, whatever their expressions: a code that holds the expression too
+    lets impostors with the same one pass, and gives the person away by more than these scores say. Of more than
+    `MOST_FRAMES` frames, as many of every subject are compared, and as many of each of their clips, as far as they go:
+    the first so many in an order that does not depend on who else is there, but on the order of rows within a clip.
+    Every pair counts once.
 
     Args:
         features: (N, D).
         subjects: (N,) ids.
         clips: (N,) ids within a subject; two people's clips may share an id.
-        expressions: (N,) labels, None or NaN where unknown (such rows are left out); or None.
     Returns:
         Scores in [0, 1], without deviation; nan with the reason if there are no images, NaN or collapsed features,
         one subject only, no genuine pair, or fewer impostors than make `LEAST_ACCEPTED` false accepts.
@@ -51,17 +47,6 @@ def verification_scores(
         ValueError: If the lengths differ, or a subject or clip is missing.
     """
     subjects, clips = as_labels(subjects), as_labels(clips)
-    label = None
-    if expressions is not None:
-        expressions = np.asarray(expressions, dtype=object)
-        if not len(features) == len(subjects) == len(expressions):
-            raise ValueError(
-                f"{len(features)} features, {len(subjects)} subjects and {len(expressions)} expressions; "
-                "expected one of each a row"
-            )
-        known = pd.notna(expressions)
-        features, subjects, clips = features[known], subjects[known], clips[known]
-        label = numbered(as_labels(expressions[known]))
     if reason := why_not(features, subjects, "subject"):
         return dict.fromkeys(VERIFICATION_SCORES, no_score(reason))
     clip = numbered(subjects, clips)
@@ -70,11 +55,9 @@ def verification_scores(
     one, other = np.triu_indices(len(chosen), 1)  # in the order of pdist
     genuine = who[one] == who[other]
     compared = clip[one] != clip[other]
-    if label is not None:
-        compared &= label[chosen][one] != label[chosen][other]
     genuine = genuine[compared]
     if not genuine.any():
-        reason = "no subject has two clips" + (" of different expressions" if label is not None else "")
+        reason = "no subject has two clips"
         return dict.fromkeys(VERIFICATION_SCORES, no_score(reason))
 
     impostors = int((~genuine).sum())

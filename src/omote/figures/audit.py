@@ -21,7 +21,7 @@ from PIL import Image
 from omote.data.images import evenly
 from omote.errors import OmoteError
 from omote.evaluation.feature import CENTRED
-from omote.evaluation.protocol import People
+from omote.figures.audit_words import PEOPLE
 from omote.figures.space import COLOURS, DPI, MARKERS, REST, expression_map, flattened
 
 BASELINES = ("random network", "pixels + PCA", "pixels + PCA" + CENTRED)
@@ -49,7 +49,12 @@ def kind(feature: str) -> str:
     return "identity code" if feature.removesuffix(CENTRED).endswith("z_i") else "expression code"
 
 
-def leakage_bars(table: pd.DataFrame, people: People = "test") -> Image.Image | None:
+def people_of(table: pd.DataFrame) -> list[str]:
+    """Return which of `PEOPLE` the table is of, those held out first."""
+    return [people for people in PEOPLE if (table["people"] == people).any()]
+
+
+def leakage_bars(table: pd.DataFrame, people: str = "test") -> Image.Image | None:
     """Return bars of how far each feature gives the person away, one panel a measure of `LEAKS`.
 
     Solid is the mean of the posterior, pale below it a sample; the whisker is the 95 % interval over people, the dashed
@@ -65,7 +70,7 @@ def leakage_bars(table: pd.DataFrame, people: People = "test") -> Image.Image | 
     return None if figure is None else _drawn(figure)
 
 
-def leakage_figure(table: pd.DataFrame, people: People) -> Figure | None:
+def leakage_figure(table: pd.DataFrame, people: str) -> Figure | None:
     """Return what `leakage_bars` draws, one axes a measure."""
     asked = table[(table["people"] == people) & table["score"].isin(list(LEAKS))]
     features = list(dict.fromkeys(asked["feature"]))
@@ -275,7 +280,7 @@ def _ways(
     axes.set_xlabel(f"two axes, {100 * flat.shares.sum():.0f} % of the variance", fontsize=9.5, color=MUTED)
 
 
-def r2_bars(table: pd.DataFrame, people: People = "test") -> Image.Image | None:
+def r2_bars(table: pd.DataFrame, people: str = "test") -> Image.Image | None:
     """Return a table of how well each action unit is read from each feature: R2 in figures, the higher the darker.
 
     Args:
@@ -288,7 +293,7 @@ def r2_bars(table: pd.DataFrame, people: People = "test") -> Image.Image | None:
     return None if figure is None else _drawn(figure)
 
 
-def r2_figure(table: pd.DataFrame, people: People) -> Figure | None:
+def r2_figure(table: pd.DataFrame, people: str) -> Figure | None:
     """Return what `r2_bars` draws: one axes, a row an action unit and their mean first, a column a feature."""
     asked = table[
         (table["people"] == people) & table["score"].str.startswith(UNIT) & (table["reading"] == "mean")
@@ -336,7 +341,7 @@ def audit_pictures(
     """Return the pictures of an audit that there is something for: "leakage", "maps", "paths", "action_units".
 
     Maps and paths are of the first eight features that are whole and not less their subject's mean, of the people of
-    `frames`; figures of people held out, or of the training where nobody is.
+    `frames`; figures of the first kind of people there is, those held out before others.
 
     Args:
         table: of an `omote.evaluation.audit.Audit`.
@@ -344,7 +349,7 @@ def audit_pictures(
         frames: N rows with subject, clip, frame and expression.
         rising: (N,) bool, from a clip's first frame to its apex.
     """
-    people: People = "test" if (table["people"] == "test").any() else "train"
+    people = people_of(table)[0]
     whole = [name for name in codes if not name.endswith(CENTRED) and np.isfinite(codes[name]).all()][:MAPS]
     labels = frames["expression"].to_numpy(dtype=object)
     ids = {name: frames[name].astype(str).to_numpy(dtype=object) for name in ("subject", "clip")}

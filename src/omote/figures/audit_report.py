@@ -14,8 +14,9 @@ import pandas as pd
 
 from omote.evaluation.audit import Audit
 from omote.evaluation.feature import CENTRED
-from omote.evaluation.protocol import People
-from omote.figures.audit import UNIT, audit_pictures, kind
+from omote.evaluation.feature_scores import DISENTANGLEMENT_GROUPS
+from omote.evaluation.jackknife import GROUPS
+from omote.figures.audit import UNIT, audit_pictures, kind, people_of
 from omote.figures.audit_words import (
     PEOPLE,
     PICTURES,
@@ -42,23 +43,26 @@ from omote.figures.page import (
 from omote.figures.picture import save_picture
 
 CHANCES_APART = 0.05  # of one score: then each stands in its cell
-COMPARED = "pixels + PCA"  # what a sentence sets beside the codes
 LIKE_CHANCE = "like chance"
 READ_BY = ", read by "  # in the name of what was swapped, before that of its judge
-BY_ITSELF = READ_BY + "itself"
+ITSELF = "itself"
+COLUMNS_NAMED = 12  # of a table's feature, at most
+REASONS = "; "  # between them, in the table
 
 Row = dict[str, Any]  # of the table, by column
 
 YES = (
-    "Yes: a 95 % interval over people lies above chance, for every code named. Not shown: for none of them, which is "
-    "no proof that there is nothing."
+    "Yes: for every code asked about, the 95 % interval over people of the first score told lies above chance; of who "
+    "it is in the expression code, that of either score. Not shown: for none, which is no proof that there is nothing."
 )
 HOW_TO_READ = (
     "Below a value stands its 95 % interval over people: how much other people of the same kind would change it. "
-    "Groups of people, 20 at most, are left out in turn and the score is made anew without them (delete-a-group "
-    "jackknife). A probe is not fitted anew: its interval is over the people whom it is asked about. For the "
-    "clusters, people are drawn with replacement and the clusters made anew. Intervals are not cut at the ends of "
-    "a score’s range.",
+    f"Groups of people, {GROUPS} at most ({DISENTANGLEMENT_GROUPS} for DCI, MIG and SAP), are left out in turn and "
+    "the score is made anew without them (delete-a-group jackknife); of swaps and interpolations, people are left out "
+    f"both as source and as target. The probes of the person are fitted anew too where there are {GROUPS} people or "
+    "fewer. With more, and of other probes and R² across people always, what was fitted stays: the interval is over "
+    "the people whom it is asked about. For the clusters, people are drawn with replacement and their codes grouped "
+    "anew. Intervals are not cut at the ends of a score’s range.",
     "By chance: what a code that holds nothing reaches on the same images. It is the median over the rows; below "
     "it, from where to where it goes. Where rows differ much, each has its own. Like chance: the interval holds it.",
     "A sample: one draw from the posterior of each image instead of its mean. A mean can name a person by "
@@ -112,7 +116,11 @@ def introduction(about: Mapping[str, Any]) -> list[str]:
     """Return what was asked and of what, paragraphs."""
     names = [Path(given).name for given in about.get("inputs", [])]
     counts = [
-        f"{count} {PEOPLE[people]}"
+        (
+            f"{count} people, not told who was held out"
+            if people == "everyone"
+            else f"{count} {PEOPLE[people]}"
+        )
         + (
             f" ({about['frames'][people]:,} images, {about['frames_scored'][people]:,} of them scored)"
             if "frames" in about
@@ -126,11 +134,6 @@ def introduction(about: Mapping[str, Any]) -> list[str]:
         "in one that should hold only the person, and does the code move as the face does?",
         ". ".join(part for part in (audited, _listed(counts)) if part) + ".",
     ]
-
-
-def people_of(table: pd.DataFrame) -> list[People]:
-    """Return which people the table is of, those held out first."""
-    return [people for people in PEOPLE if (table["people"] == people).any()]
 
 
 def findings_section(table: pd.DataFrame) -> str:
@@ -158,14 +161,38 @@ def answered(table: pd.DataFrame, question: Question) -> str:
                 above[row["feature"]] = above.get(row["feature"], False) or row["low"] > row["chance"]
     shown = list(above.values())
     verdict = "" if not shown else "Yes. " if all(shown) else "Not for all. " if any(shown) else "Not shown. "
-    return verdict + " ".join(filter(None, told))
+    return verdict + " ".join(filter(None, [*told, _pushed(table, question)]))
+
+
+def _pushed(table: pd.DataFrame, question: Question) -> str:
+    """Return what is said of identity in codes less their subject's mean, which sets them at or below chance."""
+    judged = [sentence.score for sentence in question.sentences[: question.judged]]
+    rows = _rows(
+        table[
+            table["feature"].str.endswith(CENTRED)
+            & (table["group"] == "identity")
+            & table["score"].isin(judged)
+            & (table["reason"] != "")
+            & table["low"].notna()
+        ]
+    )
+    rows = [row for row in rows if kind(row["feature"]) == question.about]
+    above = {row["feature"] for row in rows if row["low"] > row["chance"]}
+    names = [name for name in dict.fromkeys(row["feature"] for row in rows) if name not in above]
+    if not names:
+        return ""
+    codes = _listed(name.removesuffix(CENTRED) for name in names)
+    is_so = (
+        "is at or below chance, which it is" if len(names) == 1 else "are at or below chance, which they are"
+    )
+    return f"Less the subject’s mean, {codes} {is_so} by construction (see the note below “Who it is”)."
 
 
 def _asked_of(table: pd.DataFrame, question: Question, sentence: Sentence) -> list[Row]:
     """Return the known scores of the codes that a question is about."""
     rows = _rows(table[(table["score"] == sentence.score) & table["value"].notna()])
     if question.about == "swap":
-        return [row for row in rows if not row["feature"].endswith(BY_ITSELF)] or rows
+        return [row for row in rows if _judge(row) != ITSELF] or rows
     return [
         row for row in rows if kind(row["feature"]) == question.about and not row["feature"].endswith(CENTRED)
     ]
@@ -177,11 +204,9 @@ def _told(table: pd.DataFrame, question: Question, sentence: Sentence) -> str:
     if not rows:
         return ""
     if question.about == "expression code":
-        rows += _rows(
-            table[
-                (table["score"] == sentence.score) & (table["feature"] == COMPARED) & table["value"].notna()
-            ]
-        )
+        known = _rows(table[(table["score"] == sentence.score) & table["value"].notna()])
+        beside = [row for name in sentence.beside for row in known if row["feature"] == name]
+        rows += beside[:1]
     asked = SCORES[sentence.score]
     chances = [text_of(row["chance"], asked, short=True) for row in rows]
     parts = []
@@ -193,17 +218,21 @@ def _told(table: pd.DataFrame, question: Question, sentence: Sentence) -> str:
             said = [f"95\u00a0%: {interval}"]
         if math.isfinite(row["chance"]) and not (place and len(set(chances)) == 1):
             said.append(f"chance\u00a0{chance}")
-        beside = f" ({'; '.join(said)})" if said else ""
-        parts.append(f"{figure} {sentence.link} {row['feature'].partition(READ_BY)[0]}{beside}")
-    judge = rows[0]["feature"].partition(READ_BY)[2].replace("itself", "The model itself")
+        more = f" ({'; '.join(said)})" if said else ""
+        parts.append(f"{figure} {sentence.link} {row['feature'].partition(READ_BY)[0]}{more}")
+    judge = "The model itself" if _judge(rows[0]) == ITSELF else _judge(rows[0])
     return f"{sentence.words.format(judge=judge)} {_listed(parts)}."
+
+
+def _judge(row: Row) -> str:
+    return str(row["feature"]).partition(READ_BY)[2]
 
 
 def _rows(table: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def scores_section(table: pd.DataFrame, section: Section, people: People, *, again: bool = False) -> str:
+def scores_section(table: pd.DataFrame, section: Section, people: str, *, again: bool = False) -> str:
     """Return a table with a row a feature and a column a score, nothing where nothing was asked.
 
     Where no score could be had at all, the reasons stand in its place.
@@ -229,6 +258,7 @@ def scores_section(table: pd.DataFrame, section: Section, people: People, *, aga
     features = list(dict.fromkeys(chosen["feature"]))
     rows.sort(key=lambda row: features.index(row[0]))  # a sample below its mean
     found = {(row["feature"], row["reading"], row["score"]): row for row in _rows(chosen)}
+    notes = {row: _note_of_row(list(found.values()), *row) for row in rows}
 
     heads, columns, chances = [], [], []
     for score, look in zip(scores, asked, strict=True):
@@ -238,12 +268,14 @@ def scores_section(table: pd.DataFrame, section: Section, people: People, *, aga
         columns.append(cells)
         chances.append(chance)
     lines = [
-        Line(_row_name(feature, reading), [column[place] for column in columns])
+        Line(_row_name(feature, reading, notes), [column[place] for column in columns])
         for place, (feature, reading) in enumerate(rows)
     ]
     if any(chance.text for chance in chances):
         lines.append(Line(Cell("by chance"), chances, muted=True))
-    percent = "In per cent. " if any(look.unit == "percent" for look in asked) else ""
+    apart = [look.name or look.head for look in asked if look.unit != "percent"]
+    but_for = f" but for {_listed(apart)}" if apart else ""
+    percent = f"In per cent{but_for}. " if len(apart) < len(asked) else ""
     return table_section(
         title,
         heads,
@@ -254,9 +286,27 @@ def scores_section(table: pd.DataFrame, section: Section, people: People, *, aga
     )
 
 
-def _row_name(feature: str, reading: str) -> Cell:
+def _note_of_row(rows: Sequence[Row], feature: str, reading: str) -> str:
+    """Return the reasons that all scores of a group have in one row of the page, and take them from its scores."""
+    of_row = [row for row in rows if (row["feature"], row["reading"]) == (feature, reading)]
+    shared: list[str] = []
+    for group in dict.fromkeys(row["group"] for row in of_row):
+        of_group = [row for row in of_row if row["group"] == group]
+        reasons = [row["reason"].split(REASONS) for row in of_group]
+        common = [part for part in reasons[0] if part and all(part in each for each in reasons)]
+        if len(of_group) > 1:
+            for row, parts in zip(of_group, reasons, strict=True):
+                row["reason"] = REASONS.join(part for part in parts if part not in common)
+            shared += common
+    return REASONS.join(dict.fromkeys(shared))
+
+
+def _row_name(feature: str, reading: str, notes: Mapping[tuple[str, str], str]) -> Cell:
     name, _, rest = feature.partition(", ")
-    return Cell(name, (rest,) * bool(rest)) if reading == "mean" else Cell("", ("a sample of it",))
+    note = notes[feature, reading]
+    if reading == "mean":
+        return Cell(name, (rest,) * bool(rest), note)
+    return Cell("", ("a sample of it",), "" if note == notes.get((feature, "mean")) else note)
 
 
 def _column(rows: Sequence[Row | None], asked: Asked) -> tuple[list[Cell], str, Cell]:
@@ -316,6 +366,11 @@ def _term(asked: Asked) -> str:
 
 def _remarks(about: Mapping[str, Any]) -> list[str]:
     found = []
+    for name, columns in about.get("columns", {}).items():
+        if not name.endswith(CENTRED):  # the same
+            named = list(columns[:COLUMNS_NAMED])
+            named += [f"{len(columns) - len(named)} more"] if len(columns) > len(named) else []
+            found.append(f"{name} is the columns {_listed(named)} ({len(columns)}).")
     if apex := about.get("apex"):
         found.append(f"Along clips: {apex}.")
     if "k" in about:

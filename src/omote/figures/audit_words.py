@@ -2,10 +2,12 @@
 
 from typing import Literal, NamedTuple
 
-from omote.evaluation.protocol import People
-
 Unit = Literal["percent", "number", "count"]
-PEOPLE: dict[People, str] = {"test": "people held out", "train": "people of the training"}
+PEOPLE = {  # by what an audit's table calls them, in the order of the page
+    "test": "people held out",
+    "everyone": "everyone",
+    "train": "people of the training",
+}
 
 
 class Asked(NamedTuple):
@@ -210,7 +212,8 @@ SECTIONS = (
         "Which expression",
         ("expression",),
         "An expression code should tell the expression, also of people whom nothing was fitted on; an identity "
-        "code should not. Labels are used for such scores only.",
+        "code should not. Expression labels also go into the nearest code across expressions, the agreement between "
+        "people, and what is swapped, interpolated and read back.",
     ),
     Section(
         "The true factors",
@@ -264,6 +267,9 @@ class Sentence(NamedTuple):
     words: str  # {judge}: who reads swapped images
     link: str
     of: str = ""  # what a percentage is of
+    beside: tuple[str, ...] = (
+        "pixels + PCA",
+    )  # the first of these that there is stands beside expression codes
 
 
 class Question(NamedTuple):
@@ -313,14 +319,16 @@ QUESTIONS = (
         "expression code",
         (
             Sentence(
-                "order",
-                "Order of the frames and distance from a clip’s first have a rank correlation of",
-                "in",
-            ),
-            Sentence(
                 "path_agreement",
                 "Different people’s clips of one expression go one way with a mean cosine of",
                 "in",
+            ),
+            Sentence(
+                "order",  # near 1 for any code that drifts, so that it decides nothing
+                "Anything that drifts moves in order: order of the frames and distance from a clip’s first have a "
+                "rank correlation of",
+                "in",
+                beside=("random network", "pixels + PCA"),
             ),
         ),
     ),
