@@ -254,9 +254,9 @@ def _check(
             f"{runs[0].path} was trained on another face set than {faces.path}, so that ids do not tell who was held "
             "out. Name them with --test-subjects; or everyone, if the run has seen none of them"
         )
-    if runs and runs[0].info.face_set == faces.about and test_subjects is not None:
-        if known := sorted(set(test_subjects) & set(runs[0].info.train_subjects)):
-            raise OmoteError(f"{runs[0].path} was trained on {', '.join(known[:10])}: they were not held out")
+    known = set(runs[0].info.train_subjects if runs and runs[0].info.face_set == faces.about else ())
+    if wrong := sorted(known & set(test_subjects or ())):
+        raise OmoteError(f"{runs[0].path} was trained on {', '.join(wrong[:10])}: they were not held out")
 
 
 def _rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array | None, str]:
