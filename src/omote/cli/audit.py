@@ -100,7 +100,10 @@ def audit(
     with console.status("drawing"):
         page = write_audit_report(found, folder)
     show_audit(found.table)
-    say(f"Open {page} in a browser; audit.csv, audit.json and the pictures are beside it.")
+    say(
+        f"Open {page} in a browser: it has all scores, their 95 % intervals and pictures. audit.csv and audit.json have"
+    )
+    say("the same for other programs.")
 
 
 def _beside(given: Path) -> Path:

@@ -144,42 +144,35 @@ def show_scores(table: Any) -> None:
 
 
 AUDIT_COLUMNS = {  # of what is printed -> group and score
-    "names the person": ("identity", "subject_nearest_neighbour_across_expressions"),
-    "probe names the person": ("identity", "subject_probe_linear"),
-    "clusters": ("expression", "accuracy"),
-    "probe names the expression": ("expression", "expression_probe"),
-    "R2 of action units": ("factors", "r2_au"),
-    "order in a clip": ("continuity", "order"),
+    "who\nnearest": ("identity", "subject_nearest_neighbour_across_expressions"),
+    "who\nprobe": ("identity", "subject_probe_linear"),
+    "what\nclusters": ("expression", "accuracy"),
+    "what\nprobe": ("expression", "expression_probe"),
+    "action\nunits": ("factors", "r2_au"),
 }
 
 
 def show_audit(table: Any) -> None:
-    """Print a block for each kind of people: the scores that say most, with their 95 % intervals."""
+    """Print a block for each kind of people: how often the person and the expression are found, and the R2 of the true
+    action units."""
     from rich.table import Table
 
     for people, of_people in table[table["reading"] == "mean"].groupby("people", sort=False):
-        shown = Table(f"{people} people", box=None)
+        shown = Table(box=None)
+        shown.add_column("everyone" if people == "everyone" else f"{people} people", no_wrap=True)
         for title in AUDIT_COLUMNS:
-            shown.add_column(title)
-        cells = of_people.set_index(["feature", "group", "score"])
-        chances: dict[str, list[float]] = {}
-        for feature in of_people.loc[of_people["group"] == "identity", "feature"].unique():
-            line = [feature]
-            for title, (group, score) in AUDIT_COLUMNS.items():
-                row = cells.loc[(feature, group, score)] if (feature, group, score) in cells.index else None
-                line.append(_with_interval(row))
-                if row is not None and row["chance"] == row["chance"]:
-                    chances.setdefault(title, []).append(row["chance"])
-            shown.add_row(*line)
-        means = [chances.get(title) for title in AUDIT_COLUMNS]
-        shown.add_row("by chance", *("–" if not each else f"{sum(each) / len(each):.2f}" for each in means))
+            shown.add_column(title, justify="right")
+        of_scores = of_people.set_index(["group", "score"])
+        features = of_people.loc[of_people["group"] == "identity", "feature"].unique()
+        for feature in features:
+            values = of_scores[of_scores["feature"] == feature]["value"]
+            name = feature.replace(", subject mean removed", " less mean")
+            shown.add_row(name, *(_two_digits(values.get(score)) for score in AUDIT_COLUMNS.values()))
+        chances = of_scores["chance"].groupby(level=["group", "score"]).median()
+        shown.add_row("by chance", *(_two_digits(chances.get(score)) for score in AUDIT_COLUMNS.values()))
         console.print(shown)
         say("")
 
 
-def _with_interval(row: Any) -> str:
-    if row is None or row["value"] != row["value"]:
-        return "–"
-    return f"{row['value']:.2f}" + (
-        f" ({row['low']:.2f} to {row['high']:.2f})" if row["low"] == row["low"] else ""
-    )
+def _two_digits(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.2f}"
