@@ -276,7 +276,7 @@ def _why_not_swapped(swapped: Array, real: Array, count: int) -> str | None:
 
 
 def _who_judges(trained: Trained, judge: Trained, scored: set[str]) -> str:
-    if judge.path.resolve() == trained.path.resolve():
+    if judge.info == trained.info:  # itself, or a copy: the same method, seed and faces
         return OWN_JUDGE
     known = (scored & set(judge.info.train_subjects)) - set(trained.info.train_subjects)
     if not known:
