@@ -44,6 +44,15 @@ def london(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def model_file(shared: Path) -> Path:
+    """The ICT Face Model Light, repacked."""
+    file = shared / "data" / "ict_facekit" / "ict_facekit.npz"
+    if not file.is_file():
+        pytest.skip(f"needs the ICT Face Model Light in {file}")
+    return file
+
+
+@pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
     """5 drawn people, 2 clips each, 40 frames."""
     folder = tmp_path_factory.mktemp("faces")

@@ -135,12 +135,9 @@ def test_the_command_for_rendered_faces_says_which_model_it_needs_and_where_to_g
     assert not list(tmp_path.iterdir())
 
 
-def test_faces_are_rendered_and_what_there_is_of_them_is_printed(shared: Path, tmp_path: Path) -> None:
-    model = shared / "data" / "ict_facekit" / "ict_facekit.npz"
-    if not model.is_file():
-        pytest.skip(f"needs the ICT Face Model Light in {model}")
+def test_faces_are_rendered_and_what_there_is_of_them_is_printed(model_file: Path, tmp_path: Path) -> None:
     how = ["--subjects", 1, "--clips", 2, "--mixtures", 0, "--total", 9, "--seed", 5, "--workers", 1]
-    printed = omote("prepare", "rendered", "--model", model, "--to", tmp_path / "faces", *how)
+    printed = omote("prepare", "rendered", "--model", model_file, "--to", tmp_path / "faces", *how)
     assert "9 faces of 1 people, 64 px" in printed
     assert "anger" in printed
     options = open_face_set(tmp_path / "faces").about["options"]

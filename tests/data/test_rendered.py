@@ -41,14 +41,6 @@ AU = [f"au_{shape}" for shape in SHAPES]
 
 
 @pytest.fixture(scope="module")
-def model_file(shared: Path) -> Path:
-    file = shared / "data" / "ict_facekit" / "ict_facekit.npz"
-    if not file.is_file():
-        pytest.skip(f"needs the ICT Face Model Light in {file}")
-    return file
-
-
-@pytest.fixture(scope="module")
 def face_model(model_file: Path) -> FaceModel:
     return read_face_model(model_file)
 

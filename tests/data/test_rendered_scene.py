@@ -19,11 +19,8 @@ SIZE = 96
 
 
 @pytest.fixture(scope="module")
-def model(shared: Path) -> FaceModel:
-    file = shared / "data" / "ict_facekit" / "ict_facekit.npz"
-    if not file.is_file():
-        pytest.skip(f"needs the ICT Face Model Light in {file}")
-    return read_face_model(file)
+def model(model_file: Path) -> FaceModel:
+    return read_face_model(model_file)
 
 
 @pytest.fixture(scope="module")

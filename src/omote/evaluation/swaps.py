@@ -144,7 +144,6 @@ def audit_swaps(
     rows: Array,
     *,
     count: int = 600,
-    seed: int = 0,
 ) -> tuple[dict[str, Answers], Array]:
     """Return `SWAP_SCORES` of a run, and the people of source and target, (P, 2), over whom an interval is to be taken.
 
@@ -163,7 +162,7 @@ def audit_swaps(
             f"{trained.size} px"
         )
     frames = face_set.frames.iloc[rows]
-    sources, targets = choose_swaps(frames, count=count, seed=seed)
+    sources, targets = choose_swaps(frames, count=count)
     people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([sources, targets], axis=1)]
     if trained.needs_subject or judge.needs_subject:
         reason = TOLD if trained.needs_subject else JUDGE_IS_TOLD
