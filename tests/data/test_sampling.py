@@ -10,15 +10,37 @@ from hypothesis import strategies as st
 from omote.data.sampling import SameSubject, epoch_batches, other_subject
 
 
-@given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5))
+@given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(1, 20))
 def test_an_epoch_has_every_frame_once_in_batches_of_nearly_one_size(
-    frames: int, size: int, seed: int
+    frames: int, size: int, seed: int, together: int
 ) -> None:
-    batches = epoch_batches(frames, size, np.random.default_rng(seed))
+    subjects = np.random.default_rng(seed).integers(0, 7, frames)
+    batches = epoch_batches(subjects, size, np.random.default_rng(seed), frames_per_subject=together)
     assert sorted(np.concatenate(batches)) == list(range(frames))
     lengths = [len(batch) for batch in batches]
     assert max(lengths) <= size
     assert max(lengths) - min(lengths) <= 1
+
+
+def test_frames_of_a_subject_stand_together_in_groups_drawn_anew() -> None:
+    subjects = np.arange(120) % 5  # 24 frames each
+    epochs = [
+        epoch_batches(subjects, 120, np.random.default_rng(seed), frames_per_subject=8)[0] for seed in (0, 1)
+    ]
+    for order in epochs:
+        groups = order.reshape(-1, 8)
+        assert all(len(set(subjects[group])) == 1 for group in groups)
+        assert len({subjects[group][0] for group in groups[:4]}) > 1  # the groups are mixed
+    assert {frozenset(group) for group in epochs[0].reshape(-1, 8)}.isdisjoint(
+        frozenset(group) for group in epochs[1].reshape(-1, 8)
+    )
+
+
+def test_people_with_few_frames_fill_a_batch_together() -> None:
+    subjects = np.repeat(np.arange(40), 2)
+    batches = epoch_batches(subjects, 16, np.random.default_rng(0), frames_per_subject=16)
+    assert [len(batch) for batch in batches] == [16] * 5
+    assert all(len(set(subjects[batch])) == 8 for batch in batches)
 
 
 SUBJECTS = ["b", "a", "b", "b", "a", "b"]

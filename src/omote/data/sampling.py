@@ -9,19 +9,30 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 
-def epoch_batches(num_frames: int, batch_size: int, rng: np.random.Generator) -> list[Indices]:
+def epoch_batches(
+    subjects: Indices, batch_size: int, rng: np.random.Generator, *, frames_per_subject: int = 1
+) -> list[Indices]:
     """Return the frames of an epoch in random order, each once, in batches whose sizes differ by at most one.
 
     A last batch of a few frames would give BatchNorm a poor estimate, and leaving it out would drop frames; so all
     batches are a little smaller than ``batch_size`` instead.
 
     Args:
-        num_frames: number of training frames, at least 1.
+        subjects: (N,) subject number of each training frame, N at least 1.
         batch_size: the most frames in a batch, at least 1.
         rng: numpy generator; the same state gives the same batches.
+        frames_per_subject: how many frames of a subject stand next to each other in the order, for terms that compare
+            them: each subject's frames are drawn into groups of at most this many. Where a batch ends, so does a group.
     """
-    num_batches = -(-num_frames // batch_size)
-    return [np.asarray(batch) for batch in np.array_split(rng.permutation(num_frames), num_batches)]
+    num_frames = len(subjects)
+    order = rng.permutation(num_frames)
+    if frames_per_subject > 1:
+        own = [order[subjects[order] == subject] for subject in np.unique(subjects)]
+        groups = [
+            group for each in own for group in np.array_split(each, -(-len(each) // frames_per_subject))
+        ]
+        order = np.concatenate([groups[place] for place in rng.permutation(len(groups))])
+    return [np.asarray(batch) for batch in np.array_split(order, -(-num_frames // batch_size))]
 
 
 class SameSubject:

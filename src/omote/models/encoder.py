@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from omote.models.blocks import Activation, Normalisation, block, initialise
@@ -57,12 +58,13 @@ class Encoder(nn.Module):
         activation: Activation = "leaky_relu",
         normalisation: Normalisation = "batch",
         condition_size: int = 0,
+        point: bool = False,
     ) -> None:
         super().__init__()
         self.trunk = trunk(image_size, width, activation, normalisation)
         self.condition = nn.Linear(condition_size, width, bias=False) if condition_size else None
         self.fc_mu = nn.Linear(8 * width, latent_size)
-        self.fc_sigma = nn.Linear(8 * width, latent_size)
+        self.fc_sigma = None if point else nn.Linear(8 * width, latent_size)
         initialise(self, activation)
 
     def forward(self, images: Tensor, condition: Tensor | None = None) -> Posterior:
@@ -70,4 +72,7 @@ class Encoder(nn.Module):
         if self.condition is not None:
             features = features + self.condition(condition)[:, :, None, None]
         features = self.trunk[1:](features)
-        return Posterior(self.fc_mu(features).float(), self.fc_sigma(features).float())
+        mean = self.fc_mu(features).float()
+        if self.fc_sigma is None:
+            return Posterior(mean, torch.full_like(mean, -torch.inf))
+        return Posterior(mean, self.fc_sigma(features).float())
