@@ -6,9 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms, sample
-from omote.models.decoder import Decoder
-from omote.models.encoder import Encoder, Posterior
+from omote.methods.method import Batch, MethodOptions, Phase, Stage, Terms, sample
+from omote.methods.two_codes import TwoCodes
 
 
 class ConventionalOptions(MethodOptions):
@@ -21,7 +20,7 @@ class ConventionalOptions(MethodOptions):
     )
 
 
-class Conventional(Method):
+class Conventional(TwoCodes):
     """Identity first, from any image of the subject; then the expression, as what identity leaves unexplained."""
 
     Options: ClassVar[type[MethodOptions]] = ConventionalOptions
@@ -29,10 +28,6 @@ class Conventional(Method):
     def __init__(self, image_size: int, options: ConventionalOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
         self.options = options
-        size = options.latent_size
-        self.identity_encoder = Encoder(image_size, latent_size=size, **self.network_options())
-        self.expression_encoder = Encoder(image_size, latent_size=size, **self.network_options())
-        self.decoder = Decoder(image_size, latent_size=2 * size, **self.network_options())
 
     def stages(self) -> list[Stage]:
         identity = Phase(
@@ -71,15 +66,3 @@ class Conventional(Method):
         with torch.no_grad():
             q_i = self.identify(images)
         return q_i.mean if self.options.identity_code == "mean" else sample(q_i)
-
-    def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        posterior: Posterior = self.expression_encoder(images)
-        return posterior
-
-    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        posterior: Posterior = self.identity_encoder(images)
-        return posterior
-
-    def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
-        images: Tensor = self.decoder(torch.cat([z_i, z_e], 1))
-        return images

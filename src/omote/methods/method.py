@@ -60,12 +60,14 @@ class Stage:
     """A part of the schedule: ``epochs`` passes over the training frames, every phase once a batch.
 
     Modules that no phase of the stage trains are frozen: in evaluation mode, their BatchNorm statistics included. Those
-    that some phase trains are in training mode in all its phases.
+    that some phase trains are in training mode in all its phases. ``frames_per_subject`` frames of one subject come
+    into a batch together, where they are to be compared; 1 mixes all frames alike.
     """
 
     name: str
     epochs: int
     phases: tuple[Phase, ...]
+    frames_per_subject: int = 1
 
 
 class MethodOptions(BaseModel):
@@ -109,6 +111,7 @@ class Method(nn.Module):
     needs_subject: ClassVar[bool] = (
         False  # whether it reads images of people of the training only, told who they are
     )
+    has_decoder: ClassVar[bool] = True  # without one it reads codes and makes no images
 
     def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
         super().__init__()
@@ -132,7 +135,7 @@ class Method(nn.Module):
         raise NotImplementedError
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
-        """Return (B, 3, S, S) images in [0, 1] from identity codes and expression codes."""
+        """Return (B, 3, S, S) images in [0, 1] from identity codes and expression codes, where it ``has_decoder``."""
         raise NotImplementedError
 
     def network_options(self) -> dict[str, Any]:

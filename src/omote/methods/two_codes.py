@@ -1,0 +1,37 @@
+"""What all methods with two codes share: the networks of the paper's Tables 1 and 2, and who reads what."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from omote.methods.method import Method, MethodOptions
+from omote.models.decoder import Decoder
+from omote.models.encoder import Encoder, Posterior
+
+
+class TwoCodes(Method):
+    """An identity encoder, an expression encoder, and a decoder of both codes; how they learn is the subclass's."""
+
+    expression_is_point: ClassVar[bool] = False  # whether z_e has no variance
+
+    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
+        super().__init__(image_size, options, num_subjects)
+        size, shared = options.latent_size, self.network_options()
+        self.identity_encoder = Encoder(image_size, latent_size=size, **shared)
+        self.expression_encoder = Encoder(
+            image_size, latent_size=size, point=self.expression_is_point, **shared
+        )
+        self.decoder = Decoder(image_size, latent_size=2 * size, **shared)
+
+    def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
+        posterior: Posterior = self.expression_encoder(images)
+        return posterior
+
+    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
+        posterior: Posterior = self.identity_encoder(images)
+        return posterior
+
+    def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        images: Tensor = self.decoder(torch.cat([z_i, z_e], 1))
+        return images

@@ -1,0 +1,117 @@
+"""`contrast` and `omote`: the equations, and who learns in which stage."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from omote.methods.contrast import Contrast, on_the_sphere
+from omote.methods.method import Method, Phase, Stage
+from omote.methods.omote import Omote
+from omote.models.encoder import Posterior
+from omote.objectives.contrast import contrast_within_subject
+from omote.objectives.reconstruction import mean_squared_error
+from tests.methods.test_methods import batch_of, make, take
+
+
+def phase_of(method: Method, stage: str) -> Phase:
+    return next(each for each in method.stages() if each.name == stage).phases[0]
+
+
+def test_codes_are_points_of_length_sqrt_z() -> None:
+    code = on_the_sphere(Posterior(torch.tensor([[3.0, 4.0], [-1e-3, 0.0]]), torch.zeros(2, 2))).mean
+    torch.testing.assert_close(code, math.sqrt(2) * torch.tensor([[0.6, 0.8], [-1.0, 0.0]]))
+    for name in ("contrast", "omote"):
+        mean, logvar = make(name).eval().represent(batch_of().images)
+        assert bool((logvar == -torch.inf).all())
+        torch.testing.assert_close(mean.norm(dim=1), torch.full((6,), math.sqrt(6)))
+
+
+@pytest.mark.parametrize("name", ["contrast", "omote"])
+def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
+    method, batch = make(name, temperature=0.3, light=0.5).eval(), batch_of()
+    assert isinstance(method, Contrast | Omote)
+    torch.manual_seed(5)
+    terms = phase_of(method, "contrast").terms(batch)
+    torch.manual_seed(5)
+    views = [method.options.view(batch.images) for _ in range(2)]
+    assert not torch.equal(*views)
+    one, other = (method.represent(view).mean for view in views)
+    torch.testing.assert_close(terms, {"contrast": contrast_within_subject(one, other, batch.subjects, 0.3)})
+
+
+def test_among_everyone_strangers_count_too() -> None:
+    batch = batch_of()
+    batch.subjects = torch.arange(6)
+    for among, alone in (("subject", True), ("everyone", False)):
+        method = make("contrast", among=among)
+        assert isinstance(method, Contrast)
+        assert bool((method.terms(batch)["contrast"].abs() < 1e-6).all()) == alone
+
+
+def test_views_that_alter_nothing_leave_nothing_to_learn_from_a_frame_alone() -> None:
+    """Without alterations both views are the image; a batch of strangers pays nothing whatever the code."""
+    nothing: dict[str, Any] = {"light": 0, "placement": 0, "mirror": False, "surroundings": False}
+    method, batch = make("contrast", **nothing), batch_of()
+    assert isinstance(method, Contrast)
+    assert torch.equal(method.options.view(batch.images), batch.images)
+    batch.subjects = torch.arange(6)
+    assert method.terms(batch)["contrast"].abs().max() < 1e-6
+
+
+def test_contrast_learns_what_changes_within_a_person_and_not_who_it_is() -> None:
+    """Colour says who, the place of a spot says what: after some steps frames lie together by the spot."""
+    who, what = torch.arange(16) // 4, torch.arange(16) % 4
+    images = torch.full((16, 3, 64, 64), 0.1)
+    images += torch.tensor([[0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0.3, 0.3, 0.3]])[who][:, :, None, None]
+    for image, place in zip(images, what.tolist(), strict=True):
+        row, column = 22 + 16 * (place // 2), 22 + 16 * (place % 2)
+        image[:, row : row + 8, column : column + 8] = 1
+    method, batch = make("contrast", mirror=False, learning_rate=2e-3), batch_of(16)
+    batch.images, batch.subjects = images, who
+    take(method, method.stages()[0], steps=60, batch=batch)
+    code = method.eval().represent(images).mean
+    near = code @ code.T - 1e3 * torch.eye(16)
+    assert (what[near.argmax(1)] == what).float().mean() >= 0.9
+    assert (who[near.argmax(1)] == who).float().mean() <= 0.2
+
+
+def test_frames_of_a_subject_come_together_where_they_are_compared() -> None:
+    stages = make("omote", frames_per_subject=5, epochs=3).stages()
+    assert [(stage.name, stage.epochs, stage.frames_per_subject) for stage in stages] == [
+        ("identity", 3, 1),
+        ("contrast", 3, 5),
+        ("decoder", 3, 1),
+    ]
+    assert len(make("omote", repetitions=2).stages()) == 6
+
+
+def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
+    method, batch = make("omote", switch_weight=7).eval(), batch_of()
+    batch.has_partner[2] = 0
+    terms = phase_of(method, "decoder").terms(batch)
+    z_i, z_e = method.identify(batch.images).mean, method.represent(batch.images).mean
+    swapped = method.decode(z_i, z_e.roll(1, 0))
+    gamma = 7 * batch.has_partner
+    expected = {
+        "reconstruction": 1e5 * mean_squared_error(method.decode(z_i, z_e), batch.images),
+        "switch_identity": gamma * mean_squared_error(method.identify(swapped).mean, z_i),
+        "switch_expression": gamma * mean_squared_error(method.represent(swapped).mean, z_e.roll(1, 0)),
+    }
+    assert list(terms) == list(expected)
+    for name, term in expected.items():
+        torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_the_expression_code_of_omote_is_what_the_contrast_alone_makes_of_it() -> None:
+    """Nothing but the contrast moves the expression encoder: with equal weights both learn the same, to the bit."""
+    omote, contrast = make("omote"), make("contrast")
+    assert isinstance(omote, Omote)
+    assert isinstance(contrast, Contrast)
+    contrast.encoder.load_state_dict(omote.expression_encoder.state_dict())
+    stages: list[tuple[Method, Stage]] = [(omote, stage) for stage in omote.stages()]
+    for method, stage in [*stages, (contrast, contrast.stages()[0])]:
+        take(method, stage, steps=2)
+    images = batch_of().images
+    assert torch.equal(omote.eval().represent(images).mean, contrast.eval().represent(images).mean)
