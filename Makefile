@@ -1,4 +1,4 @@
-# make demo   faces drawn -> three methods trained -> scores and pictures in demo/index.html
+# make demo   faces drawn -> four methods trained -> scores and pictures in demo/index.html
 # make test   the tests
 # make check  formatting, lint and types
 # make bench  speed of a training step and of its parts, each beside a reference

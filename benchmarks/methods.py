@@ -6,10 +6,10 @@
 Runs go to FOLDER/METHOD-seedN, one thread each, and go on where they were stopped; scores to FOLDER/scores. The same
 people are held out by every seed. Swaps are read by a judge, `conventional` with another seed, which holds out other
 people and knows those whom the methods never saw. A method of one stage passes over the faces as often as `proposed`
-does in its two; `omote` and `contrast` take as many epochs a stage (the tables have the time). FOLDER/methods.md has
-the tables, methods.csv every score, methods.png the picture.
+does in its two. FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
 
-With --transfer the runs in RUNS, trained on other faces, are scored on FACES, where they have seen nobody. Without
+With --transfer the runs in RUNS, trained on other faces, are scored on FACES, where they are taken to have seen nobody.
+A judge that is named with --judge may have seen some of the people held out; that is for the caller to say. Without
 arguments drawn faces and tiny networks show in a minute or two that it works.
 """
 
@@ -43,9 +43,9 @@ from omote.training.config import TrainConfig
 from omote.training.loop import Progress, train_or_load
 from omote.training.run import load, read_training
 
-# omote has three stages, but trains less in each: all of it takes no longer than the two of the reference. The one
-# stage of contrast is one of these three.
-AS_LONG_A_STAGE = ("contrast", "omote")
+SAME_STAGE = (
+    "contrast",
+)  # as many epochs a stage as the TOML says: its one stage is the first of omote's two
 REFERENCE = "proposed"
 JUDGE_SEED = 100
 TOLD_SECONDS = 60  # between two lines of progress of a training
@@ -74,9 +74,9 @@ TINY = {
 
 
 def configuration(method: str, size: int, toml: Path | None, **changes: Any) -> TrainConfig:
-    """Return how a method is trained: by the TOML, with as many epochs in all as the reference or, a stage."""
+    """Return how a method is trained: by the TOML, with as many epochs in all as the reference."""
     config = TrainConfig.read(toml, {"method": method, **changes})
-    if method in AS_LONG_A_STAGE:
+    if method in SAME_STAGE:
         return config
     like = TrainConfig.read(toml, {"method": REFERENCE, **changes})
     epochs = config.options.epochs * _epochs(like, size) // _epochs(config, size)
@@ -161,6 +161,8 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         train_subjects, held_out = sorted(set(faces.subjects) - set(asked)), sorted(asked)
     runs = [(method, seed, f"{method}-seed{seed}") for seed in range(arguments.seeds) for method in methods]
     judge, own = arguments.judge or to / "judge", arguments.transfer is None
+    if arguments.judge and not (judge / "weights.safetensors").is_file():
+        raise OmoteError(f"{judge}, which is to judge, is not a finished run")
     known = (
         split_subjects(train_subjects, min(len(held_out), len(train_subjects) - 2), JUDGE_SEED)[1]
         if own
@@ -206,18 +208,20 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
     print(report)
     (to / "methods.png").unlink(missing_ok=True)
     if picture := drawn(table):
-        picture.savefig(to / "methods.png", dpi=140)
+        picture.savefig(to / "methods.partial", dpi=140, format="png")
+        os.replace(to / "methods.partial", to / "methods.png")
 
 
 def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> str:
     """Return the tables for a reader."""
     lines = [
         f"# Methods on {faces.name}", "",
-        f"Runs of {runs.name}, means over their seeds with 95 % intervals over people; all but R² in per cent. "
-        "A row below shows the difference to "
-        f"`{REFERENCE}` trained with the same seed, bold where its interval excludes 0, and how many seeds agree in "
-        "sign. \"Subject mean removed\" takes the id of the person scored; it pushes the codes of one person's frames "
-        "apart, which by itself brings the two scores of the person below chance where there are few frames.", "",
+        f"Runs of {runs.name}, means over their seeds with 95 % intervals over people; all but R² in per cent. A row "
+        f"below shows the difference to `{REFERENCE}` trained with the same seed, and how many seeds agree in sign; bold "
+        "where the interval excludes 0 and all seeds agree. The intervals count other people, not other trainings, and "
+        "nothing is corrected for the number of differences shown. \"Subject mean removed\" takes the id of the person "
+        "scored; it pushes the codes of one person's frames apart, which by itself brings the two scores of the person "
+        "below chance where there are few frames.", "",
     ]  # fmt: skip
     for people, of_people in table.groupby("people", sort=False):
         shown = {
@@ -282,7 +286,8 @@ def _difference(rows: pd.DataFrame, score: str) -> str:
         return "-"
     shown = _number(score, value, "+")
     if not math.isnan(low):
-        shown = f"**{shown}**" if low > 0 or high < 0 else shown
+        agree = rows["same_sign"][score] == rows["pairs"][score]
+        shown = f"**{shown}**" if agree and (low > 0 or high < 0) else shown
         shown += f" ({_number(score, low, '+')} to {_number(score, high, '+')})"
     return f"{shown}, {rows['same_sign'][score]} of {rows['pairs'][score]}"
 

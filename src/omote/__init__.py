@@ -1,7 +1,7 @@
 """omote: expression features of faces, apart from whose face it is, learned without emotion labels.
 
     faces = omote.prepare("photos", "faces")
-    trained = omote.train(faces, "run", omote.TrainConfig(method="proposed", test_subjects=3))
+    trained = omote.train(faces, "run", omote.TrainConfig(test_subjects=3))
     omote.evaluate(trained, faces).table
 
 Everything here is imported when it is first used, so that `import omote` takes no time.
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omote.data.resize import resize_face_set
     from omote.errors import OmoteError
     from omote.evaluation.audit import Audit, audit
+    from omote.evaluation.label_free import choose
     from omote.evaluation.protocol import Codes, Scores
     from omote.evaluation.protocol import evaluate as evaluate_codes
     from omote.evaluation.run import evaluate_run as evaluate
@@ -41,6 +42,7 @@ _WHERE = {  # public name -> module and name there
     "TrainConfig": ("omote.training.config", "TrainConfig"),
     "Trained": ("omote.training.run", "Trained"),
     "audit": ("omote.evaluation.audit", "audit"),
+    "choose": ("omote.evaluation.label_free", "choose"),
     "combine_face_sets": ("omote.data.combine", "combine_face_sets"),
     "embed": ("omote.export.features", "embed"),
     "evaluate": ("omote.evaluation.run", "evaluate_run"),
@@ -68,6 +70,7 @@ __all__ = [
     "TrainConfig",
     "Trained",
     "audit",
+    "choose",
     "combine_face_sets",
     "embed",
     "evaluate",

@@ -14,10 +14,14 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
+from omote.cli.inputs import METHODS as METHODS_NAMED
+from omote.cli.inputs import METHODS_HELP
 from omote.cli.main import app, main
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
+from omote.methods.registry import METHODS
 from omote.training import loop
+from omote.training.config import TrainConfig
 from omote.training.run import Trained, read_run_info
 from omote.training.step import take_step
 
@@ -27,6 +31,7 @@ COMMANDS = [
     "options",
     "evaluate",
     "audit",
+    "choose",
     "embed",
     "swap",
     "interpolate",
@@ -127,6 +132,52 @@ def test_the_options_are_listed_with_their_meaning() -> None:
     printed = omote("options", "proposed")
     assert "options.switch_weight" in printed
     assert "gamma" in printed
+    assert "options.temperature" in omote("options", "contrast")
+
+
+def test_the_options_of_the_default_method_are_listed_where_none_is_named() -> None:
+    assert omote("options") == omote("options", TrainConfig().method)
+
+
+def test_help_names_the_methods_that_there_are_and_the_default_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert tuple(METHODS) == METHODS_NAMED
+    assert METHODS_NAMED[0] == TrainConfig().method
+    monkeypatch.setenv("COLUMNS", "200")
+    for command in ("train", "options"):
+        assert METHODS_HELP in " ".join(omote(command, "--help").replace("│", " ").split())
+
+
+def test_a_run_without_a_decoder_is_evaluated_and_embedded_and_never_drawn(
+    trained: Trained,
+    faces: FaceSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    points = tmp_path / "points"
+    omote("train", faces.path, "--to", points, "--method", "contrast", "--test-subjects", 1, *SMALL)
+    assert "no score: this method has no identity code" in omote("evaluate", points, faces.path, "--seeds", 2)
+    omote("embed", points, faces.path, "--to", tmp_path / "codes.parquet")
+    assert pd.read_parquet(tmp_path / "codes.parquet")["z_e_deviation_00"].tolist() == [0] * 40
+
+    of_faces, of_photos = ["--faces", faces.path], ["--cropped", "--source", "a.png", "--target", "b.png"]
+    for command in (
+        ["swap", points, *of_faces],
+        ["swap", trained.path, points, *of_faces],  # nothing is drawn of the others instead
+        ["interpolate", points, trained.path, *of_faces],
+        ["interpolate", points, *of_photos],  # before anything is looked for
+    ):
+        arguments = ["omote", *command, "--to", tmp_path / "picture.png"]
+        monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith(f"error: the run {points} makes no images")
+        assert f"such as {TrainConfig().method}" in line
+    assert not (tmp_path / "picture.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ import pytest
 
 from omote.cli import demo
 from omote.errors import OmoteError
+from omote.training.config import TrainConfig
 from omote.training.loop import train
 from omote.training.run import read_run_info
+
+SHOWN = tuple(demo.EPOCHS)  # before it is made tiny
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,11 @@ def test_a_demo_makes_a_page_and_a_second_one_trains_nothing_again(
     demo.run_demo(tmp_path / "demo")
     assert trained == [tmp_path / "demo" / "vae"]
     assert read_run_info(tmp_path / "demo" / "vae").config.options.epochs == 2
+
+
+def test_the_default_method_is_shown_and_told_of() -> None:
+    assert TrainConfig().method in SHOWN
+    assert all(any(method in part for part in demo.INTRODUCTION) for method in SHOWN)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

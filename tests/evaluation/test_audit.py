@@ -13,9 +13,10 @@ from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
 from omote.evaluation import feature_scores
 from omote.evaluation.audit import COLUMNS, Audit, audit
-from omote.evaluation.feature import baseline_features
+from omote.evaluation.feature import baseline_features, read_feature_table
 from omote.evaluation.feature_scores import NO_APEX
-from omote.evaluation.swaps import audit_swaps, choose_swaps
+from omote.evaluation.posterior import POINT, POSTERIOR_SCORES
+from omote.evaluation.swaps import NO_DECODER, TOLD, audit_swaps, choose_swaps
 from omote.export.features import features
 from omote.training.loop import train
 from omote.training.run import Trained, load, read_run_info
@@ -110,6 +111,17 @@ def test_a_draw_from_a_wide_posterior_names_nobody_whom_its_mean_names(tmp_path:
     assert value["code z_e", "sample", "eer"] > 0.4
 
 
+def test_a_point_has_no_sample_and_its_posterior_says_why(tmp_path: Path) -> None:
+    path = made(tmp_path, person=1, expression=1, deviation=0)
+    (point, _), frames = read_feature_table(path)
+    found = feature_scores.feature_scores(point, frames, None, k=9, seeds=2)
+    plain = feature_scores.feature_scores(point._replace(logvar=None), frames, None, k=9, seeds=2)
+    (posterior,) = (part for part in found if part[0] == "posterior")
+    assert set(posterior[2]) == set(POSTERIOR_SCORES)
+    assert all(np.isnan(score.value) and score.reason == POINT for score in posterior[2].values())
+    assert repr([part for part in found if part is not posterior]) == repr(plain)  # and no sample
+
+
 def test_identity_and_expression_are_asked_of_the_frames_to_evaluate_only(tmp_path: Path) -> None:
     path = made(tmp_path, person=1, expression=1)
     before = scores_of(audit([path], seeds=2, workers=1))
@@ -201,6 +213,15 @@ def test_an_interpolation_goes_from_a_persons_own_code_to_the_other_on_their_own
     monkeypatch.setattr(Trained, "decode", decode)
     found = feature_scores._interpolations(trained, faces, np.arange(len(faces)))
     assert found["evenness"].reason == "no strip changes"
+
+
+@pytest.mark.parametrize(("method", "reason"), [("contrast", NO_DECODER), ("cvae", TOLD)])
+def test_of_a_method_that_cannot_be_asked_for_images_there_is_no_interpolation(
+    method: str, reason: str, faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    asked = train(faces, run, configure(method=method, options__epochs=1))
+    found = feature_scores._interpolations(asked, faces, np.arange(len(faces)))
+    assert {(np.isnan(score.value), score.reason) for score in found.values()} == {(np.True_, reason)}
 
 
 def test_what_cannot_be_audited_together_is_refused(

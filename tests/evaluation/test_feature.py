@@ -80,6 +80,18 @@ def test_a_table_written_by_embed_is_read_back(trained: Trained, faces: FaceSet,
     assert frames["au_12"].equals(faces.frames["au_12"])
 
 
+def test_a_table_whose_deviations_are_0_throughout_is_of_points(tmp_path: Path) -> None:
+    table = pd.DataFrame({"subject": ["a", "b"], "z_e_00": [1.0, 2], "z_e_deviation_00": [0.0, 0]})
+    table.to_csv(tmp_path / "points.csv", index=False)
+    (points, _), _ = read_feature_table(tmp_path / "points.csv")
+    assert points.logvar is not None
+    assert np.isneginf(points.logvar).all()
+    table.assign(z_e_deviation_00=[0, np.e]).to_csv(tmp_path / "narrow.csv", index=False)
+    (narrow, _), _ = read_feature_table(tmp_path / "narrow.csv")
+    assert narrow.logvar is not None
+    assert narrow.logvar[:, 0] == pytest.approx([2 * np.log(1e-30), 2])  # too narrow for its digits, no point
+
+
 def test_of_another_tools_table_all_numbers_that_do_not_describe_the_frame_are_the_feature(
     tmp_path: Path,
 ) -> None:

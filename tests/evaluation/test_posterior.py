@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from omote.evaluation.leakage import identity_probe
-from omote.evaluation.posterior import kl_scores, sampled
+from omote.evaluation.posterior import POINT, is_point, kl_scores, sampled
 from omote.objectives.divergence import gaussian_kl
 
 
@@ -50,6 +50,21 @@ def test_a_collapsed_code_names_the_person_from_its_mean_but_not_from_its_draws(
     narrow = np.full_like(logvar, -20)
     assert kl_scores(mean, narrow)["kl"].value > math.log(people)
     assert identity_probe(sampled(mean, narrow, 0), subject, clip).values.mean() == 1
+
+
+def test_a_point_is_its_own_draw_and_has_no_divergence() -> None:
+    mean, logvar = np.random.default_rng(0).normal(size=(5, 3)), np.full((5, 3), -np.inf)
+    np.testing.assert_array_equal(sampled(mean, logvar, 0), mean)
+    for score in kl_scores(mean, logvar).values():
+        assert math.isnan(score.value)
+        assert score.reason == POINT
+    assert is_point(logvar)
+    logvar[
+        2, 1
+    ] = -100  # one of them is a distribution, if a narrow one: the divergence of the others is infinite
+    assert not is_point(logvar)
+    assert "infinity" in kl_scores(mean, logvar)["kl"].reason
+    assert not is_point(logvar[:0])
 
 
 @pytest.mark.parametrize(

@@ -303,23 +303,26 @@ def test_methods_that_cannot_be_asked_are_refused_with_a_reason(
     trained: Trained, faces: FaceSet, tmp_path: Path, configure: Callable[..., TrainConfig]
 ) -> None:
     rows = np.flatnonzero(faces.frames["use"] != "train")
-    vae, cvae = (
+    vae, cvae, contrast = (
         train(faces, tmp_path / method, configure(method=method, options__epochs=1))
-        for method in ("vae", "cvae")
+        for method in ("vae", "cvae", "contrast")
     )
     for model, judge, reason in (
         (vae, trained, "this method has no identity code"),
         (cvae, trained, "this method has to be told"),
         (trained, cvae, "the judge has to be told"),
+        (contrast, contrast, "this method has no decoder"),
+        (contrast, cvae, "this method has no decoder"),
     ):
         scores, people = audit_swaps(model, judge, faces, rows, count=20)
         for answers in scores.values():
             assert np.isnan(answers.values).all()
             assert len(answers.values) == len(people) > 0
             assert answers.reason.startswith(reason)
-    scores, _ = audit_swaps(trained, vae, faces, rows, count=20)
-    assert np.isfinite(scores["expression_read_back"].values).any()
-    assert scores["identity_read_back"].reason.startswith("the judge has no identity code")
+    for judge in (vae, contrast):  # which reads images, whether it makes any or not
+        scores, _ = audit_swaps(trained, judge, faces, rows, count=20)
+        assert np.isfinite(scores["expression_read_back"].values).any()
+        assert scores["identity_read_back"].reason.startswith("the judge has no identity code")
     larger = Trained(vae.path, vae.info._replace(image_size=128), vae.method)
     with pytest.raises(OmoteError, match=r"makes images of 64 px and .* reads 128 px"):
         audit_swaps(trained, larger, faces, rows)

@@ -39,6 +39,14 @@ def test_a_feature_is_the_posterior_mean_beside_its_deviation_and_the_frame_it_i
     pd.testing.assert_frame_equal(table[faces.frames.columns], faces.frames)
 
 
+def test_a_point_deviates_by_0(faces: FaceSet, run: Path, configure: Configure, tmp_path: Path) -> None:
+    trained = train(faces, run, configure(method="contrast", options__epochs=1))
+    save_table(features(trained, faces), tmp_path / "points.csv")
+    table = pd.read_csv(tmp_path / "points.csv")
+    assert (table[[f"z_e_deviation_{i:02d}" for i in range(8)]] == 0).all(axis=None)
+    np.testing.assert_allclose(table[CODE], trained.represent(faces.faces)[0], rtol=1e-5)
+
+
 def test_pictures_of_faces_give_the_features_of_the_face_set(
     trained: Trained, faces: FaceSet, photos: Path
 ) -> None:

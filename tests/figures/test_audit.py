@@ -187,6 +187,16 @@ def test_swaps_are_told_of_the_independent_judge_and_else_the_model_itself_is_na
     assert answer(table(own, named_so), SWAPS).startswith("Yes. b itself reads the source’s expression")
 
 
+def test_what_a_judge_cannot_read_is_not_told_of_the_model_in_its_name() -> None:
+    own = [row("a, read by itself", score, 0.4) for score in ("expression_read_back", "identity_read_back")]
+    others = [
+        row("a, read by b", "expression_read_back", 0.2),
+        row("a, read by b", "identity_read_back", NAN, reason="the judge has no identity code"),
+    ]
+    assert "stay" not in answer(table(*own, *others), SWAPS)
+    assert "to stay in 40 % for a" in answer(table(*own), SWAPS)
+
+
 @pytest.mark.parametrize(
     ("score", "value", "long", "short"),
     [

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from omote.methods.contrast import Contrast, on_the_sphere
-from omote.methods.method import Method, Phase, Stage
+from omote.methods.method import Batch, Method, Phase, Stage, Terms, sample
 from omote.methods.omote import Omote
 from omote.models.encoder import Posterior
 from omote.objectives.contrast import contrast_within_subject
+from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from tests.methods.test_methods import batch_of, make, take
 
@@ -39,6 +40,14 @@ def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
     assert not torch.equal(*views)
     one, other = (method.represent(view).mean for view in views)
     torch.testing.assert_close(terms, {"contrast": contrast_within_subject(one, other, batch.subjects, 0.3)})
+
+
+def test_half_way_between_two_expressions_is_drawn_as_an_expression() -> None:
+    method = make("omote").eval()
+    z_i, near, far = torch.zeros(1, 6), 6**0.5 * torch.eye(6)[:1], 6**0.5 * torch.eye(6)[1:2]
+    half = (near + far) / 2
+    torch.testing.assert_close(method.decode(z_i, half), method.decode(z_i, half * 2**0.5))
+    assert not torch.allclose(method.decode(z_i, torch.zeros(1, 6)), method.decode(z_i, half))
 
 
 def test_among_everyone_strangers_count_too() -> None:
@@ -78,30 +87,54 @@ def test_contrast_learns_what_changes_within_a_person_and_not_who_it_is() -> Non
 
 
 def test_frames_of_a_subject_come_together_where_they_are_compared() -> None:
-    stages = make("omote", frames_per_subject=5, epochs=3).stages()
-    assert [(stage.name, stage.epochs, stage.frames_per_subject) for stage in stages] == [
-        ("identity", 3, 1),
-        ("contrast", 3, 5),
-        ("decoder", 3, 1),
-    ]
-    assert len(make("omote", repetitions=2).stages()) == 6
+    def stages(**options: Any) -> list[tuple[str, int, int]]:
+        method = make("omote", frames_per_subject=5, epochs=3, **options)
+        return [(stage.name, stage.epochs, stage.frames_per_subject) for stage in method.stages()]
+
+    assert stages() == [("contrast", 3, 5), ("face", 3, 1)]
+    assert stages(among="everyone") == [("contrast", 3, 1), ("face", 3, 1)]
 
 
-def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
+def face_terms(method: Method, batch: Batch) -> Terms:
+    torch.manual_seed(5)
+    return phase_of(method, "face").terms(batch)
+
+
+def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
+    method, batch = make("omote").eval(), batch_of()
+    assert isinstance(method, Omote)
+    terms = face_terms(method, batch)
+    torch.manual_seed(5)
+    q_i, z_e = method.identify(batch.same_subject), method.represent(batch.images).mean
+    made = method.decode(sample(q_i), z_e)
+    assert list(terms) == ["kl", "reconstruction"]
+    torch.testing.assert_close(terms["kl"], 0.01 * gaussian_kl(*q_i))
+    torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.images))
+
+
+def test_the_switch_loss_of_omote_is_eq_4() -> None:
     method, batch = make("omote", switch_weight=7).eval(), batch_of()
+    assert isinstance(method, Omote)
     batch.has_partner[2] = 0
-    terms = phase_of(method, "decoder").terms(batch)
-    z_i, z_e = method.identify(batch.images).mean, method.represent(batch.images).mean
-    swapped = method.decode(z_i, z_e.roll(1, 0))
+    terms = face_terms(method, batch)
+    torch.manual_seed(5)
+    z_i, z_ed = sample(method.identify(batch.same_subject)), method.represent(batch.images).mean.roll(1, 0)
+    swapped = method.decode(z_i, z_ed)
     gamma = 7 * batch.has_partner
-    expected = {
-        "reconstruction": 1e5 * mean_squared_error(method.decode(z_i, z_e), batch.images),
-        "switch_identity": gamma * mean_squared_error(method.identify(swapped).mean, z_i),
-        "switch_expression": gamma * mean_squared_error(method.represent(swapped).mean, z_e.roll(1, 0)),
-    }
-    assert list(terms) == list(expected)
-    for name, term in expected.items():
-        torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
+    identity = mean_squared_error(method.identify(swapped).mean, z_i)
+    expression = mean_squared_error(method.represent(swapped).mean, z_ed)
+    torch.testing.assert_close(terms["switch_identity"], gamma * identity, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(terms["switch_expression"], gamma * expression, rtol=1e-3, atol=1e-5)
+
+
+def test_the_identity_code_never_reads_the_image_that_is_drawn() -> None:
+    """Its divergence would change with that image if it did."""
+    method, batch = make("omote").eval(), batch_of()
+    before = face_terms(method, batch)
+    batch.images = batch.images.flip(0)
+    after = face_terms(method, batch)
+    assert torch.equal(before["kl"], after["kl"])
+    assert not torch.isclose(before["reconstruction"], after["reconstruction"]).any()
 
 
 def test_the_expression_code_of_omote_is_what_the_contrast_alone_makes_of_it() -> None:

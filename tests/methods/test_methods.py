@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from omote.methods.method import Batch, Method, Stage
+from omote.methods.method import Batch, GenerativeOptions, Method, Stage
 from omote.methods.proposed import Proposed
 from omote.methods.registry import METHODS
+from omote.methods.vae import Vae
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from omote.training.device import make_fabric
@@ -189,11 +190,18 @@ def test_swapped_and_printed_weights_and_the_other_readings_of_the_balance() -> 
 
 
 def test_at_128_px_a_resolution_invariant_kl_weighs_a_quarter() -> None:
-    options = {"width": 8, "latent_size": 6}
-    posterior = make("vae").represent(torch.rand(2, 3, 64, 64))
+    vae = make("vae")
+    assert isinstance(vae, Vae)
+    posterior = vae.represent(torch.rand(2, 3, 64, 64))
     for invariant, factor in ((False, 1.0), (True, 0.25)):
-        method = METHODS["vae"](128, METHODS["vae"].Options(**options, resolution_invariant=invariant))
-        torch.testing.assert_close(method.kl(posterior), factor * make("vae").kl(posterior))
+        method = Vae(128, GenerativeOptions(width=8, latent_size=6, resolution_invariant=invariant))
+        torch.testing.assert_close(method.kl(posterior), factor * vae.kl(posterior))
+
+
+def test_a_method_without_a_decoder_has_no_options_of_one() -> None:
+    assert "kl_weight" not in METHODS["contrast"].Options.model_fields
+    with pytest.raises(ValueError, match="kl_weight"):
+        make("contrast", kl_weight=1)
 
 
 def test_the_switch_target_gets_gradient_only_where_asked() -> None:

@@ -11,9 +11,10 @@ from omote.training.config import TrainConfig
 
 
 def test_the_defaults_are_the_papers() -> None:
-    config = TrainConfig.read()
+    assert TrainConfig.read().method == "omote"
+    config = TrainConfig.read(None, {"method": "proposed"})
     options = config.options
-    assert (config.method, config.batch_size, config.learning_rate_decay) == ("proposed", 64, 0.95)
+    assert (config.batch_size, config.learning_rate_decay) == (64, 0.95)
     assert isinstance(options, ProposedOptions)
     assert (options.epochs, options.learning_rate, options.latent_size, options.width) == (100, 5e-4, 64, 32)
     assert (options.reconstruction_weight, options.kl_weight) == (1e5, 0.01)
@@ -39,7 +40,7 @@ def test_a_written_configuration_reads_back_as_it_was() -> None:
     ("text", "message"),
     [
         ('metod = "vae"', '"metod" is not an option'),
-        ('method = "gan"', "there are vae, cvae, conventional, proposed"),
+        ('method = "gan"', "there are omote, contrast, proposed, conventional, vae"),
         ('method = "vae"\n[options]\nswitch_weight = 1', '"switch_weight" is not an option'),
         ("batch_size = 1", "batch_size"),
         ("test_subjects = -1", "0 or more"),

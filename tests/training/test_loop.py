@@ -151,6 +151,16 @@ def test_tensorboard_has_every_term_under_its_name_and_a_picture(
     assert [event.step for event in log.Images("swap")] == [1, 2]
 
 
+def test_a_method_without_a_decoder_is_logged_without_a_picture(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
+    train(faces, run, configure(method="contrast"))
+    log = EventAccumulator(str(run / "tensorboard"))
+    log.Reload()
+    assert log.Tags()["scalars"] == ["1_contrast/encoder/contrast"]
+    assert log.Tags()["images"] == []
+
+
 def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

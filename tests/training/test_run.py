@@ -11,6 +11,8 @@ import torch
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.methods.registry import METHODS
+from omote.training.config import TrainConfig
 from omote.training.loop import Progress, train, train_or_load
 from omote.training.run import Trained, load
 from tests.conftest import Configure
@@ -36,6 +38,23 @@ def test_decode_gives_uint8_images_and_takes_no_codes_too(trained: Trained, face
     assert made.dtype == np.uint8
     assert trained.decode(z_i[:0], z_e[:0]).shape == (0, 64, 64, 3)
     assert trained.represent(faces.faces[:0])[0].shape == (0, 8)
+
+
+def test_a_run_without_a_decoder_reads_points_and_says_what_to_use_for_images(
+    trained: Trained, faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    points = train(faces, tmp_path / "points", configure(method="contrast", options__epochs=1))
+    assert trained.has_decoder
+    assert not points.has_decoder
+    mean, logvar = points.represent(faces.faces)
+    assert mean.shape == (40, 8)
+    assert np.isneginf(logvar).all()
+    z_i = points.identify(faces.faces)[0]
+    assert z_i.shape == (40, 0)
+    message = f"the run {tmp_path / 'points'} makes no images.*contrast, reads codes and has no decoder"
+    with pytest.raises(OmoteError, match=f"{message}.*such as {TrainConfig().method}"):
+        points.decode(z_i, mean)
+    assert METHODS[TrainConfig().method].has_decoder
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ from omote.training.loop import train
 from omote.training.run import Trained, load, read_run_info
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-EPOCHS = {"vae": 12, "conventional": 6, "proposed": 6}  # vae has one stage, the others two
+# of each stage: vae has one, the others two
+EPOCHS = {"vae": 12, "conventional": 6, "proposed": 6, "omote": 6}
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
     "batch_size": 16,
@@ -45,13 +46,15 @@ INTRODUCTION = (
     "expressions. It had to find by itself what changes in a face while the person stays the same.",
     "vae compresses every face into one code, and knows of nobody: its code is full of who the face is. conventional "
     "and proposed learn two codes, one of who it is and one of its expression; proposed adds a discriminator, and asks "
-    "that an expression put on another person's face reads back as the same expression (Kanou & Nagao).",
+    "that an expression put on another person's face reads back as the same expression (Kanou & Nagao). omote, the "
+    "default, asks something else of its expression code: to know an altered picture again among pictures of the same "
+    "person; then it learns whose face it is, and to draw it with that expression.",
     "This is a demonstration in minutes, on a small network and few faces, not a result.",
 )
 
 
 def run_demo(to: Path) -> Path:
-    """Draw faces, train three methods, score them and write ``index.html``; return its path.
+    """Draw faces, train the methods, score them and write ``index.html``; return its path.
 
     What an earlier, stopped demo has finished in the same folder is used again.
 

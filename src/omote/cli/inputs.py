@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
     from omote.training.run import Trained
 
+METHODS = (  # of the registry, which would load torch; the default first
+    "omote",
+    "contrast",
+    "proposed",
+    "conventional",
+    "vae",
+    "cvae",
+    "beta_vae",
+    "ml_vae",
+    "gvae",
+    "adversarial_vae",
+)
+METHODS_HELP = f"{METHODS[0]} (the default), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
+
 To = Annotated[Path, typer.Option("--to", help="Where the result goes.", show_default=False)]
 Workers = Annotated[int | None, typer.Option(help="Processes; one a core if not given.", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -49,11 +63,14 @@ def setting(text: str) -> tuple[str, Any]:
         return key, value
 
 
-def load_all(runs: list[Path]) -> "list[Trained]":
-    """Return every run, loaded."""
+def load_makers(runs: list[Path]) -> "list[Trained]":
+    """Return every run, loaded; one that cannot make images is refused before anything is looked for or drawn."""
     from omote.training.run import load
 
-    return [load(run) for run in runs]
+    models = [load(run) for run in runs]
+    for model in models:
+        model.check_decoder()
+    return models
 
 
 def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":

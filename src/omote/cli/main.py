@@ -11,15 +11,17 @@ import typer
 
 from omote import __version__
 from omote.cli.audit import audit
+from omote.cli.choose import choose
 from omote.cli.display import console, counting, errors, say, show_scores, show_table, training, trainings
 from omote.cli.inputs import (
+    METHODS_HELP,
     Cropped,
     Detector,
     Overwrite,
     To,
     faces_and_people,
     faces_of_photos,
-    load_all,
+    load_makers,
     number_or_names,
     setting,
 )
@@ -73,7 +75,7 @@ def train(
     to: To,
     method: Annotated[
         str | None,
-        typer.Option(help="proposed (the default), conventional, vae or cvae.", show_default=False),
+        typer.Option(help=METHODS_HELP, show_default=False),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file; see configs/.", show_default=False)
@@ -136,7 +138,7 @@ def train(
 
 @app.command()
 def options(
-    method: Annotated[str, typer.Argument(help="proposed, conventional, vae or cvae.")] = "proposed",
+    method: Annotated[str | None, typer.Argument(help=METHODS_HELP, show_default=False)] = None,
 ) -> None:
     """List every option of a training, with its default."""
     from pydantic import BaseModel
@@ -144,7 +146,7 @@ def options(
 
     from omote.training.config import TrainConfig
 
-    resolved = TrainConfig.read(None, {"method": method})
+    resolved = TrainConfig.read(None, {"method": method} if method else None)
 
     def rows(model: BaseModel, prefix: str) -> None:
         for name, field in type(model).model_fields.items():
@@ -186,6 +188,7 @@ def evaluate(
 
 
 app.command()(audit)
+app.command()(choose)
 
 
 @app.command()
@@ -249,7 +252,7 @@ def swap(
     from omote.figures.swap import swap_grid
 
     check_picture_path(to)
-    models = load_all(runs)
+    models = load_makers(runs)
     if faces is not None and not (identity or expression):
         face_set, subjects = faces_and_people(faces, models, people)
         who, which = choose_examples(face_set, subjects, expressions=expressions)
@@ -284,7 +287,7 @@ def interpolate(
     from omote.figures.picture import check_picture_path, save_picture
 
     check_picture_path(to)
-    models = load_all(runs)
+    models = load_makers(runs)
     if faces is not None and not (source or target):
         face_set, subjects = faces_and_people(faces, models, people)
         begin, end = choose_pairs(face_set, subjects)

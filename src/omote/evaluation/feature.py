@@ -25,8 +25,8 @@ class Feature(NamedTuple):
     """Codes of the N frames of a face set or a table.
 
     `mean` is (N, D), rows nan where there is no code, and `missing` says why. `logvar` is (N, D), the log variance of
-    the posterior, or None where there is no posterior. `centred` says that the subject's mean is removed. `columns`
-    are those of the table that it came from.
+    the posterior, -inf where the code is a point, or None where there is no posterior. `centred` says that the
+    subject's mean is removed. `columns` are those of the table that it came from.
     """
 
     name: str
@@ -147,7 +147,10 @@ def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[l
             deviations = [name.replace("z_e_", "z_e_deviation_") for name in chosen]
             logvar = None
             if kind == "z_e" and set(deviations) <= set(names):
-                logvar = 2 * np.log(np.maximum(table[deviations].to_numpy(np.float64), 1e-30))
+                deviation = table[deviations].to_numpy(np.float64)
+                least = 1e-30 if (deviation > 0).any() else 0.0  # deviations of 0 throughout are of points
+                with np.errstate(divide="ignore"):
+                    logvar = 2 * np.log(np.maximum(deviation, least))
             feature = Feature(f"{path.stem} {kind}".strip(), mean, logvar, NO_CODE, columns=tuple(chosen))
             features += [feature] if kind == "z_i" else [feature, less_subject_mean(feature, frames)]
     if not features:

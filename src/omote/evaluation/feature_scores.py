@@ -19,13 +19,13 @@ from omote.evaluation.disentanglement import disentanglement_scores
 from omote.evaluation.feature import FACTORS, Feature
 from omote.evaluation.jackknife import GROUPS, anew, mean, mean_of
 from omote.evaluation.leakage import identity_probe, nearest_neighbour_leakage
-from omote.evaluation.posterior import kl_scores, sampled
+from omote.evaluation.posterior import is_point, kl_scores, sampled
 from omote.evaluation.probes import Probe, expression_probe
 from omote.evaluation.protocol import ACROSS
 from omote.evaluation.readout import mean_r2, r2, readouts
 from omote.evaluation.retrieval import retrieval_scores
 from omote.evaluation.score import Answers, Array, Score, no_answers, no_score, numbered
-from omote.evaluation.swaps import TOLD, audit_swaps, choose_swaps
+from omote.evaluation.swaps import audit_swaps, choose_swaps, why_no_images
 from omote.evaluation.verification import verification_scores
 from omote.training.run import Trained
 
@@ -83,8 +83,9 @@ def feature_scores(
     found: list[Scored] = [("identity", "mean", _noted(_identity(coded, scored, labelled), pushed))]
     if feature.logvar is not None:
         means, logvar = coded.codes[scored], feature.logvar[scored]
-        drawn = coded._replace(codes=sampled(coded.codes, feature.logvar, seed=0))
-        found.append(("identity", "sample", _noted(_identity(drawn, scored, labelled), pushed)))
+        if not is_point(feature.logvar):  # else the posterior's scores say why there is no sample
+            drawn = coded._replace(codes=sampled(coded.codes, feature.logvar, seed=0))
+            found.append(("identity", "sample", _noted(_identity(drawn, scored, labelled), pushed)))
         posterior = anew(lambda rows: kl_scores(means[rows], logvar[rows]), coded.subjects[scored])
         found.append(("posterior", "mean", posterior))
     found.append(("expression", "mean", _expression(coded.of(labelled), k, seeds)))
@@ -216,12 +217,13 @@ def image_scores(
 
 
 def _interpolations(trained: Trained, faces: FaceSet, rows: Array) -> dict[str, Score]:
-    """Return `INTERPOLATION_SCORES`: from one person's expression to another's, on the first face."""
+    """Return `INTERPOLATION_SCORES`: from one person's expression to another's, on the first face; nan with the reason
+    where the method cannot be asked for images."""
     frames = faces.frames.iloc[rows]
     ends, begins = choose_swaps(frames, count=STRIPS)
     people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([begins, ends], axis=1)]
-    if trained.needs_subject:
-        return {name: mean_of(no_answers(len(begins), TOLD), people) for name in INTERPOLATION_SCORES}
+    if reason := why_no_images(trained):
+        return {name: mean_of(no_answers(len(begins), reason), people) for name in INTERPOLATION_SCORES}
     begin, end = faces.faces[rows[begins]], faces.faces[rows[ends]]
     z_i, first, last = trained.identify(begin)[0], trained.represent(begin)[0], trained.represent(end)[0]
     along = np.linspace(first, last, STEPS, axis=1)  # (P, STEPS, Z)

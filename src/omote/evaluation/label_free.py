@@ -31,7 +31,8 @@ SHARED_SCORES = ("choice", "view_agreement", "leakage")  # of every method
 SWITCH_SCORES = ("switch_expression", "switch_identity")  # of methods with two codes and a decoder
 LABEL_FREE_SCORES = SHARED_SCORES + SWITCH_SCORES
 # What the views alter, about as much as the light in a room and a detector's box do: brightness, contrast and gamma by
-# up to 1.5, place by up to 5 % of the image (and 8 degrees). No mirror: in it a smile on one side is another one.
+# up to 1.5, tint by up to 1.3, place by up to 5 % of the image, 8 degrees and 8 % of its size. No mirror: in it a smile
+# on one side is another one.
 LIGHT, PLACEMENT = math.log(1.5) / math.log(BRIGHTNESS), 0.05 / SHIFT
 DRAWS = 4  # views of a frame, and targets of a source
 MOST_FRAMES = 2000  # evenly chosen, as each person's are compared with one another
@@ -77,8 +78,8 @@ def label_free_scores(
     choice: the number to choose by, a (1 - l), where a is view_agreement and l leakage, each as (s - c) / (1 - c) above
     its chance c, and 0 below it. A perfect code has 1, one of noise or of the person alone 0. It orders runs on the
     same faces, and is no measure between face sets. The switch is left out: so methods with and without a decoder are
-    compared on what both have, and nothing is believed that a run says of its own images. The form, and the strengths
-    of the views, were fixed before they were compared with any labelled score.
+    compared on what both have, and nothing is believed that a run says of its own images. The form was fixed before
+    it was compared with any labelled score.
 
     switch_expression, switch_identity: z_e of a middle frame is put on z_i of another person's, decoded, and read by
     the run's own encoders. Is the nearest z_e, among the source's middle frames, the one that was given; is the nearest
@@ -173,7 +174,7 @@ def choose(
 
 
 def altered_views(faces: Faces, seed: int) -> Faces:
-    """Return each of (N, S, S, 3) uint8 faces in another light and place; the global random state stays as it was."""
+    """Return each of (N, S, S, 3) uint8 faces in another light and place; the CPU's random state stays as it was."""
     views = [np.zeros((0, *faces.shape[1:]), np.uint8)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

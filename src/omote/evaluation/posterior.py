@@ -11,6 +11,12 @@ from omote.evaluation.score import Array, Score, mean_score, no_score
 
 POSTERIOR_SCORES = ("kl", "active_units")
 ACTIVE = 0.01  # variance of a mean
+POINT = "the code is a point, not a distribution: its divergence is infinite, and a sample of it is its mean"
+
+
+def is_point(logvar: Array) -> bool:
+    """Return whether there are codes and none has any width: log variances (N, Z) of -inf everywhere."""
+    return bool(logvar.size and np.isneginf(logvar).all())
 
 
 def sampled(mean: Array, logvar: Array, seed: int) -> Array:
@@ -44,8 +50,8 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
         mean: (N, Z) posterior means of N images.
         logvar: (N, Z) log of the posterior variance (not of the deviation).
     Returns:
-        Both nan with the reason if there are no images, no dimensions, or NaN or infinity among the numbers. A
-        collapsed code has a score: near 0.
+        Both nan with the reason if there are no images, no dimensions, NaN or infinity among the numbers, or the codes
+        are points (`is_point`), whose scale no prior sets. A collapsed code has a score: near 0.
     Raises:
         ValueError: If the shapes differ.
     """
@@ -53,6 +59,8 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
     reason = None
     if not mean.size:
         reason = "the code has no numbers" if len(mean) else "there are no images"
+    elif is_point(logvar):
+        reason = POINT
     elif not (np.isfinite(mean).all() and np.isfinite(logvar).all()):
         reason = "the posterior contains NaN or infinity"
     if reason is not None:

@@ -22,6 +22,7 @@ EXPRESSION_SCORES = ("expression_read_back", "expression_kept_from_target", "exp
 IDENTITY_SCORES = ("identity_read_back", "identity_of_source", "identity_read_back_ceiling")
 SWAP_SCORES = EXPRESSION_SCORES + IDENTITY_SCORES
 
+NO_DECODER = "this method has no decoder, so it makes no images"
 NO_IDENTITY = "this method has no identity code: there is nobody to give the expression to"
 TOLD = "this method has to be told who is in the picture, so it cannot be asked to swap"
 JUDGE_IS_TOLD = "the judge has to be told who is in the picture, so it cannot say what it sees"
@@ -152,7 +153,7 @@ def audit_swaps(
         judge: reads them; another run, or `trained` itself, of which the reasons then tell.
         rows: (N,) numbers of the frames among which the swaps are chosen, see `choose_swaps`.
     Returns:
-        nan with the reason where a method has no identity code or has to be told who is in the picture.
+        nan with the reason where a method has no decoder or no identity code, or has to be told who is in the picture.
     Raises:
         OmoteError: If the judge reads images of another size than `trained` makes, or the faces have yet another.
     """
@@ -164,8 +165,7 @@ def audit_swaps(
     frames = face_set.frames.iloc[rows]
     sources, targets = choose_swaps(frames, count=count)
     people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([sources, targets], axis=1)]
-    if trained.needs_subject or judge.needs_subject:
-        reason = TOLD if trained.needs_subject else JUDGE_IS_TOLD
+    if reason := why_no_images(trained) or (JUDGE_IS_TOLD if judge.needs_subject else ""):
         return dict.fromkeys(SWAP_SCORES, no_answers(len(sources), reason)), people
     z_e = trained.represent(face_set.faces[rows[sources]])[0]
     z_i = trained.identify(face_set.faces[rows[targets]])[0]
@@ -181,6 +181,13 @@ def audit_swaps(
     note = _who_judges(trained, judge, set(frames["subject"]))
     noted = {name: answers._replace(reason=_joined(answers.reason, note)) for name, answers in scores.items()}
     return noted, people
+
+
+def why_no_images(trained: Trained) -> str:
+    """Return why a run cannot be asked for images of the codes of any two people; nothing where it can."""
+    if not trained.has_decoder:
+        return NO_DECODER
+    return TOLD if trained.needs_subject else ""
 
 
 def _expressions(

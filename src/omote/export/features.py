@@ -28,7 +28,7 @@ def features(trained: Trained, face_set: FaceSet) -> pd.DataFrame:
 
     Returns:
         One row a frame, in order: the columns of ``face_set.frames``, then ``z_e_00`` ... (the posterior mean, which is
-        the feature) and ``z_e_deviation_00`` ... (the posterior's standard deviation).
+        the feature) and ``z_e_deviation_00`` ... (the posterior's standard deviation, 0 where the code is a point).
     Raises:
         OmoteError: If the faces have another size than the run reads, or show people whom it has to know and does not.
     """

@@ -189,10 +189,13 @@ def _pushed(table: pd.DataFrame, question: Question) -> str:
 
 
 def _asked_of(table: pd.DataFrame, question: Question, sentence: Sentence) -> list[Row]:
-    """Return the known scores of the codes that a question is about."""
-    rows = _rows(table[(table["score"] == sentence.score) & table["value"].notna()])
+    """Return the known scores of the codes that a question is about; of swaps, those of one judge in all sentences."""
+    known = table[table["value"].notna()]
+    rows = _rows(known[known["score"] == sentence.score])
     if question.about == "swap":
-        return [row for row in rows if _judge(row) != ITSELF] or rows
+        answers = _rows(known[known["score"].isin([each.score for each in question.sentences])])
+        others = any(_judge(row) != ITSELF for row in answers)
+        return [row for row in rows if (_judge(row) != ITSELF) == others]
     return [
         row for row in rows if kind(row["feature"]) == question.about and not row["feature"].endswith(CENTRED)
     ]

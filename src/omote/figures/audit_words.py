@@ -107,7 +107,7 @@ SCORES = {
     "dci_disentanglement": Asked(
         "DCI", "D", "high",
         "Disentanglement: whether each number of the code serves one action unit. This and the next, MIG and SAP "
-        "reward a code whose axes are the factors, which none of the methods here asks for; chance is the same code "
+        "reward a code whose axes are the factors, which the paper’s methods do not ask for; chance is the same code "
         "turned at random.",
         "number",
     ),

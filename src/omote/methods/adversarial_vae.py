@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from omote.methods.method import Batch, MethodOptions, Phase, Stage, Terms, sample
+from omote.methods.method import Batch, GenerativeOptions, MethodOptions, Phase, Stage, Terms, sample
 from omote.methods.two_codes import TwoCodes
 from omote.models.blocks import activation_layer, initialise
 
 CLASSIFIER_WIDTH = 256
 
 
-class AdversarialVaeOptions(MethodOptions):
+class AdversarialVaeOptions(GenerativeOptions):
     """Options of the subject-adversarial VAE."""
 
     adversarial_weight: float = Field(
@@ -27,7 +27,7 @@ class AdversarialVaeOptions(MethodOptions):
 
 
 class AdversarialVae(TwoCodes):
-    """z_i is of another image of the subject, so cannot know the expression; z_e pays where it tells who it is."""
+    """z_i is of a random image of the subject, so says little of the expression; z_e pays where it tells who it is."""
 
     Options: ClassVar[type[MethodOptions]] = AdversarialVaeOptions
 

@@ -5,12 +5,12 @@ from typing import ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.method import MethodOptions
+from omote.methods.method import GenerativeOptions, MethodOptions
 from omote.methods.vae import Vae
 from omote.models.encoder import Posterior
 
 
-class BetaVaeOptions(MethodOptions):
+class BetaVaeOptions(GenerativeOptions):
     """Options of the beta-VAE."""
 
     beta: float = Field(4.0, ge=0, description="of the beta-VAE, on alpha_1; 1 is a VAE")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms
@@ -59,8 +59,7 @@ class Contrast(Method):
         self.encoder = Encoder(image_size, latent_size=size, point=True, **self.network_options())
 
     def stages(self) -> list[Stage]:
-        phase = Phase("encoder", (self.encoder,), self.options.learning_rate, self.terms)
-        return [Stage("contrast", self.options.epochs, (phase,), self.options.frames_per_subject)]
+        return [contrast_stage(self.encoder, self.terms, self.options)]
 
     def terms(self, batch: Batch) -> Terms:
         return contrast_terms(self.represent, batch, self.options)
@@ -73,6 +72,13 @@ class Contrast(Method):
         return Posterior(nothing, nothing)
 
 
+def contrast_stage(encoder: nn.Module, terms: Callable[[Batch], Terms], options: ContrastOptions) -> Stage:
+    """Return the stage that trains an encoder by the contrast."""
+    together = options.frames_per_subject if options.among == "subject" else 1
+    phase = Phase("encoder", (encoder,), options.learning_rate, terms)
+    return Stage("contrast", options.epochs, (phase,), together)
+
+
 def contrast_terms(represent: Callable[[Tensor], Posterior], batch: Batch, options: ContrastOptions) -> Terms:
     """Return the contrast of two views of each image, (B,)."""
     views = torch.cat([options.view(batch.images), options.view(batch.images)])
@@ -82,9 +88,14 @@ def contrast_terms(represent: Callable[[Tensor], Posterior], batch: Batch, optio
 
 
 def on_the_sphere(point: Posterior) -> Posterior:
+    """Return a posterior with its (B, Z) mean moved to the length `to_length` gives it."""
+    return Posterior(to_length(point.mean), point.logvar)
+
+
+def to_length(code: Tensor) -> Tensor:
     """Return (B, Z) codes with the length that samples of the prior N(0, I) have on average, about sqrt(Z).
 
-    The contrast sees only their directions, so their length would say nothing.
+    The contrast sees only directions, so the length would say nothing. A code of zeros stays.
     """
-    mean, logvar = point
-    return Posterior(mean.shape[1] ** 0.5 * F.normalize(mean, dim=1), logvar)
+    length: float = code.shape[1] ** 0.5
+    return length * F.normalize(code, dim=1)

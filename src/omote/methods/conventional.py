@@ -6,17 +6,17 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.method import Batch, MethodOptions, Phase, Stage, Terms, sample
+from omote.methods.method import Batch, GenerativeOptions, MethodOptions, Phase, Stage, Terms, sample
 from omote.methods.two_codes import TwoCodes
 
 
-class ConventionalOptions(MethodOptions):
+class ConventionalOptions(GenerativeOptions):
     """Options of the two stages."""
 
-    repetitions: int = Field(1, ge=1, description="how often the two stages alternate (section 4.1.3)")
+    repetitions: int = Field(1, ge=1, description="how often the stages alternate (section 4.1.3)")
     identity_code: Literal["mean", "sample"] = Field(
         "mean",
-        description="z_i in the expression stage; a sample makes the expression encoder repair identity",
+        description="z_i in the stages after the first; a sample makes the expression encoder repair identity",
     )
 
 

@@ -71,7 +71,7 @@ class Stage:
 
 
 class MethodOptions(BaseModel):
-    """Options that every method has; the defaults are those of the paper's Table 3 (PAPER.md names the readings)."""
+    """Options that every method has; the defaults are the paper's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,6 +83,11 @@ class MethodOptions(BaseModel):
     width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; the paper's is 32")
     activation: Activation = Field("leaky_relu", description="in encoders, decoder and discriminator")
     normalisation: Normalisation = Field("batch", description="in encoders and decoder")
+
+
+class GenerativeOptions(MethodOptions):
+    """Options of every method that makes images; the defaults are those of Table 3 (PAPER.md names the readings)."""
+
     reconstruction_weight: float = Field(1e5, ge=0, description="alpha_2, on the squared error of a pixel")
     kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the divergence summed over the code")
     weights: Literal["swapped", "printed"] = Field(
@@ -104,7 +109,7 @@ class Method(nn.Module):
     Args:
         image_size: S, 64 or 128.
         options: an instance of the class's ``Options``.
-        num_subjects: how many people the training has; only methods with ``needs_subject`` use it.
+        num_subjects: how many people the training has; most methods do not use it.
     """
 
     Options: ClassVar[type[MethodOptions]] = MethodOptions
@@ -142,6 +147,16 @@ class Method(nn.Module):
         """Return the options that encoders and decoder share."""
         c = self.common
         return {"width": c.width, "activation": c.activation, "normalisation": c.normalisation}
+
+
+class Generative(Method):
+    """A method with a decoder: the two terms of the paper's Eqs. 1 and 2, with their weights."""
+
+    Options: ClassVar[type[MethodOptions]] = GenerativeOptions
+
+    def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
+        super().__init__(image_size, options, num_subjects)
+        self.common: GenerativeOptions = options
 
     def kl(self, posterior: Posterior) -> Tensor:
         """Return alpha_1 KL(q(z|x) || N(0, I)), (B,): the first term of Eqs. 1 and 2."""

@@ -6,12 +6,12 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.method import Batch, MethodOptions, Phase, Stage, Terms, sample
+from omote.methods.method import Batch, GenerativeOptions, MethodOptions, Phase, Stage, Terms, sample
 from omote.methods.two_codes import TwoCodes
 from omote.models.encoder import Posterior
 
 
-class GroupOptions(MethodOptions):
+class GroupOptions(GenerativeOptions):
     """Options of the methods that learn from groups of frames of one subject."""
 
     frames_per_subject: int = Field(

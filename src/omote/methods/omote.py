@@ -1,61 +1,73 @@
-"""omote's own method: who as in the paper, which expression by contrast within a subject, and a decoder of both.
+"""omote's own method: which expression by contrast within a subject, then whose face it is and how both are drawn.
 
 Not of the paper, but with its networks and its supervision. The paper's expression code is what a decoder lacks beside
-the identity, the person included where the identity code falls short. Here no decoder shapes it: the decoder learns
-last, to draw a face from the two codes as they are.
+the identity, the person included where the identity code falls short. Here the expression comes first, and no decoder
+shapes it. Identity is then, as in Eq. 1, what any image of a person tells of any other, but the decoder is told the
+other's expression, where Eq. 1 has z_e = 0; and it learns to draw it.
 """
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.contrast import ContrastOptions, contrast_terms, on_the_sphere
-from omote.methods.conventional import Conventional, ConventionalOptions
-from omote.methods.method import Batch, Phase, Stage, Terms
+from omote.methods.contrast import ContrastOptions, contrast_stage, contrast_terms, on_the_sphere, to_length
+from omote.methods.method import Batch, GenerativeOptions, Phase, Stage, Terms, sample
+from omote.methods.two_codes import TwoCodes
 from omote.models.encoder import Posterior
 from omote.objectives.switch import code_distance
 
 
-class OmoteOptions(ConventionalOptions, ContrastOptions):
-    """Options of the three stages."""
+class OmoteOptions(GenerativeOptions, ContrastOptions):
+    """Options of the two stages."""
 
-    switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves L_switch out")
+    switch_weight: float = Field(0.0, ge=0, description="gamma; 0 leaves L_switch out")
 
 
-class Omote(Conventional):
-    """Eq. 1, then the contrast, then Eqs. 2 and 4 for the decoder alone."""
+class Omote(TwoCodes):
+    """The contrast for the expression encoder; then Eq. 1 with that code, for identity encoder and decoder."""
 
     Options = OmoteOptions
     expression_is_point = True
 
     def __init__(self, image_size: int, options: OmoteOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
-        self.options: OmoteOptions = options
+        self.options = options
 
     def stages(self) -> list[Stage]:
         c = self.options
-        identity = super().stages()[0]
-        encoder = Phase("encoder", (self.expression_encoder,), c.learning_rate, self.contrast_terms)
-        decoder = Phase("decoder", (self.decoder,), c.learning_rate, self.decoder_terms)
-        contrast = Stage("contrast", c.epochs, (encoder,), c.frames_per_subject)
-        return [identity, contrast, Stage("decoder", c.epochs, (decoder,))] * c.repetitions
+        contrast = contrast_stage(self.expression_encoder, self.contrast_terms, c)
+        generator = Phase(
+            "generator", (self.identity_encoder, self.decoder), c.learning_rate, self.face_terms
+        )
+        return [contrast, Stage("face", c.epochs, (generator,))]
 
     def contrast_terms(self, batch: Batch) -> Terms:
         """Return the contrast of two views of each image, (B,)."""
         return contrast_terms(self.represent, batch, self.options)
 
-    def decoder_terms(self, batch: Batch) -> Terms:
-        """Return what a decoder of both codes pays, each term (B,). Paper: Eqs. 2 and 4, with codes that are given."""
-        c = self.options
-        z_i, z_e = self.frozen_identity(batch.images), self.represent(batch.images).mean
-        z_ed = z_e[batch.partner]
-        made, swapped = self.decode(torch.cat([z_i, z_i]), torch.cat([z_e, z_ed])).chunk(2)
-        gamma = c.switch_weight * batch.has_partner
-        return {
-            "reconstruction": self.reconstruction(made, batch.images),
-            "switch_identity": gamma * code_distance(self.identify(swapped).mean, z_i),
-            "switch_expression": gamma * code_distance(self.represent(swapped).mean, z_ed),
-        }
+    def face_terms(self, batch: Batch) -> Terms:
+        """Return L_i with z_e given, and gamma L_switch where asked for, each term (B,). Paper: Eqs. 1 and 4.
+
+        z_i is read from another image of the subject than the one that is drawn, so the decoder has the expression from
+        z_e alone.
+        """
+        gamma = self.options.switch_weight
+        q_i, z_e = self.identify(batch.same_subject), self.represent(batch.images).mean
+        z_i = sample(q_i)
+        codes = [(z_i, z_e)]
+        if gamma:
+            codes.append((z_i, z_e[batch.partner]))
+        made = self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))
+        terms = {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made[0], batch.images)}
+        if gamma:
+            identity = code_distance(self.identify(made[1]).mean, z_i)
+            expression = code_distance(self.represent(made[1]).mean, z_e[batch.partner])
+            terms["switch_identity"] = gamma * batch.has_partner * identity
+            terms["switch_expression"] = gamma * batch.has_partner * expression
+        return terms
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         return on_the_sphere(self.expression_encoder(images))
+
+    def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        return super().decode(z_i, to_length(z_e))  # a code half way between two as well

@@ -5,17 +5,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from omote.methods.method import Method, MethodOptions
+from omote.methods.method import Generative, GenerativeOptions
 from omote.models.decoder import Decoder
 from omote.models.encoder import Encoder, Posterior
 
 
-class TwoCodes(Method):
+class TwoCodes(Generative):
     """An identity encoder, an expression encoder, and a decoder of both codes; how they learn is the subclass's."""
 
     expression_is_point: ClassVar[bool] = False  # whether z_e has no variance
 
-    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
+    def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
         size, shared = options.latent_size, self.network_options()
         self.identity_encoder = Encoder(image_size, latent_size=size, **shared)

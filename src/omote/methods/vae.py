@@ -2,15 +2,15 @@
 
 from torch import Tensor
 
-from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms, sample
+from omote.methods.method import Batch, Generative, GenerativeOptions, Phase, Stage, Terms, sample
 from omote.models.decoder import Decoder
 from omote.models.encoder import Encoder, Posterior
 
 
-class Vae(Method):
+class Vae(Generative):
     """One encoder, one code, one decoder. The code stands for the expression; there is no identity code."""
 
-    def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
+    def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
         size, shared = options.latent_size, self.network_options()
         told = num_subjects if self.needs_subject else 0  # numbers that say who it is: of `Cvae`

@@ -55,8 +55,10 @@ def _placed(images: Tensor, placement: float, mirror: bool) -> Tensor:
     cos, sin = scale * turn.cos(), scale * turn.sin()
     across = torch.stack([side * cos, -side * sin, shift[:, 0]], 1)
     down = torch.stack([sin, cos, shift[:, 1]], 1)
-    grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 places a pixel to 0.05 pixels
+        grid = F.affine_grid(torch.stack([across, down], 1), list(images.shape), align_corners=False)
+        last = 1 - 1 / images.shape[-1]  # the middle of the last pixel: beyond it the border is repeated
+        return F.grid_sample(images, grid.clamp(-last, last), align_corners=False)
 
 
 def _with_other_surroundings(images: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: str = Field("proposed", description="one of the registry")
+    method: str = Field("omote", description="one of the registry")
     options: SerializeAsAny[MethodOptions] = Field(default_factory=MethodOptions, description="of the method")
     test_subjects: int | tuple[str, ...] = Field(
         0, description="people held out: how many, drawn by the seed, or their names"
@@ -53,7 +53,7 @@ class TrainConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _options_of_the_method(cls, values: dict[str, Any]) -> dict[str, Any]:
-        method = values.get("method", "proposed")
+        method = values.get("method", "omote")
         if not isinstance(method, str) or method not in METHODS:
             raise ValueError(f"method {method!r} is not known; there are {', '.join(METHODS)}")
         options = values.get("options", {})

@@ -76,7 +76,7 @@ def train(
     Args:
         face_set: the frames of the training people whose ``use`` is "train" or "both" are trained on.
         to: the run folder; made.
-        config: what is trained and how; the defaults are the paper's row 3.
+        config: what is trained and how; the default is `omote` with the paper's schedule.
         progress: called after every step.
         keep_stages: keep the weights after every stage too, for ``load(run, stage=n)`` (the paper's Figure 3).
         overwrite: begin anew where ``to`` already is a run.
@@ -84,7 +84,8 @@ def train(
         The trained method.
     Raises:
         OmoteError: If the run is there and finished, has another configuration or is being trained by another
-            process, the face set has too few people or frames, or a term of the objective is no longer finite.
+            process, the face set has too few people or frames, or one frame a person and the method compares a
+            person's frames, or a term of the objective is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
     """
     run, info = Path(to), _info(face_set, config or TrainConfig())
@@ -93,6 +94,12 @@ def train(
     rows = np.flatnonzero(used.to_numpy())
     if len(rows) < 2:
         raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
+    compares = any(stage.frames_per_subject > 1 for stage in build_method(info).stages())
+    if compares and not frames["subject"].iloc[rows].duplicated().any():
+        raise OmoteError(
+            f"{face_set.path} has one frame a person to train on, and {info.config.method} learns from how a person's "
+            "frames differ; prepare several of each person, or train --method proposed"
+        )
     _check_folder(run, overwrite)
     run.mkdir(parents=True, exist_ok=True)
     with locked(run, "is training this run"), _stop_signal() as stopped:
@@ -190,7 +197,8 @@ class _Training:
                 for group in optimiser.param_groups:
                     group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
             order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(place.stage, epoch)))
-            batches = epoch_batches(len(self.faces), config.batch_size, order)
+            subjects, together = self.same_subject.subject_of, stage.frames_per_subject
+            batches = epoch_batches(subjects, config.batch_size, order, frames_per_subject=together)
             for step in range(place.step if epoch == place.epoch else 0, steps):
                 # every step has a random state of its own, so a training that goes on draws the same numbers
                 state = np.random.SeedSequence(seed, spawn_key=(place.stage, epoch, step))
@@ -247,7 +255,9 @@ class _Training:
         sums.clear()
 
     def log_swaps(self, log: SummaryWriter, stage: int) -> None:
-        """Write a swap picture: columns are who, rows are which expression."""
+        """Write a swap picture, where there is a decoder: columns are who, rows are which expression."""
+        if not self.method.has_decoder:
+            return
         pick = np.linspace(0, len(self.faces) - 1, min(SAMPLE_FACES, len(self.faces))).astype(int)
         rows = torch.as_tensor(pick, device=self.faces.device)
         faces, subjects = self.faces[rows], self.subjects[rows]

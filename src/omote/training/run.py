@@ -120,6 +120,11 @@ class Trained:
         """Whether the method reads faces of people of its training only, and has to be told who they are."""
         return self.method.needs_subject
 
+    @property
+    def has_decoder(self) -> bool:
+        """Whether the method makes images of codes; without a decoder it only reads them, and `decode` is refused."""
+        return self.method.has_decoder
+
     def represent(self, faces: Faces, subjects: Sequence[str] | None = None) -> tuple[Floats, Floats]:
         """Return mean and log variance of the expression code.
 
@@ -127,7 +132,7 @@ class Trained:
             faces: (N, S, S, 3) uint8, RGB; may be memory-mapped.
             subjects: whose face each is, N ids; needed where `needs_subject`, and read nowhere else.
         Returns:
-            (N, 64) and (N, 64) float32; the mean is the feature.
+            (N, 64) and (N, 64) float32; the mean is the feature. The log variance is -inf where the code is a point.
         Raises:
             OmoteError: If the faces have another size or type, or the subjects are needed and are not there or not
                 of the training.
@@ -139,7 +144,12 @@ class Trained:
         return self._read(faces, subjects, self.method.identify)
 
     def decode(self, z_i: Floats, z_e: Floats) -> Faces:
-        """Return (N, S, S, 3) uint8 RGB images from (N, 64) identity codes and (N, 64) expression codes."""
+        """Return (N, S, S, 3) uint8 RGB images from (N, 64) identity codes and (N, 64) expression codes.
+
+        Raises:
+            OmoteError: If the method has no decoder.
+        """
+        self.check_decoder()
         device = next(self.method.parameters()).device
         images = []
         with torch.inference_mode():
@@ -148,6 +158,14 @@ class Trained:
                 made = self.method.decode(*codes)
                 images.append((made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(images) if images else np.zeros((0, self.size, self.size, 3), np.uint8)
+
+    def check_decoder(self) -> None:
+        """Raise OmoteError if the method makes no images."""
+        if not self.has_decoder:
+            raise OmoteError(
+                f"the run {self.path} makes no images, which swapping and interpolating take: its method, {self.name}, "
+                f"reads codes and has no decoder. Use a run of a method that has one, such as {TrainConfig().method}"
+            )
 
     def _read(self, faces: Faces, subjects: Sequence[str] | None, encode: Any) -> tuple[Floats, Floats]:
         expected = (self.size, self.size, 3)
