@@ -51,12 +51,14 @@ def test_the_global_random_state_is_left_as_it_was(faces: FaceSet, run: Path, co
 
 
 @pytest.mark.parametrize(
-    "stop_at", [2, 6, 7, 10]
-)  # in the first epoch, at the end of a stage, in the second stage
+    ("method", "stop_at"),
+    # in the first epoch, at the end of a stage, in the second stage; views of a stage that compares them
+    [("proposed", 2), ("proposed", 6), ("proposed", 7), ("proposed", 10), ("omote", 2)],
+)
 def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrupted_training(
-    stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
+    method: str, stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
-    config = configure(method="proposed")
+    config = configure(method=method)
     train(faces, tmp_path / "whole", config)
 
     taken = []
@@ -74,7 +76,7 @@ def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrup
     train(faces, tmp_path / "stopped", config, progress=taken.append)
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
     assert [(now.stage, now.step) for now in taken] == [
-        (stage, step) for stage in ("identity", "expression") for step in range(1, 7)
+        (stage.name, step) for stage in load(tmp_path / "whole").method.stages() for step in range(1, 7)
     ]
     assert not (tmp_path / "stopped" / "checkpoint.safetensors").exists()
 
@@ -205,6 +207,20 @@ def test_what_cannot_be_trained_says_what_to_do(faces: FaceSet, run: Path, confi
         train(faces, run, configure(method="vae"))
     train(faces, run, configure(method="vae", seed=9), overwrite=True)
     assert read_run_info(run).config.seed == 9
+
+
+def test_one_frame_a_person_is_refused_by_what_compares_a_persons_frames_and_by_nothing_else(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    first = faces.frames.drop_duplicates("subject")
+    alone = FaceSet(faces.path, faces.faces[first.index], first.reset_index(drop=True), faces.about)
+    for method in ("omote", "contrast", "ml_vae"):
+        with pytest.raises(OmoteError, match=f"one frame a person to train on, and {method} learns"):
+            train(alone, tmp_path / method, configure(method=method))
+        assert not (tmp_path / method).exists()
+    train(alone, tmp_path / "vae", configure(method="vae"))
+    everyone = configure(method="contrast", **{"options.among": "everyone"})
+    train(alone, tmp_path / "everyone", everyone)
 
 
 def test_a_run_begun_with_other_settings_is_not_gone_on_with(
