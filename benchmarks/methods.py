@@ -6,7 +6,7 @@
 Runs go to FOLDER/METHOD-seedN, one thread each, and go on where they were stopped; scores to FOLDER/scores. The same
 people are held out by every seed. Swaps are read by a judge, `conventional` with another seed, which holds out other
 people and knows those whom the methods never saw. A method of one stage passes over the faces as often as `proposed`
-does in its two; `omote` and `contrast` pass over them 1.8 times as often a stage, which takes about as long.
+does in its two; `omote` and `contrast` pass over them 1.8 times as often a stage (the tables have the time it takes).
 FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
 
 With --transfer the runs in RUNS, trained on other faces, are scored on FACES, where they are taken to have seen nobody.
@@ -44,8 +44,8 @@ from omote.training.config import TrainConfig
 from omote.training.loop import Progress, train_or_load
 from omote.training.run import load, read_training
 
-# Epochs a stage over those of the TOML: a step of omote costs about half of one of the reference, so that with these
-# both take about as long. The one stage of contrast is the first of omote's two.
+# Epochs a stage over those of the TOML: a step of omote costs a fraction of one of the reference, so that with these
+# its three stages take little longer than the reference's two. The one stage of contrast is the first of them.
 LONGER = {"contrast": 1.8, "omote": 1.8}
 REFERENCE = "proposed"
 JUDGE_SEED = 100

@@ -91,8 +91,8 @@ def test_frames_of_a_subject_come_together_where_they_are_compared() -> None:
         method = make("omote", frames_per_subject=5, epochs=3, **options)
         return [(stage.name, stage.epochs, stage.frames_per_subject) for stage in method.stages()]
 
-    assert stages() == [("contrast", 3, 5), ("face", 3, 1)]
-    assert stages(among="everyone") == [("contrast", 3, 1), ("face", 3, 1)]
+    assert stages() == [("contrast", 3, 5), ("face", 3, 1), ("decoder", 3, 1)]
+    assert stages(among="everyone")[0] == ("contrast", 3, 1)
 
 
 def face_terms(method: Method, batch: Batch) -> Terms:
@@ -112,19 +112,22 @@ def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
     torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.images))
 
 
-def test_the_switch_loss_of_omote_is_eq_4() -> None:
+def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
+    assert list(phase_of(make("omote"), "decoder").terms(batch_of())) == ["reconstruction"]
     method, batch = make("omote", switch_weight=7).eval(), batch_of()
-    assert isinstance(method, Omote)
     batch.has_partner[2] = 0
-    terms = face_terms(method, batch)
-    torch.manual_seed(5)
-    z_i, z_ed = sample(method.identify(batch.same_subject)), method.represent(batch.images).mean.roll(1, 0)
-    swapped = method.decode(z_i, z_ed)
+    terms = phase_of(method, "decoder").terms(batch)
+    z_i, z_e = method.identify(batch.images).mean, method.represent(batch.images).mean
+    swapped = method.decode(z_i, z_e.roll(1, 0))
     gamma = 7 * batch.has_partner
-    identity = mean_squared_error(method.identify(swapped).mean, z_i)
-    expression = mean_squared_error(method.represent(swapped).mean, z_ed)
-    torch.testing.assert_close(terms["switch_identity"], gamma * identity, rtol=1e-3, atol=1e-5)
-    torch.testing.assert_close(terms["switch_expression"], gamma * expression, rtol=1e-3, atol=1e-5)
+    expected = {
+        "reconstruction": 1e5 * mean_squared_error(method.decode(z_i, z_e), batch.images),
+        "switch_identity": gamma * mean_squared_error(method.identify(swapped).mean, z_i),
+        "switch_expression": gamma * mean_squared_error(method.represent(swapped).mean, z_e.roll(1, 0)),
+    }
+    assert list(terms) == list(expected)
+    for name, term in expected.items():
+        torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_the_identity_code_never_reads_the_image_that_is_drawn() -> None:

@@ -30,7 +30,7 @@ from omote.training.loop import train
 from omote.training.run import Trained, load, read_run_info
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-# of each stage: vae has one, the others two
+# of each stage: vae has one, conventional and proposed two, omote three
 EPOCHS = {"vae": 12, "conventional": 6, "proposed": 6, "omote": 6}
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,

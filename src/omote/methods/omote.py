@@ -3,7 +3,7 @@
 Not of the paper, but with its networks and its supervision. The paper's expression code is what a decoder lacks beside
 the identity, the person included where the identity code falls short. Here the expression comes first, and no decoder
 shapes it. Identity is then, as in Eq. 1, what any image of a person tells of any other, but the decoder is told the
-other's expression, where Eq. 1 has z_e = 0; and it learns to draw it.
+other's expression, where Eq. 1 has z_e = 0. Last, the decoder learns to draw each face from its own two codes.
 """
 
 import torch
@@ -18,13 +18,13 @@ from omote.objectives.switch import code_distance
 
 
 class OmoteOptions(GenerativeOptions, ContrastOptions):
-    """Options of the two stages."""
+    """Options of the three stages."""
 
     switch_weight: float = Field(0.0, ge=0, description="gamma; 0 leaves L_switch out")
 
 
 class Omote(TwoCodes):
-    """The contrast for the expression encoder; then Eq. 1 with that code, for identity encoder and decoder."""
+    """The contrast for the expression encoder; Eq. 1 with its code for the identity encoder; Eq. 2 for the decoder."""
 
     Options = OmoteOptions
     expression_is_point = True
@@ -35,33 +35,40 @@ class Omote(TwoCodes):
 
     def stages(self) -> list[Stage]:
         c = self.options
-        contrast = contrast_stage(self.expression_encoder, self.contrast_terms, c)
-        generator = Phase(
-            "generator", (self.identity_encoder, self.decoder), c.learning_rate, self.face_terms
-        )
-        return [contrast, Stage("face", c.epochs, (generator,))]
+        trains = (self.identity_encoder, self.decoder)
+        face = Phase("generator", trains, c.learning_rate, self.face_terms)
+        decoder = Phase("decoder", (self.decoder,), c.learning_rate, self.decoder_terms)
+        return [
+            contrast_stage(self.expression_encoder, self.contrast_terms, c),
+            Stage("face", c.epochs, (face,)),
+            Stage("decoder", c.epochs, (decoder,)),
+        ]
 
     def contrast_terms(self, batch: Batch) -> Terms:
         """Return the contrast of two views of each image, (B,)."""
         return contrast_terms(self.represent, batch, self.options)
 
     def face_terms(self, batch: Batch) -> Terms:
-        """Return L_i with z_e given, and gamma L_switch where asked for, each term (B,). Paper: Eqs. 1 and 4.
+        """Return L_i with z_e given, each term (B,). Paper: Eq. 1.
 
         z_i is read from another image of the subject than the one that is drawn, so the decoder has the expression from
         z_e alone.
         """
-        gamma = self.options.switch_weight
         q_i, z_e = self.identify(batch.same_subject), self.represent(batch.images).mean
-        z_i = sample(q_i)
-        codes = [(z_i, z_e)]
-        if gamma:
-            codes.append((z_i, z_e[batch.partner]))
+        made = self.decode(sample(q_i), z_e)
+        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made, batch.images)}
+
+    def decoder_terms(self, batch: Batch) -> Terms:
+        """Return what a decoder of both codes pays, each term (B,). Paper: Eqs. 2 and 4, with codes that are given."""
+        gamma = self.options.switch_weight
+        z_i, z_e = self.identify(batch.images).mean, self.represent(batch.images).mean
+        z_ed = z_e[batch.partner]
+        codes = [(z_i, z_e), (z_i, z_ed)] if gamma else [(z_i, z_e)]
         made = self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))
-        terms = {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made[0], batch.images)}
+        terms = {"reconstruction": self.reconstruction(made[0], batch.images)}
         if gamma:
             identity = code_distance(self.identify(made[1]).mean, z_i)
-            expression = code_distance(self.represent(made[1]).mean, z_e[batch.partner])
+            expression = code_distance(self.represent(made[1]).mean, z_ed)
             terms["switch_identity"] = gamma * batch.has_partner * identity
             terms["switch_expression"] = gamma * batch.has_partner * expression
         return terms
