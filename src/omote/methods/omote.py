@@ -51,8 +51,8 @@ class Omote(TwoCodes):
     def face_terms(self, batch: Batch) -> Terms:
         """Return L_i with z_e given, each term (B,). Paper: Eq. 1.
 
-        z_i is read from another image of the subject than the one that is drawn, so the decoder has the expression from
-        z_e alone.
+        z_i is read from a random image of the subject, hardly ever the one that is drawn, so the decoder has the
+        expression from z_e alone.
         """
         q_i, z_e = self.identify(batch.same_subject), self.represent(batch.images).mean
         made = self.decode(sample(q_i), z_e)
