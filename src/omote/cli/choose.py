@@ -38,10 +38,12 @@ def choose(
 ) -> None:
     """Say which of several runs to keep, by subjects and clips alone: no emotion label is read.
 
-    A good expression code knows a face again in another light and place among others of the same person (view
-    agrees), and does not tell whose it is (who probe). The choice is the first above chance times what the second
-    leaves: 1 is perfect, 0 noise or the person alone. It orders runs on the same faces, and says nothing beyond;
-    contrast and omote, which are trained on such views, are at home in it.
+    A good expression code knows a face again in another light and place
+    among others of the same person (view agrees), and does not tell whose
+    it is (who probe). The choice is the first above chance times what the
+    second leaves: 1 is perfect, 0 noise or the person alone. It orders runs
+    on the same faces, and says nothing beyond. contrast and omote, which are
+    trained on such views, are at home in it.
     """
     from omote.data.face_set import open_face_set
     from omote.evaluation.label_free import choose as chosen
