@@ -64,7 +64,7 @@ SHOWN = {  # score -> head of its column
 PEOPLE = {"test": "People held out", "train": "People of the training"}
 COLOURS = ("#6e7781", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8250df", "#9a6700")
 INK, MUTED = "#24292f", "#656d76"
-TINY_METHODS = "vae,proposed,contrast"
+TINY_METHODS = "vae,proposed,contrast,omote"
 TINY = {
     "batch_size": 16,
     "test_subjects": 4,
