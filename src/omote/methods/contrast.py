@@ -83,8 +83,8 @@ def contrast_terms(represent: Callable[[Tensor], Posterior], batch: Batch, optio
     """Return the contrast of two views of each image, (B,)."""
     views = torch.cat([options.view(batch.images), options.view(batch.images)])
     one, other = represent(views).mean.chunk(2)
-    rivals = batch.subjects if options.among == "subject" else torch.zeros_like(batch.subjects)
-    return {"contrast": contrast_within_subject(one, other, rivals, options.temperature)}
+    among = batch.subjects if options.among == "subject" else torch.zeros_like(batch.subjects)
+    return {"contrast": contrast_within_subject(one, other, among, options.temperature)}
 
 
 def on_the_sphere(point: Posterior) -> Posterior:

@@ -20,7 +20,7 @@ from omote.data.sampling import Indices, SameSubject, epoch_batches, other_subje
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked
-from omote.methods.method import Batch, Stage
+from omote.methods.method import Batch, Method, Stage
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
 from omote.training.device import make_fabric
@@ -94,7 +94,8 @@ def train(
     rows = np.flatnonzero(used.to_numpy())
     if len(rows) < 2:
         raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
-    compares = any(stage.frames_per_subject > 1 for stage in build_method(info).stages())
+    method = build_method(info)
+    compares = any(stage.frames_per_subject > 1 for stage in method.stages())
     if compares and not frames["subject"].iloc[rows].duplicated().any():
         raise OmoteError(
             f"{face_set.path} has one frame a person to train on, and {info.config.method} learns from how a person's "
@@ -104,7 +105,7 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     with locked(run, "is training this run"), _stop_signal() as stopped:
         _begin_or_go_on(run, info, overwrite)
-        training = _Training(run, info, face_set, rows, progress, stopped, keep_stages)
+        training = _Training(run, info, method, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
             training.all_stages(log)
         took = {"seconds": time.monotonic() - training.began, "faces": face_set.path.resolve()}
@@ -149,6 +150,7 @@ class _Training:
         self,
         run: Path,
         info: RunInfo,
+        method: Method,
         face_set: FaceSet,
         rows: Indices,
         progress: Listener | None,
@@ -158,7 +160,7 @@ class _Training:
         self.run, self.config, self.progress, self.stopped = run, info.config, progress, stopped
         self.keep_stages = keep_stages
         self.fabric = make_fabric(self.config.device, self.config.precision)
-        self.method = build_method(info)
+        self.method = method
         self.method.to(device=self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = self.method.stages()
         # uint8 all the way: 29,085 faces of 64 px are 357 MB
