@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from omote.data import images
-from omote.data.images import Unreadable, read_photo, read_video
+from omote.data.images import Excerpt, Unreadable, num_taken, read_photo, read_video
+from omote.errors import OmoteError
 
 # Four quarters, so that any turn or flip shows: red, green / blue, white.
 RED, GREEN, BLUE, WHITE = (220, 30, 30), (30, 200, 30), (30, 30, 220), (250, 250, 250)
@@ -186,7 +187,59 @@ def test_a_video_gives_all_frames_in_order_with_their_times(tmp_path: Path, suff
 )
 def test_frames_are_taken_at_equal_intervals(tmp_path: Path, fps: float, numbers: range | list[int]) -> None:
     file = write_video(tmp_path / "clip.mp4")
-    assert [frame.number for frame in read_video(file, fps)] == list(numbers)
+    assert [frame.number for frame in read_video(file, Excerpt(fps=fps))] == list(numbers)
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "numbers"),
+    [
+        (Excerpt(every=6), [0, 6, 12, 18]),
+        (Excerpt(start=0.5, end=1.0), range(5, 11)),
+        (Excerpt(every=4, start=0.25), [3, 7, 11, 15, 19]),
+        (Excerpt(fps=2, start=0.3, end=1.4), [3, 8, 13]),
+        (Excerpt(start=99), []),
+    ],
+)
+def test_an_excerpt_is_taken_and_goes_on_after_any_frame(
+    tmp_path: Path, excerpt: Excerpt, numbers: range | list[int]
+) -> None:
+    file = write_video(tmp_path / "clip.mp4")
+    assert [frame.number for frame in read_video(file, excerpt)] == list(numbers)
+    for after in (3, 12, 19):
+        rest = [frame.number for frame in read_video(file, excerpt, after=after)]
+        assert rest == [number for number in numbers if number > after]
+
+
+def test_frames_a_second_are_counted_by_time_where_a_recording_pauses(tmp_path: Path) -> None:
+    """10 frames a second, a pause of 4 s, and again: one frame is taken a second, and no second is made up for."""
+    file = tmp_path / "clip.mkv"
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for number in [*range(20), *range(60, 80)]:
+            frame = av.VideoFrame.from_ndarray(quarters(), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    frames = list(read_video(file, Excerpt(fps=1)))
+    assert [frame.number for frame in frames] == [0, 10, 20, 30]
+    assert [frame.time for frame in frames] == pytest.approx([0, 1, 6, 7])
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "message"),
+    [
+        (Excerpt(every=0), "every is 0"),
+        (Excerpt(fps=0), "fps is 0"),
+        (Excerpt(fps=float("nan")), "fps is nan"),
+        (Excerpt(every=2, fps=5), "give one of them"),
+        (Excerpt(start=5, end=5), "the end has to come after the start"),
+        (Excerpt(start=-1), "neither before 0"),
+    ],
+)
+def test_an_excerpt_that_makes_no_sense_is_named(excerpt: Excerpt, message: str) -> None:
+    with pytest.raises(OmoteError, match=message):
+        excerpt.check()
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "avi", "mkv"])  # Matroska does not say how many frames there are
@@ -272,3 +325,10 @@ def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(images, "MAX_MEGAPIXELS", 0.001)
     with pytest.raises(Unreadable, match="too large: 48 x 32 pixels"):
         next(read_video(write_video(tmp_path / "clip.mp4")))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("excerpt", [Excerpt(), Excerpt(every=4), Excerpt(fps=5), Excerpt(start=1, end=1.5)])
+def test_the_number_of_frames_is_known_before_reading(tmp_path: Path, suffix: str, excerpt: Excerpt) -> None:
+    file = write_video(tmp_path / f"clip.{suffix}")
+    assert num_taken(file, excerpt) == pytest.approx(len(list(read_video(file, excerpt))), abs=1)

@@ -7,7 +7,7 @@ YuNet: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023; mode
 import hashlib
 import math
 import os
-from functools import lru_cache
+import threading
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -159,8 +159,17 @@ def _detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
     return sorted(faces, key=lambda face: -face.box[3])
 
 
-@lru_cache(maxsize=1)
+_own = threading.local()  # a detector holds the picture it works on, so each thread has its own
+
+
 def _detector(model: str) -> cv2.FaceDetectorYN:
+    if getattr(_own, "model", None) != model:
+        _own.detector, _own.model = _made_detector(model), model
+    detector: cv2.FaceDetectorYN = _own.detector
+    return detector
+
+
+def _made_detector(model: str) -> cv2.FaceDetectorYN:
     # Errors only: OpenCV 5 warns that its new engine takes no target, which changes nothing here.
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:

@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from omote.errors import OmoteError
+
 MAX_MEGAPIXELS = 100  # of a photo or a video frame: 300 MB as RGB
+TINY = 1e-6  # s; time stamps are rounded
 MAX_SIDE = 30_000  # pixels; OpenCV's warps take less than 32,767
 # HEIC is listed so that such photos are reported as unreadable and not passed over.
 PHOTO_SUFFIXES = {
@@ -62,6 +65,29 @@ class VideoFrame(NamedTuple):
     image: np.ndarray  # (H, W, 3) uint8 RGB, upright
 
 
+class Excerpt(NamedTuple):
+    """Which frames of a video are taken; all of them by default."""
+
+    every: int = 1  # each N-th frame, from the first one on
+    fps: float | None = None  # frames a second at equal intervals instead, by the frames' time stamps
+    start: float = 0.0  # s from the start of the video
+    end: float | None = None  # s, included
+
+    def check(self) -> None:
+        """Raise OmoteError if a number is out of range or every and fps are given together."""
+        if self.every < 1:
+            raise OmoteError(f"every is {self.every}; expected 1 for all frames, 2 for each second one, ...")
+        if self.fps is not None and not (self.fps > 0 and math.isfinite(self.fps)):
+            raise OmoteError(f"fps is {self.fps}; expected a number above 0, or none for every frame.")
+        if self.fps is not None and self.every != 1:
+            raise OmoteError(f"every is {self.every} and fps is {self.fps}; give one of them")
+        if not (0 <= self.start < (math.inf if self.end is None else self.end)):
+            raise OmoteError(
+                f"start is {self.start} s and end is {self.end} s; the end has to come after the start, and neither "
+                "before 0"
+            )
+
+
 def is_video(path: str | Path) -> bool:
     """Tell a video from a photo by the file's suffix."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
@@ -94,9 +120,10 @@ def read_photo(path: str | Path) -> np.ndarray:
 
 
 def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_MEGAPIXELS * 1_000_000 or max(width, height) > MAX_SIDE:
+    if width * height >= MAX_MEGAPIXELS * 1_000_000 or max(width, height) > MAX_SIDE:
         raise Unreadable(
-            f"too large: {width} x {height} pixels; at most {MAX_MEGAPIXELS} megapixels and {MAX_SIDE} a side"
+            f"too large: {width} x {height} pixels; omote reads less than {MAX_MEGAPIXELS} megapixels, and at most "
+            f"{MAX_SIDE} a side"
         )
 
 
@@ -117,17 +144,22 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def read_video(path: str | Path, fps: float | None = None, count: int | None = None) -> Iterator[VideoFrame]:
+def read_video(
+    path: str | Path, excerpt: Excerpt = Excerpt(), *, count: int | None = None, after: int = -1
+) -> Iterator[VideoFrame]:
     """Yield the frames of the video in order, turned upright, with only one in memory at a time.
 
     Args:
-        fps: frames a second to take, at equal intervals from the first frame on; None takes every frame.
+        excerpt: which frames.
         count: frames to take instead, at equal intervals from the first to the last; all of a shorter video.
+        after: the number of a frame; those taken up to it are passed over, as another call has given them.
     Raises:
         Unreadable: If the file is no video; after the last good frame, if the video is damaged or ends early.
     """
     import av
+    from av.video.reformatter import VideoReformatter
 
+    every, fps, begin, end = excerpt
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -137,8 +169,10 @@ def read_video(path: str | Path, fps: float | None = None, count: int | None = N
             raise Unreadable("unreadable: the file has no video")
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
-        chosen = None if count is None else evenly(max(1, _num_frames(path, stream)), count)
-        start, kept, index, time = 0.0, 0, -1, math.nan
+        rate = float(stream.average_rate or 25)
+        chosen = None if count is None else set(evenly(max(1, _num_frames(path, stream)), count))
+        reformatter = VideoReformatter()  # one for all frames: it keeps what it has worked out of their form
+        start, inside, due, index, time = 0.0, -1, 0, -1, math.nan
         try:
             for index, frame in enumerate(container.decode(stream)):
                 _check_size(frame.width, frame.height)
@@ -147,15 +181,24 @@ def read_video(path: str | Path, fps: float | None = None, count: int | None = N
                 if index == 0:
                     start = frame.time or 0.0
                 time = math.nan if frame.time is None else frame.time - start
-                since = time if time == time else index / float(stream.average_rate or 25)
-                if chosen is not None and index not in chosen:
+                since = time if time == time else index / rate
+                if since < begin - TINY:
                     continue
-                if chosen is None and fps is not None and since < kept / fps - 1e-6:
-                    continue
-                kept += 1
-                # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
-                image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
-                yield VideoFrame(index, time, np.ascontiguousarray(image))
+                if end is not None and since > end + TINY:
+                    return
+                inside += 1
+                if chosen is not None:
+                    taken = index in chosen
+                elif fps is not None:
+                    taken = since - begin >= due / fps - TINY
+                    due = max(due, math.floor((since - begin + TINY) * fps) + 1)
+                else:
+                    taken = inside % every == 0
+                if taken and index > after:
+                    pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
+                    # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
+                    image = np.rot90(pixels, round(frame.rotation / 90))
+                    yield VideoFrame(index, time, np.ascontiguousarray(image))
         except (av.FFmpegError, ValueError) as error:
             raise Unreadable(f"damaged video: {_first_line(error)} after {index + 1} frames") from error
         if index < 0:
@@ -164,8 +207,23 @@ def read_video(path: str | Path, fps: float | None = None, count: int | None = N
             raise Unreadable(f"damaged video: it ends after {index + 1} of {stream.frames} frames")
         if not stream.frames and len(container.streams) == 1 and container.duration:
             seconds = container.duration / av.time_base
-            if time + max(0.5, 2 / float(stream.average_rate or 25)) < seconds:
+            if time + max(0.5, 2 / rate) < seconds:
                 raise Unreadable(f"damaged video: it ends after {time:.1f} of {seconds:.1f} s")
+
+
+def num_taken(path: str | Path, excerpt: Excerpt) -> int:
+    """Return about how many frames of a video are taken, as its header tells; 0 where it does not."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            rate = float(stream.average_rate or 25)
+            seconds = (container.duration or 0) / av.time_base or stream.frames / rate
+    except (av.FFmpegError, OSError, ValueError, IndexError):
+        return 0  # reading says what is wrong
+    seconds = max(0.0, min(seconds, excerpt.end or seconds) - excerpt.start)
+    return round(seconds * min(rate, excerpt.fps or rate) / excerpt.every)
 
 
 def _num_frames(path: str | Path, stream: Any) -> int:

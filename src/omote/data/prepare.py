@@ -16,7 +16,7 @@ from omote.data.build import Part, Progress, Skipped, build_face_set
 from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.detect import DETECTOR_SHA256, Align, cut_middle, cut_out, find_detector, only_face, steadied
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
-from omote.data.images import Unreadable, is_video, read_photo, read_video
+from omote.data.images import Excerpt, Unreadable, is_video, read_photo, read_video
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS
 from omote.errors import OmoteError
@@ -222,8 +222,7 @@ def prepare_clips(
         raise OmoteError(
             f"margin is {margin}; expected more than -0.4 and at most 2 (0.05 adds 5 % on each side)."
         )
-    if fps is not None and not (fps > 0 and math.isfinite(fps)):
-        raise OmoteError(f"fps is {fps}; expected a number above 0, or none for every frame.")
+    Excerpt(fps=fps).check()
     if cropped and align != "none":
         raise OmoteError("Faces that are cut out already cannot be aligned: leave out align, or cropped.")
     check_clips(listing.clips)
@@ -309,8 +308,9 @@ def _photos(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
 
 def _video(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
     (file,) = clip.files
+    path = cutting.root / file.path
     try:
-        for index, time, image in read_video(cutting.root / file.path, cutting.fps, file.count):
+        for index, time, image in read_video(path, Excerpt(fps=cutting.fps), count=file.count):
             yield _cut(image, clip, file, index, time, cutting)
     except Unreadable as error:
         yield Skipped(source=file.path, frame=None, reason=str(error))
