@@ -32,6 +32,7 @@ SCORE = 0.6  # least detection score of a face
 SECOND_FACE = 1 / 3  # a second face counts when it is at least this high beside the largest
 SIDES = (320, 640, 1280)  # long sides, in pixels, at which a picture is searched
 CLEAR_HEIGHT = 80  # pixels; a face this high at one of SIDES needs no search at the next
+LARGE = 4000  # pixels, long side; a larger picture is reduced to this for a last search
 PADDING = 0.5  # of the long side, for a last search in a picture that a face fills
 LOOK_SIDE, LOOK_WIDTH = 448, 1.6  # pixels of a closer look at a face, and how much wider than the box it is
 MIRROR = [1, 0, 2, 4, 3]  # landmarks in the order that a mirror shows them
@@ -104,6 +105,13 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
         if scale >= 1:  # enlarging once is enough
             break
     if not found:
+        if max(height, width) > LARGE:  # or the border would take four times the memory of the picture
+            scale = LARGE / max(height, width)
+            small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            return [
+                Face(face.score, face.box / scale, face.landmarks / scale)
+                for face in find_faces(small, model)
+            ]
         pad = round(PADDING * max(height, width))
         padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
         for face in _detect(padded, SIDES[0] / max(padded.shape[:2]), model):
@@ -159,6 +167,7 @@ def _detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
     return sorted(faces, key=lambda face: -face.box[3])
 
 
+_log_level = threading.Lock()  # of OpenCV, one for all threads
 _own = threading.local()  # a detector holds the picture it works on, so each thread has its own
 
 
@@ -171,13 +180,14 @@ def _detector(model: str) -> cv2.FaceDetectorYN:
 
 def _made_detector(model: str) -> cv2.FaceDetectorYN:
     # Errors only: OpenCV 5 warns that its new engine takes no target, which changes nothing here.
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    try:
-        return cv2.FaceDetectorYN.create(
-            model, "", (320, 320), score_threshold=SCORE, nms_threshold=0.3, top_k=100
-        )
-    finally:
-        cv2.utils.logging.setLogLevel(level)
+    with _log_level:
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        try:
+            return cv2.FaceDetectorYN.create(
+                model, "", (320, 320), score_threshold=SCORE, nms_threshold=0.3, top_k=100
+            )
+        finally:
+            cv2.utils.logging.setLogLevel(level)
 
 
 # Where the eyes lie with align "eyes" and no margin, as shares of the side from the middle of the square:
