@@ -7,30 +7,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omote.figures.picture import Faces, Floats
+from omote.figures.picture import Faces
 
 
 class Painter:
-    """Red is who, green is the expression: decoding gives back the red of z_i and the green of z_e."""
+    """Red is who, green is the expression: what is made has the red of one face and the green of another."""
 
-    def __init__(self, name: str = "painter", size: int = 8, blue: int = 0, knows_who: bool = True) -> None:
-        self.name, self.size, self.blue, self.knows_who = name, size, blue, knows_who
+    def __init__(
+        self, name: str = "painter", size: int = 8, blue: int = 0, has_identity: bool = True
+    ) -> None:
+        self.name, self.size, self.blue, self.has_identity = name, size, blue, has_identity
 
-    def identify(self, faces: Faces) -> tuple[Floats, Floats]:
-        assert faces.shape[1] == self.size
-        z = faces[:, 0, 0, :1].astype(np.float32) if self.knows_who else np.zeros((len(faces), 0), np.float32)
-        return z, np.zeros_like(z)
+    def swap(self, identity_faces: Faces, expression_faces: Faces) -> Faces:
+        return np.stack([self.made(identity_faces, face[0, 0, 1]) for face in expression_faces])
 
-    def represent(self, faces: Faces) -> tuple[Floats, Floats]:
-        assert faces.shape[1] == self.size
-        z = faces[:, 0, 0, 1:2].astype(np.float32)
-        return z, np.zeros_like(z)
+    def interpolate(self, source: Faces, target: Faces, steps: int) -> Faces:
+        greens = np.linspace(source[0, 0, 1], target[0, 0, 1], steps)
+        return np.concatenate([self.made(source[None], green) for green in greens])
 
-    def decode(self, z_i: Floats, z_e: Floats) -> Faces:
-        assert len(z_i) == len(z_e)
-        red = z_i[:, 0] if self.knows_who else np.zeros(len(z_e))
-        colour = np.stack([red, z_e[:, 0], np.full(len(z_e), self.blue)], axis=1)
-        return np.tile(colour.round().astype(np.uint8)[:, None, None], (1, self.size, self.size, 1))
+    def made(self, who: Faces, green: float) -> Faces:
+        """Return a face for each of the (N, size, size, 3) faces, with its red and this green."""
+        assert who.shape[1] == self.size
+        return plain(
+            *[(int(face[0, 0, 0]) * self.has_identity, round(green), self.blue) for face in who],
+            size=self.size,
+        )
 
 
 def plain(*colours: tuple[int, int, int], size: int = 8) -> Faces:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from omote.errors import OmoteError
 from omote.figures.picture import CELL, Sheet, broken, faces_for, letters, save_picture
-from omote.figures.swap import NO_IDENTITY, swap_grid, swapped
+from omote.figures.swap import NO_IDENTITY, swap_grid
 from tests.figures.conftest import Painter, plain
 
 WHO = plain((10, 0, 0), (20, 0, 0), (30, 0, 0))
@@ -19,17 +19,6 @@ def corner(image: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int]:
     assert len(x) == CELL**2
     assert int(np.ptp(x)) == int(np.ptp(y)) == CELL - 1
     return int(x.min()), int(y.min())
-
-
-def test_row_r_and_column_c_is_decoded_from_expression_r_and_identity_c(painter: Painter) -> None:
-    made, knows_who = swapped(painter, WHO, HOW)
-
-    assert knows_who
-    assert made.shape == (2, 3, 8, 8, 3)
-    for r in range(2):
-        for c in range(3):
-            z_i, z_e = painter.identify(WHO[c : c + 1])[0], painter.represent(HOW[r : r + 1])[0]
-            np.testing.assert_array_equal(made[r, c], painter.decode(z_i, z_e)[0])
 
 
 def test_every_block_of_the_grid_lies_under_its_identities_and_beside_its_expressions() -> None:
@@ -49,17 +38,14 @@ def test_every_block_of_the_grid_lies_under_its_identities_and_beside_its_expres
             assert (at_left == (0, green, 0)).all(axis=2).sum() == CELL**2
 
 
-def test_a_method_without_identity_code_shows_the_expression_in_every_column_and_says_so(
+def test_of_a_method_without_identity_code_the_grid_says_that_it_has_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     notes: list[tuple[str, str]] = []
     monkeypatch.setattr(Sheet, "heading", lambda self, title, note: notes.append((title, note)))
 
-    made, knows_who = swapped(Painter(knows_who=False), WHO, HOW)
-    swap_grid([Painter("vae", knows_who=False), Painter("proposed")], WHO, HOW)
+    swap_grid([Painter("vae", has_identity=False), Painter("proposed")], WHO, HOW)
 
-    assert not knows_who
-    assert (made[:, :1] == made).all()
     assert notes == [("vae (8)", NO_IDENTITY), ("proposed (8)", "")]
 
 

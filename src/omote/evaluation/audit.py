@@ -29,6 +29,7 @@ from omote.evaluation.feature_scores import NO_APEX, Scored, feature_scores, ima
 from omote.evaluation.protocol import check_settings
 from omote.evaluation.score import Array
 from omote.files import write_text
+from omote.training.pretrained import check_people
 from omote.training.run import Trained, load, read_training
 
 COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
@@ -117,6 +118,9 @@ def audit(
         faces = faces_of_run(folders[0])
     reader = None if judge is None else load(judge)
     _check(list(runs.values()), reader, len(tables), faces, test_subjects)
+    if faces is not None:
+        for run in runs.values():
+            check_people(run.info, faces.about)
 
     frames = tables[0][1] if faces is None else faces.frames
     of_people = _people(frames, list(runs.values()), test_subjects)

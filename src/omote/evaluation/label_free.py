@@ -25,6 +25,7 @@ from omote.evaluation.run import KNOWS_ONLY_ITS_PEOPLE
 from omote.evaluation.score import SAME, Answers, Array, Score, as_labels, no_answers, numbered, why_not
 from omote.evaluation.swaps import NO_IDENTITY, why_no_images
 from omote.objectives.views import BRIGHTNESS, SHIFT, altered
+from omote.training.pretrained import check_people
 from omote.training.run import Faces, Trained, load, to_images
 
 SHARED_SCORES = ("choice", "view_agreement", "leakage")  # of every method
@@ -129,6 +130,7 @@ def choose(
     _check_alike(models)
     faces = faces_of_run(runs[0]) if faces is None else faces
     _check_faces(models[0], faces)
+    check_people(models[0].info, faces.about)
 
     rows, middle = _rows(models[0], faces, None)
     done, parts = 0, len(runs) + min(GROUPS, faces.frames["subject"].iloc[rows].nunique()) + 1

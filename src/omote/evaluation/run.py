@@ -17,6 +17,7 @@ from omote.evaluation.protocol import (
     score_codes,
 )
 from omote.evaluation.score import Array
+from omote.training.pretrained import check_people
 from omote.training.run import Trained
 
 KNOWS_ONLY_ITS_PEOPLE = (
@@ -56,6 +57,7 @@ def evaluate_run(
             centred and someone has no frame to train on.
     """
     check_settings(k=k, seeds=seeds)
+    check_people(trained.info, face_set.about)
     subject, use = face_set.frames["subject"], face_set.frames["use"]
     who = subject.to_numpy(dtype=object)
     trained_on = set(trained.info.train_subjects)

@@ -25,22 +25,6 @@ NO_IDENTITY = "no identity code, so the person changes too"
 HINT = "identity of the source, expression code in equal steps"
 
 
-def interpolated(model: Model, source_face: Faces, target_face: Faces, steps: int) -> tuple[Faces, bool]:
-    """Return faces (steps, S, S, 3), decoded from z_i of the source and equal steps from its z_e to the
-    target's, both ends included, and whether the method has an identity code at all.
-
-    Args:
-        source_face: (S, S, 3) uint8 RGB, S at least the model's size.
-        target_face: (S, S, 3) likewise.
-        steps: at least 2.
-    """
-    pair = faces_for(model, np.stack([source_face, target_face]))
-    source, target = model.represent(pair)[0]
-    z_i = model.identify(pair[:1])[0]
-    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
-    return model.decode(np.repeat(z_i, steps, axis=0), (1 - t) * source + t * target), z_i.shape[1] > 0
-
-
 def interpolation_strip(
     models: Sequence[Model],
     source_faces: Faces,
@@ -79,8 +63,9 @@ def interpolation_strip(
     for source, target in zip(sources, targets, strict=True):
         _ends(sheet, source, target, columns, side)
         for model, title in zip(models, titles, strict=True):
-            made, has_identity = interpolated(model, source, target, steps)
-            sheet.heading(title, "" if has_identity else NO_IDENTITY)
+            first, last = faces_for(model, np.stack([source, target]))
+            made = model.interpolate(first, last, steps)
+            sheet.heading(title, "" if model.has_identity else NO_IDENTITY)
             for face, x in zip(made, columns, strict=True):
                 sheet.face(face, x, side)
             sheet.y += side + GAP

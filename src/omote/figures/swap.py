@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image
 
 from omote.errors import OmoteError
@@ -21,20 +20,6 @@ from omote.figures.picture import (
 )
 
 NO_IDENTITY = "no identity code, so every column shows the expression code alone"
-
-
-def swapped(model: Model, identity_faces: Faces, expression_faces: Faces) -> tuple[Faces, bool]:
-    """Return faces (m, n, S, S, 3), row r and column c decoded from z_e of row r and z_i of column c, and
-    whether the method has an identity code at all.
-
-    Args:
-        identity_faces: (n, S, S, 3) uint8 RGB, S at least the model's size.
-        expression_faces: (m, S, S, 3) likewise.
-    """
-    z_i = model.identify(faces_for(model, identity_faces))[0]
-    z_e = model.represent(faces_for(model, expression_faces))[0]
-    made = model.decode(np.tile(z_i, (len(z_e), 1)), np.repeat(z_e, len(z_i), axis=0))
-    return made.reshape(len(z_e), len(z_i), *made.shape[1:]), z_i.shape[1] > 0
 
 
 def swap_grid(
@@ -72,8 +57,8 @@ def swap_grid(
     sheet.y += side + 2 * GAP
 
     for model, title in zip(models, titles, strict=True):
-        made, has_identity = swapped(model, identity_faces, expression_faces)
-        sheet.heading(title, "" if has_identity else NO_IDENTITY)
+        made = model.swap(faces_for(model, identity_faces), faces_for(model, expression_faces))
+        sheet.heading(title, "" if model.has_identity else NO_IDENTITY)
         for expression_face, row in zip(expression_faces, made, strict=True):
             sheet.face(expression_face, MARGIN, side)
             for face, x in zip(row, columns, strict=True):

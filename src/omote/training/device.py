@@ -1,23 +1,48 @@
-"""Where a training computes, and with which numbers."""
+"""Where a method computes, and with which numbers."""
 
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.precision import MixedPrecision, Precision
+
+from omote.errors import OmoteError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
-def make_fabric(
-    device: Literal["auto", "cpu", "cuda", "mps"], precision: Literal["auto", "bf16-mixed", "32-true"]
-) -> Fabric:
-    """Return Fabric on one device; "auto" takes a GPU if there is one, and bfloat16 if the device multiplies in it.
+def choose_device(device: str) -> str:
+    """Return the device, or for "auto" a GPU if there is one and else the CPU.
+
+    Raises:
+        OmoteError: If it is none of "auto", "cpu", "cuda" and "mps", or not there.
+    """
+    there: dict[str, Callable[[], bool]] = {
+        "cuda": torch.cuda.is_available,
+        "mps": torch.backends.mps.is_available,
+        "cpu": torch.cpu.is_available,
+    }
+    if device == "auto":
+        return next(name for name in there if there[name]())
+    if device not in there:
+        raise OmoteError(f"device is {device!r}; expected auto, cpu, cuda or mps")
+    if not there[device]():
+        raise OmoteError(f"there is no such device here: {device}")
+    return device
+
+
+def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]) -> "Fabric":
+    """Return Fabric on the device that `choose_device` gives; precision "auto" is bfloat16 if it multiplies in it.
 
     A CPU without AMX or avx512_bf16 only converts to bfloat16, and is slower with it.
+
+    Raises:
+        OmoteError: As `choose_device`.
     """
-    if device == "auto":
-        device = (
-            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        )
+    from lightning_fabric import Fabric  # takes seconds, and only training needs it
+    from lightning_fabric.plugins.precision import MixedPrecision, Precision
+
+    device = choose_device(device)
     if precision == "auto":
         if device == "cuda":
             fast = torch.cuda.is_bf16_supported(including_emulation=False)

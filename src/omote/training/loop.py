@@ -21,9 +21,11 @@ from omote.data.splits import split_subjects
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked
 from omote.methods.method import Batch, Method, Stage
+from omote.training.card import write_card
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
 from omote.training.device import make_fabric
+from omote.training.reference import make_reference
 from omote.training.run import (
     RunInfo,
     Trained,
@@ -108,11 +110,15 @@ def train(
         training = _Training(run, info, method, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
             training.all_stages(log)
-        took = {"seconds": time.monotonic() - training.began, "faces": face_set.path.resolve()}
-        write_json(run / "training.json", took)
+        took = {"frames": len(rows), "seconds": time.monotonic() - training.began}
+        write_json(run / "training.json", {**took, "faces": face_set.path.resolve()})
+        reference = make_reference(training.faces.cpu().numpy(), frames["subject"].iloc[rows].tolist())
+        reference.save(run / "reference.safetensors")
         write_tensors(run / "weights.safetensors", training.method.state_dict())
         remove_checkpoint(run)
-    return load(run)
+        trained = load(run)
+        write_card(trained)
+    return trained
 
 
 def train_or_load(

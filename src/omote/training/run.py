@@ -2,47 +2,66 @@
 
 run.json               format, configuration as resolved, subjects of both sides, what the face set said of itself
 weights.safetensors    the trained weights; there once the training is whole
+reference.safetensors  what the training's faces look like; runs of an older omote lack it
 after_N.safetensors    the weights after stage N, where they were asked for
-training.json          seconds that the training took, interruptions not counted, and where its face set lay
+training.json          frames that were trained on, seconds that it took, interruptions not counted, and where the
+                       face set lay
+README.md              the model card, made of all that is here
 checkpoint.*           where to go on; gone once the training is whole
 tensorboard/           scalars and sample pictures
 scores.csv, ...        what `omote evaluate` and the pictures add
+
+A model that `Trained.save_pretrained` wrote is opened like a run: see `omote.training.pretrained`.
 """
 
+import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from omote.data.reading import Reading, code_columns
 from omote.errors import OmoteError
 from omote.files import write_text
 from omote.methods.method import Method
 from omote.methods.registry import METHODS
 from omote.models.encoder import Posterior
-from omote.training.config import TrainConfig
+from omote.training.config import TrainConfig, explain
+from omote.training.device import choose_device
+from omote.training.reference import Reference
 
 FORMAT_VERSION = 1
+LIBRARY = "omote"  # in config.json: whose model it is
+UNNAMED = "unnamed/"  # begins what stands for the id of someone that was left out
 Floats = NDArray[np.float32]
 Faces = NDArray[np.uint8]
 
 
 class RunInfo(NamedTuple):
-    """What ``run.json`` holds."""
+    """What ``run.json`` holds, and ``config.json`` of a published model."""
 
     config: TrainConfig
     image_size: int
     train_subjects: list[str]
     test_subjects: list[str]
     face_set: dict[str, Any]
+
+    @property
+    def named(self) -> bool:
+        """Whether the people are told by their ids; a published model may have left them out."""
+        return not any(subject.startswith(UNNAMED) for subject in self.train_subjects)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -61,33 +80,60 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 
 def write_run_info(run: Path, info: RunInfo) -> None:
     """Write ``run.json``."""
-    content = {"format": FORMAT_VERSION, **info._asdict(), "config": info.config.model_dump(mode="json")}
-    write_json(run / "run.json", content)
+    write_json(run / "run.json", info_content(info))
+
+
+def info_content(info: RunInfo) -> dict[str, Any]:
+    """Return what ``run.json`` holds, as plain JSON."""
+    return {"format": FORMAT_VERSION, **info._asdict(), "config": info.config.model_dump(mode="json")}
 
 
 def read_run_info(run: str | Path) -> RunInfo:
-    """Return what ``run.json`` holds.
+    """Return what ``run.json`` holds, or ``config.json`` of a published model.
 
     Raises:
-        OmoteError: If the folder is not a run, is damaged, or was written by a newer omote.
+        OmoteError: If the folder is neither, is damaged, or was written by a newer omote.
     """
-    run = Path(run)
-    path = run / "run.json"
+    return _read_info(Path(run))[0]
+
+
+def _read_info(run: Path) -> tuple[RunInfo, str | None]:
+    """Return what the folder says of its model, and the SHA-256 of the weights where it does (a published model)."""
+    is_run = (run / "run.json").is_file()
+    path = run / ("run.json" if is_run else "config.json")
     if not path.is_file():
-        hint = "; there is a file of that name, but a run is a folder" if run.is_file() else ""
-        raise OmoteError(f"{run} is not a run: it has no run.json{hint}. A run is made by `omote train`.")
+        raise OmoteError(_no_run(run))
+    again = "train the run again" if is_run else "get the model again"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if not is_run and content.pop("library_name", None) != LIBRARY:
+            raise OmoteError(f"{run} is not a run, and its config.json is not of a model of omote")
         version = content.pop("format")
         if version != FORMAT_VERSION:
             raise OmoteError(
                 f"{run} has format {version}; this omote reads format {FORMAT_VERSION}. Update omote to read it."
             )
-        return RunInfo(**{**content, "config": TrainConfig.model_validate(content["config"])})
+        digest = None if is_run else str(content.pop("weights_sha256"))
+        return TypeAdapter(RunInfo).validate_python(content), digest
     except OmoteError:
         raise
+    except ValidationError as error:
+        raise OmoteError(f"{path} is damaged or of another omote ({explain(error)}); {again}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OmoteError(f"{path} is damaged ({error}); train the run again") from None
+        raise OmoteError(f"{path} is damaged ({error}); {again}") from None
+
+
+def _no_run(run: Path) -> str:
+    """Return the sentence for what is neither a run nor a published model."""
+    if run.is_file():
+        return f"{run} is not a run: it is a file, and a run is a folder, made by `omote train`."
+    made = f"{run} is not a run: it has no run.json. A run is made by `omote train`"
+    if run.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", run.as_posix()):
+        return f"{made}."
+    return (
+        f"{made}; if it is a model of the Hugging Face hub, download it first (`hf download {run.as_posix()} "
+        "--local-dir folder`) and name the folder."
+    )
 
 
 def read_training(run: str | Path) -> dict[str, Any]:
@@ -103,6 +149,10 @@ class Trained:
     path: Path
     info: RunInfo
     method: Method
+    model: str = ""  # method and first digits of the weights' SHA-256: tells whose features can be compared
+    reference: Reference | None = (
+        None  # what the training's faces look like; None where the run does not know
+    )
     batch_size: int = 256
 
     @property
@@ -116,6 +166,11 @@ class Trained:
         return self.info.image_size
 
     @property
+    def face_set(self) -> dict[str, Any]:
+        """What the training's face set said of itself (its about.json)."""
+        return self.info.face_set
+
+    @property
     def needs_subject(self) -> bool:
         """Whether the method reads faces of people of its training only, and has to be told who they are."""
         return self.method.needs_subject
@@ -124,6 +179,71 @@ class Trained:
     def has_decoder(self) -> bool:
         """Whether the method makes images of codes; without a decoder it only reads them, and `decode` is refused."""
         return self.method.has_decoder
+
+    @property
+    def has_identity(self) -> bool:
+        """Whether the method has a code of who it is."""
+        nobody = np.zeros((0, self.size, self.size, 3), np.uint8)
+        return self.needs_subject or self.identify(nobody)[0].shape[1] > 0
+
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
+        """Return what is read off the faces: the code's mean and deviation, and how far they are from the training's.
+
+        Args:
+            faces: (N, S, S, 3) uint8, RGB; may be memory-mapped.
+            subjects: as of `represent`.
+        Raises:
+            OmoteError: As `represent`.
+        """
+        mean, logvar = self.represent(faces, subjects)
+        unknown = np.full(len(mean), np.nan, np.float32)
+        return Reading(
+            mean, np.exp(logvar / 2), self.reference.distance(faces) if self.reference else unknown
+        )
+
+    def transform(self, faces: Faces) -> pd.DataFrame:
+        """Return the features of (N, S, S, 3) uint8 RGB faces, one row a face: z_e_00, z_e_01, ...
+
+        Raises:
+            OmoteError: As `represent`.
+        """
+        return code_columns(self.represent(faces)[0], "z_e")
+
+    def swap(self, identity_faces: Faces, expression_faces: Faces) -> Faces:
+        """Return faces (m, n, S, S, 3): row r and column c has the expression of face r and the identity of face c.
+
+        A method without an identity code decodes the expression alone, so all columns are equal.
+
+        Args:
+            identity_faces: (n, S, S, 3) uint8 RGB.
+            expression_faces: (m, S, S, 3) likewise.
+        Raises:
+            OmoteError: As `represent`, and if the method has no decoder.
+        """
+        self.check_decoder()
+        z_i, z_e = self.identify(identity_faces)[0], self.represent(expression_faces)[0]
+        made = self.decode(np.tile(z_i, (len(z_e), 1)), np.repeat(z_e, len(z_i), axis=0))
+        return made.reshape(len(z_e), len(z_i), *made.shape[1:])
+
+    def interpolate(self, source: Faces, target: Faces, steps: int = 9) -> Faces:
+        """Return faces (steps, S, S, 3): the source's identity, and equal steps from its expression to the target's.
+
+        Args:
+            source: (S, S, 3) uint8 RGB, the first.
+            target: (S, S, 3) likewise, the last.
+            steps: both ends included; at least 2.
+        Raises:
+            OmoteError: As `represent`, and if the method has no decoder or there are fewer than 2 steps.
+        """
+        self.check_decoder()
+        if steps < 2:
+            raise OmoteError(f"steps is {steps}; an interpolation has at least 2, its ends")
+        self._check(source[None])
+        self._check(target[None])
+        (start, end), _ = self.represent(np.stack([source, target]))
+        z_i = self.identify(source[None])[0]
+        t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+        return self.decode(np.repeat(z_i, steps, axis=0), (1 - t) * start + t * end)
 
     def represent(self, faces: Faces, subjects: Sequence[str] | None = None) -> tuple[Floats, Floats]:
         """Return mean and log variance of the expression code.
@@ -167,13 +287,44 @@ class Trained:
                 f"reads codes and has no decoder. Use a run of a method that has one, such as {TrainConfig().method}"
             )
 
-    def _read(self, faces: Faces, subjects: Sequence[str] | None, encode: Any) -> tuple[Floats, Floats]:
+    def save_pretrained(self, folder: str | Path, *, names: bool = False) -> Path:
+        """Write the model as the Hugging Face hub keeps one, and return the folder; `omote.load` opens it too.
+
+        Its files are config.json, model.safetensors, README.md (the model card) and, where there are, training.json,
+        scores.json and reference.safetensors. Names of people, files and folders are left out, numbers stay; of made
+        people the names stay, as they are nobody's.
+
+        Args:
+            folder: a new or empty folder, a repository of the hub that holds nothing but its own files, or an earlier
+                such model, which is replaced. A README.md that was written by hand stays.
+            names: keep the ids of the people and what tells of the folders their pictures came from.
+        Raises:
+            OmoteError: If the folder holds something else.
+        """
+        from omote.training.pretrained import save_pretrained  # which needs what is here
+
+        return save_pretrained(self, Path(folder), names=names)
+
+    @staticmethod
+    def from_pretrained(folder: str | Path, *, device: str = "cpu") -> "Trained":
+        """Return the model in a folder that `save_pretrained` wrote, or a run: as `omote.load`.
+
+        Raises:
+            OmoteError: As `load`. A name on the hub is not a folder: download the model first.
+        """
+        return load(folder, device=device)
+
+    def _check(self, faces: Faces) -> None:
+        """Raise OmoteError if the faces are not as the run reads them."""
         expected = (self.size, self.size, 3)
         if faces.ndim != 4 or faces.shape[1:] != expected or faces.dtype != np.uint8:
             raise OmoteError(
                 f"faces of shape {faces.shape} and type {faces.dtype} were given; this run reads (N, {self.size}, "
                 f"{self.size}, 3) uint8. Prepare them with --size {self.size}."
             )
+
+    def _read(self, faces: Faces, subjects: Sequence[str] | None, encode: Any) -> tuple[Floats, Floats]:
+        self._check(faces)
         device = next(self.method.parameters()).device
         who = (
             torch.as_tensor(self._numbers(subjects, len(faces)), device=device)
@@ -213,36 +364,52 @@ def to_images(faces: Tensor) -> Tensor:
 
 
 def load(run: str | Path, *, stage: int | None = None, device: str = "cpu") -> Trained:
-    """Return the trained method of a run.
+    """Return the trained method of a run, or a model that `Trained.save_pretrained` wrote.
 
     Args:
-        run: a folder that `train` made.
+        run: a folder that `train` or `Trained.save_pretrained` made.
         stage: the weights as they were after this stage, counted from 1, of a training that kept them; None for the
             end.
-        device: any device of torch.
+        device: "cpu", "cuda" or "mps"; "auto" takes a GPU if there is one.
     Raises:
-        OmoteError: If the folder is not a run, its training is not finished, the stage was not kept, or the weights
-            are damaged.
+        OmoteError: If the folder is neither, its training is not finished, the stage was not kept, the weights are
+            damaged or not those that it was published with, or there is no such device.
     """
-    run = Path(run)
-    info = read_run_info(run)
-    weights = run / ("weights.safetensors" if stage is None else after_stage(stage))
-    if not weights.is_file() and stage is not None:
-        raise OmoteError(f"{run} has no weights of stage {stage}; train it with keep_stages to have them")
+    run, device = Path(run), choose_device(device)
+    info, published = _read_info(run)
+    at_end = "model.safetensors" if published else "weights.safetensors"
+    weights = run / (at_end if stage is None else after_stage(stage))
     if not weights.is_file():
+        if stage is not None:
+            raise OmoteError(f"{run} has no weights of stage {stage}; train it with keep_stages to have them")
+        if published:
+            raise OmoteError(f"{run} has no {weights.name}; get the model again, with all its files")
         raise OmoteError(
             f"the training of {run} is not finished; give the same `omote train` command again to go on"
         )
-    method = build_method(info)
-    try:
-        method.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+    digest = file_digest(weights)
+    if published and stage is None and digest != published:
         raise OmoteError(
-            f"{weights} is damaged or of another network ({reason}); train the run again"
-        ) from None
+            f"{weights} is damaged or was changed: it is not the file that config.json was written with; get the "
+            "model again"
+        )
+    try:
+        method = build_method(info)
+        method.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        again = "get the model again" if published else "train the run again"
+        raise OmoteError(f"{weights} is damaged or of another network ({reason}); {again}") from None
     method.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Trained(run, info, method)
+    known = run / "reference.safetensors"
+    reference = Reference.load(known) if known.is_file() else None
+    return Trained(run, info, method, f"{info.config.method}-{digest[:8]}", reference)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def after_stage(stage: int) -> str:

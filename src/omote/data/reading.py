@@ -1,0 +1,23 @@
+"""What is read off faces, and how a table names it."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Faces = NDArray[np.uint8]  # (N, S, S, 3) RGB
+Floats = NDArray[np.float32]
+
+
+class Reading(NamedTuple):
+    """The expression codes of N faces."""
+
+    mean: Floats  # (N, Z) posterior mean: the feature
+    deviation: Floats  # (N, Z) posterior standard deviation; 0 where the code is a point
+    ood: Floats  # (N,) how far from the faces of the training, 1 at the limit; NaN where it is not known
+
+
+def code_columns(codes: Floats, prefix: str) -> pd.DataFrame:
+    """Return (N, Z) codes as columns: z_e_00, z_e_01, ... for the prefix "z_e"."""
+    return pd.DataFrame(codes, columns=[f"{prefix}_{i:02d}" for i in range(codes.shape[1])])
