@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from omote.data.face_set import FaceSet
@@ -15,6 +16,14 @@ from omote.training.run import Trained
 Configure = Callable[..., TrainConfig]
 
 SHARED = Path(os.environ.get("OMOTE_SHARED", Path(__file__).parents[2] / "shared"))
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet or CSV, by the suffix."""
+    if path.suffix == ".csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path, index=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.export.features import features, save_table
+from omote.export.features import features
 from omote.training.run import Trained
 from tests.cli.test_commands import omote
 
@@ -32,7 +32,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
     table = features(trained, faces)[["subject", "clip", "frame", "expression", "use", "z_e_00", "z_e_01"]]
-    save_table(table.rename(columns={"z_e_00": "AU01_r", "z_e_01": "AU02_r"}), tmp_path / "tool.csv")
+    table.rename(columns={"z_e_00": "AU01_r", "z_e_01": "AU02_r"}).to_csv(tmp_path / "tool.csv", index=False)
     omote("audit", tmp_path / "tool.csv", "--seeds", 2, "--clusters", 3, "--workers", 1)
     found = pd.read_csv(tmp_path / "tool-audit" / "audit.csv")
     assert set(found["feature"]) == {"tool", "tool, subject mean removed"}

@@ -332,3 +332,12 @@ def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_number_of_frames_is_known_before_reading(tmp_path: Path, suffix: str, excerpt: Excerpt) -> None:
     file = write_video(tmp_path / f"clip.{suffix}")
     assert num_taken(file, excerpt) == pytest.approx(len(list(read_video(file, excerpt))), abs=1)
+
+
+def test_some_frames_are_read_alone_and_what_follows_them_is_not_looked_at(tmp_path: Path) -> None:
+    file = with_index_first(write_video(tmp_path / "clip.mp4", frames=40, noise=40))
+    whole = list(read_video(file))
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    frames = list(read_video(file, only={7, 2}))
+    assert [frame.number for frame in frames] == [2, 7]
+    assert all(np.array_equal(frame.image, whole[frame.number].image) for frame in frames)

@@ -134,7 +134,7 @@ def test_frames_of_a_video_are_taken_at_the_rate_asked_for(people: Path, tmp_pat
 def test_a_changed_file_is_noticed_when_a_preparation_goes_on(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*args: Any) -> Any:
+    def interrupted(*args: Any, **options: Any) -> Any:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -17,7 +17,7 @@ from omote.evaluation.feature import (
     run_features,
 )
 from omote.evaluation.run import KNOWS_ONLY_ITS_PEOPLE
-from omote.export.features import features, save_table
+from omote.export.features import features
 from omote.training.loop import train
 from omote.training.run import Trained
 from tests.conftest import Configure
@@ -69,7 +69,7 @@ def test_only_frames_to_train_on_make_the_mean_and_people_without_are_named() ->
 
 
 def test_a_table_written_by_embed_is_read_back(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
-    save_table(features(trained, faces), tmp_path / "codes.parquet")
+    features(trained, faces).to_parquet(tmp_path / "codes.parquet")
     (expression, _), frames = read_feature_table(tmp_path / "codes.parquet")
     mean, logvar = trained.represent(faces.faces)
     assert expression.name == "codes z_e"

@@ -27,9 +27,18 @@ def say(text: str, to: Console = console) -> None:
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; gives a function of (done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=console) as bars:
-        task = bars.add_task(what, total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    bars = Bars(*columns, console=console)
+    task = bars.add_task(what, total=None)
+
+    def show(done: int, total: int) -> None:
+        bars.start()  # not before there is something to count, so that no bar stands before an error
+        bars.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bars.live.is_started:
+            bars.stop()
 
 
 @contextmanager

@@ -76,12 +76,15 @@ def load_makers(runs: list[Path]) -> "list[Trained]":
 def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
     """Return the face set, and the subjects that --people (train, test or all) means."""
     from omote.data.face_set import open_face_set
+    from omote.training.pretrained import check_people
 
     face_set = open_face_set(faces)
     if people == "all":
         return face_set, face_set.subjects
     if people not in ("train", "test"):
         raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
+    for model in models:
+        check_people(model.info, face_set.about)
     if any(model.info.test_subjects != models[0].info.test_subjects for model in models):
         raise OmoteError("the runs held out different people; give --people all, or runs with the same split")
     info = models[0].info
@@ -93,14 +96,10 @@ def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tupl
 
 def faces_of_photos(photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None) -> Any:
     """Return the photos' faces at the size of the largest run."""
-    from omote.export.features import cut_as, faces_of
+    from omote.export.look import cut_as
+    from omote.export.look import faces_of_photos as cut_faces
 
-    if any(cut_as(model) != cut_as(models[0]) for model in models):
+    cuts = [cut_as(model, cropped=cropped, detector=detector) for model in models]
+    if len({(cut.align, cut.margin) for cut in cuts}) > 1:
         raise OmoteError("the runs were trained on faces cut out in different ways; draw them one by one")
-    largest = max(models, key=lambda model: model.size)
-    with faces_of(photos, largest, cropped=cropped, detector=detector) as face_set:
-        skipped = face_set.skipped()
-        if len(skipped):
-            first = skipped.iloc[0]
-            raise OmoteError(f"{first['source']} cannot be used: {first['reason']}")
-        return face_set.faces[:].copy()
+    return cut_faces(photos, max(cuts, key=lambda cut: cut.size))

@@ -5,7 +5,7 @@ Colour profiles and non-square pixels are not taken into account.
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,6 +88,9 @@ class Excerpt(NamedTuple):
             )
 
 
+EVERY_FRAME = Excerpt()
+
+
 def is_video(path: str | Path) -> bool:
     """Tell a video from a photo by the file's suffix."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
@@ -145,13 +148,19 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 
 def read_video(
-    path: str | Path, excerpt: Excerpt = Excerpt(), *, count: int | None = None, after: int = -1
+    path: str | Path,
+    excerpt: Excerpt = EVERY_FRAME,
+    *,
+    count: int | None = None,
+    only: Collection[int] | None = None,
+    after: int = -1,
 ) -> Iterator[VideoFrame]:
     """Yield the frames of the video in order, turned upright, with only one in memory at a time.
 
     Args:
         excerpt: which frames.
         count: frames to take instead, at equal intervals from the first to the last; all of a shorter video.
+        only: the numbers of the frames to take instead; what comes after the last one is not looked at.
         after: the number of a frame; those taken up to it are passed over, as another call has given them.
     Raises:
         Unreadable: If the file is no video; after the last good frame, if the video is damaged or ends early.
@@ -170,9 +179,9 @@ def read_video(
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
         rate = float(stream.average_rate or 25)
-        chosen = None if count is None else set(evenly(max(1, _num_frames(path, stream)), count))
+        chosen = only if count is None else set(evenly(max(1, _num_frames(path, stream)), count))
         reformatter = VideoReformatter()  # one for all frames: it keeps what it has worked out of their form
-        start, inside, due, index, time = 0.0, -1, 0, -1, math.nan
+        start, inside, due, index, time, end_of_last = 0.0, -1, 0, -1, math.nan, math.nan
         try:
             for index, frame in enumerate(container.decode(stream)):
                 _check_size(frame.width, frame.height)
@@ -181,6 +190,8 @@ def read_video(
                 if index == 0:
                     start = frame.time or 0.0
                 time = math.nan if frame.time is None else frame.time - start
+                if frame.time is not None:  # the container's clock, which need not begin at 0
+                    end_of_last = frame.time + float((frame.duration or 0) * (frame.time_base or 0))
                 since = time if time == time else index / rate
                 if since < begin - TINY:
                     continue
@@ -199,6 +210,8 @@ def read_video(
                     # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
                     image = np.rot90(pixels, round(frame.rotation / 90))
                     yield VideoFrame(index, time, np.ascontiguousarray(image))
+                if only is not None and index >= max(only):
+                    return
         except (av.FFmpegError, ValueError) as error:
             raise Unreadable(f"damaged video: {_first_line(error)} after {index + 1} frames") from error
         if index < 0:
@@ -207,8 +220,8 @@ def read_video(
             raise Unreadable(f"damaged video: it ends after {index + 1} of {stream.frames} frames")
         if not stream.frames and len(container.streams) == 1 and container.duration:
             seconds = container.duration / av.time_base
-            if time + max(0.5, 2 / rate) < seconds:
-                raise Unreadable(f"damaged video: it ends after {time:.1f} of {seconds:.1f} s")
+            if end_of_last + max(0.5, 2 / rate) < seconds:
+                raise Unreadable(f"damaged video: it ends after {end_of_last:.1f} of {seconds:.1f} s")
 
 
 def num_taken(path: str | Path, excerpt: Excerpt) -> int:
@@ -220,6 +233,7 @@ def num_taken(path: str | Path, excerpt: Excerpt) -> int:
             stream = container.streams.video[0]
             rate = float(stream.average_rate or 25)
             seconds = (container.duration or 0) / av.time_base or stream.frames / rate
+            rate = stream.frames / seconds if stream.frames and seconds else rate
     except (av.FFmpegError, OSError, ValueError, IndexError):
         return 0  # reading says what is wrong
     seconds = max(0.0, min(seconds, excerpt.end or seconds) - excerpt.start)

@@ -1,0 +1,161 @@
+"""Time `omote embed` on a video, beside its parts, and its peak memory on a short and a long one.
+
+    python benchmarks/videos.py [--run RUN] [--seconds 60] [--long 1800] [--detector FILE]
+
+The video is made here: H.264, 640x480, 30 frames a second, one drawn person moving through a room; once with a face of
+200 pixels, as before a laptop, and once of 110 pixels, which takes a second look at a finer scale. Frames a second
+are of the whole command, its start included; the parts are timed one by one, each on one thread. The peak is the
+command's resident memory. Without a run, one of the paper's width is trained for a moment. The detector is found as
+by any other command.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from omote.data.images import read_video
+from omote.data.prepare import prepare_drawn
+from omote.export.embed import open_reader
+from omote.export.look import cut_as, look
+from omote.training.config import TrainConfig
+from omote.training.loop import train
+
+FPS, WIDTH, HEIGHT = 30, 640, 480
+SECONDS_ONCE = 20  # of film that are drawn; longer ones repeat them
+
+
+def pictures(faces: np.ndarray, side: int) -> Iterator[np.ndarray]:
+    """Yield the frames of a person who moves through a room, with the noise of a camera."""
+    rng = np.random.default_rng(0)
+    room = cv2.resize(
+        rng.integers(40, 215, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+    )
+    for number in range(SECONDS_ONCE * FPS):
+        face = cv2.resize(faces[number // 6 % len(faces)], (side, side), interpolation=cv2.INTER_CUBIC)
+        x = round((WIDTH - side) * (0.5 + 0.4 * np.sin(2 * np.pi * number / 300)))
+        y = round((HEIGHT - side) * (0.5 + 0.3 * np.cos(2 * np.pi * number / 200)))
+        image = room.astype(np.int16)
+        image[y : y + side, x : x + side] = face
+        yield np.clip(image + rng.integers(-5, 6, image.shape, dtype=np.int16), 0, 255).astype(np.uint8)
+
+
+def film(faces: np.ndarray, side: int, to: Path) -> Path:
+    with av.open(str(to), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for image in pictures(faces, side):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return to
+
+
+def repeated(once: Path, seconds: int, to: Path) -> Path:
+    """Write the film again and again, without encoding it anew."""
+    with av.open(str(to), "w") as target:
+        stream = None
+        for turn in range(seconds // SECONDS_ONCE):
+            with av.open(str(once)) as source:
+                stream = stream or target.add_stream_from_template(source.streams.video[0])
+                shift = round(
+                    turn * SECONDS_ONCE / float(source.streams.video[0].time_base or Fraction(1, FPS))
+                )
+                for packet in source.demux(video=0):
+                    if packet.dts is not None and packet.pts is not None:
+                        packet.stream, packet.dts, packet.pts = stream, packet.dts + shift, packet.pts + shift
+                        target.mux(packet)
+    return to
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from omote.cli.main import main
+sys.argv = ["omote", "embed", *sys.argv[1:]]
+try:
+    main()
+finally:  # not the resource module's figure, which begins with that of the parent
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(line.split()[1] for line in status if line.startswith("VmHWM")), file=sys.stderr)
+"""
+
+
+def embedded(run: Path, video: Path) -> tuple[float, float]:
+    """Return seconds and peak resident memory (MiB, Linux) of the command."""
+    command = [sys.executable, "-c", COMMAND, str(run), str(video), "--to", f"{video}.parquet"]
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return time.perf_counter() - start, int(done.stderr.split()[-1]) / 1024
+
+
+def parts(run: Path, video: Path) -> dict[str, float]:
+    """Return milliseconds a frame of each part, one thread each."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    reader = open_reader(run, device="cpu")
+    cut = cut_as(reader)
+    start = time.perf_counter()
+    images = [frame.image for frame in read_video(video)][:300]
+    decoding = (time.perf_counter() - start) / (SECONDS_ONCE * FPS)
+    look(images[0], cut)
+    start = time.perf_counter()
+    crops = [seen.crop for image in images for seen in look(image, cut)[:1]]
+    looking = (time.perf_counter() - start) / len(images)
+    reader.read(np.stack(crops[:64]))
+    start = time.perf_counter()
+    for begin in range(0, len(crops), 64):
+        reader.read(np.stack(crops[begin : begin + 64]))
+    reading = (time.perf_counter() - start) / len(crops)
+    milliseconds = {"decode": decoding, "find, cut, blur, pose": looking, "read codes": reading}
+    return {name: 1000 * value for name, value in milliseconds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--long", type=int, default=0, help="seconds of the long film; 0 for none")
+    parser.add_argument("--detector", type=Path)
+    args = parser.parse_args()
+    if args.detector:
+        os.environ["OMOTE_DETECTOR"] = str(args.detector)
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        drawn = prepare_drawn(here / "drawn", subjects=2, clips=3, mixtures=1, frames=6, size=128)
+        small = prepare_drawn(here / "small", subjects=4, clips=3, mixtures=0, frames=6)
+        run = args.run or here / "run"
+        if args.run is None:
+            train(small, run, TrainConfig.read(None, {"options.epochs": 1, "test_subjects": 0}))
+        print(f"{os.cpu_count()} cores, torch {torch.__version__}, OpenCV {cv2.__version__}")
+        for side in (200, 110):
+            once = film(np.asarray(drawn.faces[:24]), side, here / f"once{side}.mp4")
+            video = repeated(once, args.seconds, here / f"short{side}.mp4")
+            frames = args.seconds * FPS
+            runs = [embedded(run, video) for _ in range(3)]
+            seconds = min(taken for taken, _ in runs)
+            peak = max(peak for _, peak in runs)
+            about = f"face of {side} px, {args.seconds} s of video"
+            print(f"{about}: {frames / seconds:.0f} frames/s (best of 3), peak {peak:.0f} MiB")
+            timed = parts(run, once)
+            total = sum(timed.values())
+            for name, value in timed.items():
+                print(f"    {value:6.2f} ms a frame  {100 * value / total:3.0f} %  {name}")
+            if args.long and side == 200:
+                seconds, peak = embedded(run, repeated(once, args.long, here / "long.mp4"))
+                print(
+                    f"face of {side} px, {args.long} s: {args.long * FPS / seconds:.0f} frames/s, peak {peak:.0f} MiB"
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What reads features: a trained run, or a file exported from one. No torch here."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from omote.data.reading import Faces, Reading
+
+
+class Reader(Protocol):
+    """Faces in, features out: what `omote.load` returns, and `OnnxReader`."""
+
+    @property
+    def name(self) -> str:
+        """The method."""
+
+    @property
+    def size(self) -> int:
+        """S, the side of the faces in pixels."""
+
+    @property
+    def model(self) -> str:
+        """Method and first digits of the weights' SHA-256: tells whose features can be compared."""
+
+    @property
+    def face_set(self) -> dict[str, Any]:
+        """What the training's face set said of itself (its about.json)."""
+
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
+        """Return the features of (N, S, S, 3) uint8 RGB faces; OmoteError if they have another size or type.
+
+        ``subjects``, whose face each is, is for a method that has to be told.
+        """
+
+
+def is_code(column: str) -> bool:
+    """Return whether a column is part of the feature: z_e_00 is, z_e_deviation_00 is not."""
+    return column.startswith("z_e_") and column.removeprefix("z_e_").isdecimal()
+
+
+def code_names(columns: Sequence[str]) -> list[str]:
+    """Return the feature's columns, in order."""
+    return sorted(column for column in columns if is_code(column))

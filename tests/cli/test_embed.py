@@ -1,0 +1,221 @@
+"""`omote embed`, as a user meets it: the same features everywhere, and one sentence for whatever is no picture."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from omote.cli.embed import seconds
+from omote.cli.main import main
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.export.estimator import ExpressionFeatures
+from omote.export.onnx_file import export_onnx
+from omote.training.run import Trained
+from tests.export.conftest import scene, write_film
+
+CODE = [f"z_e_{i:02d}" for i in range(8)]
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def omote(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A function of arguments: runs the command line and returns exit code and all that was printed."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["omote", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), " ".join((printed.out + printed.err).split())
+
+    return run
+
+
+def save(image: np.ndarray, path: Path) -> Path:
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_a_frame_has_the_same_feature_from_film_photo_onnx_estimator_and_pretrained_folder(
+    trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
+) -> None:
+    chosen = np.asarray(faces.faces[:6])
+    film = write_film(tmp_path / "film.mov", list(chosen))
+    photos = [save(face, tmp_path / f"{n}.png") for n, face in enumerate(chosen)]
+    onnx = export_onnx(trained, tmp_path / "model.onnx")[0].path
+    published = trained.save_pretrained(tmp_path / "model")
+    tables = {}
+    for name, run, inputs in (
+        ("film", trained.path, [film]),
+        ("photos", trained.path, photos),
+        ("onnx", onnx, [film]),
+        ("published", published, [film]),
+    ):
+        code, printed = omote("embed", run, *inputs, "--cropped", "--to", tmp_path / f"{name}.csv")
+        assert code == 0, printed
+        tables[name] = pd.read_csv(tmp_path / f"{name}.csv")
+    of_estimator = ExpressionFeatures.from_run(trained.path).transform(chosen)
+    expected = tables["film"][CODE].to_numpy()
+    assert np.abs(expected[0] - expected[1]).max() > 0.01  # so that frames taken for each other would show
+    for table in tables.values():
+        np.testing.assert_allclose(table[CODE].to_numpy(), expected, atol=1e-4)
+        assert set(table["model"]) == {trained.model}
+    np.testing.assert_allclose(of_estimator, expected, atol=1e-4)
+    np.testing.assert_allclose(trained.transform(chosen).to_numpy(), expected, atol=1e-4)
+
+
+def test_an_onnx_file_is_embedded_without_torch(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    photo = save(np.asarray(faces.faces[0]), tmp_path / "face.png")
+    onnx = export_onnx(trained, tmp_path / "model.onnx")[0].path
+    arguments = ["omote", "embed", str(onnx), str(photo), "--cropped", "--to", str(tmp_path / "t.csv")]
+    code = (
+        "import sys\nfrom omote.cli.main import main\n"
+        f"sys.argv = {arguments!r}\n"
+        "try:\n    main()\nexcept SystemExit as stopped:\n    assert not stopped.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 1
+
+
+def test_a_list_comes_on_standard_input_and_numbers_are_told(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    photos = [save(np.asarray(faces.faces[n]), tmp_path / f"face {n}.png") for n in range(3)]
+    command = [
+        sys.executable,
+        "-c",
+        "from omote.cli.main import main; main()",
+        "embed",
+        str(trained.path),
+        "-",
+    ]
+    command += ["--cropped", "--to", "t.parquet"]
+    listed = "\n".join(map(str, photos)) + "\n\n"
+    done = subprocess.run(command, input=listed, text=True, check=True, capture_output=True, cwd=tmp_path)
+    assert "3 faces" in done.stdout
+    assert pd.read_parquet(tmp_path / "t.parquet")["source"].tolist() == list(map(str, photos))
+
+
+def test_what_is_doubted_and_left_out_is_counted_and_listed(
+    trained: Trained, faces: FaceSet, detector: Path, tmp_path: Path, omote: Run
+) -> None:
+    face = np.asarray(faces.faces[0])
+    film = write_film(
+        tmp_path / "film.mov", [scene((face, 90, 60)), scene(), scene(), scene((face, 100, 60))]
+    )
+    (tmp_path / "diary.mp4").write_text("dear diary")
+    to = tmp_path / "t.parquet"
+    code, printed = omote(
+        "embed", trained.path, film, tmp_path / "diary.mp4", "--detector", detector, "--to", to
+    )
+    assert code == 0
+    assert "2 faces" in printed
+    assert "left out: 2 frames of videos: no face" in printed
+    assert f"left out: {tmp_path / 'diary.mp4'}: unreadable" in printed
+    listed = pd.read_csv(tmp_path / "t.parquet.skipped.csv")
+    assert listed["frame"].fillna(-1).astype(int).tolist() == [1, 2, -1]
+
+
+def a_photo_of_100_megapixels(folder: Path, trained: Trained) -> list[object]:
+    Image.new("1", (10_000, 10_000)).save(folder / "huge.png")
+    return [trained.path, folder / "huge.png"]
+
+
+def a_text_named_mp4(folder: Path, trained: Trained) -> list[object]:
+    (folder / "text.mp4").write_text("dear diary")
+    return [trained.path, folder / "text.mp4"]
+
+
+def an_empty_video(folder: Path, trained: Trained) -> list[object]:
+    (folder / "empty.mp4").touch()
+    return [trained.path, folder / "empty.mp4"]
+
+
+def no_face(folder: Path, trained: Trained) -> list[object]:
+    return [trained.path, save(scene(), folder / "room.png")]
+
+
+def a_truncated_photo(folder: Path, trained: Trained) -> list[object]:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    file = save(noise, folder / "half.jpg")
+    file.write_bytes(file.read_bytes()[:1500])
+    return [trained.path, file]
+
+
+def a_folder_without_images(folder: Path, trained: Trained) -> list[object]:
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_text("x")
+    return [trained.path, folder / "notes"]
+
+
+def no_run(folder: Path, trained: Trained) -> list[object]:
+    (folder / "norun").mkdir()
+    return [folder / "norun", save(scene(), folder / "room.png")]
+
+
+def a_run_of_a_newer_version(folder: Path, trained: Trained) -> list[object]:
+    shutil.copytree(trained.path, folder / "newer")
+    content = json.loads((folder / "newer" / "run.json").read_text())
+    (folder / "newer" / "run.json").write_text(json.dumps({**content, "format": 99}))
+    return [folder / "newer", save(scene(), folder / "room.png")]
+
+
+def no_onnx(folder: Path, trained: Trained) -> list[object]:
+    (folder / "model.onnx").write_text("dear diary")
+    return [folder / "model.onnx", save(scene(), folder / "room.png")]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (a_photo_of_100_megapixels, "huge.png: too large: 10000 x 10000 pixels"),
+        (a_text_named_mp4, "text.mp4: unreadable: "),
+        (an_empty_video, "empty.mp4: unreadable: "),
+        (no_face, "room.png: no face"),
+        (a_truncated_photo, "half.jpg: unreadable: "),
+        (a_folder_without_images, "holds no photos or videos"),
+        (no_run, "is not a run: it has no run.json"),
+        (a_run_of_a_newer_version, "has format 99; this omote reads format 1"),
+        (no_onnx, "cannot be read as an ONNX file"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
+    make: Callable[[Path, Trained], list[object]],
+    message: str,
+    trained: Trained,
+    detector: Path,
+    tmp_path: Path,
+    omote: Run,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    given = make(here, trained)
+    out = tmp_path / "out"
+    code, printed = omote("embed", *given, "--detector", detector, "--to", out / "t.parquet")
+    assert code == 1
+    assert printed.count("error: ") == 1
+    assert message in printed
+    assert "Traceback" not in printed
+    assert not out.exists() or not os.listdir(out)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("1:00:00", 3600)]
+)
+def test_a_time_is_read_as_people_write_it(text: str, expected: float) -> None:
+    assert seconds(text, "--start") == expected
+
+
+def test_a_time_that_is_none_is_named() -> None:
+    with pytest.raises(OmoteError, match='--end was given "soon"'):
+        seconds("soon", "--end")
