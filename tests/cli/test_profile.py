@@ -1,0 +1,87 @@
+"""`omote profile` from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.export.features import features
+from omote.export.profile import Profile
+from omote.training.run import Trained
+from tests.cli.test_commands import omote
+from tests.conftest import save_table
+
+CODE = [f"z_e_{i:02d}" for i in range(8)]
+
+
+@pytest.fixture
+def photos(faces: FaceSet, tmp_path: Path) -> Path:
+    """Eight faces of one person as PNG files."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rows = np.flatnonzero((faces.frames["subject"] == faces.subjects[0]).to_numpy(bool))
+    for number in rows:
+        Image.fromarray(np.asarray(faces.faces[number])).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_profile_of_photos_makes_their_features_relative(
+    trained: Trained, photos: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "ann.json"
+    printed = omote("profile", trained.path, photos, "--cropped", "--to", file)
+    profile = Profile.load(file)
+    assert (profile.name, profile.model, profile.num_frames, profile.num_sources) == (
+        "ann",
+        trained.model,
+        8,
+        8,
+    )
+    assert all(sentence in printed.replace("\n", " ") for sentence in profile.statement())
+    assert f"--profile {file}" in printed
+
+    for to, options in (("plain", ()), ("relative", ("--profile", file))):
+        omote("embed", trained.path, photos, "--cropped", "--to", tmp_path / f"{to}.parquet", *options)
+    plain, relative = (pd.read_parquet(tmp_path / f"{to}.parquet") for to in ("plain", "relative"))
+    np.testing.assert_allclose(relative[CODE], plain[CODE] - profile.neutral, atol=1e-6)
+    assert set(relative["profile"]) == {"ann"}
+
+    omote("profile", tmp_path / "plain.parquet", "--to", tmp_path / "same.json", "--name", "ann")
+    assert (tmp_path / "same.json").read_text() == file.read_text()
+    with pytest.raises(OmoteError, match="relative to a profile already"):
+        omote("profile", tmp_path / "relative.parquet", "--to", file)
+
+
+def test_a_table_of_a_face_set_is_asked_for_a_subject(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    save_table(features(trained, faces), tmp_path / "faces.csv")
+    omote("profile", tmp_path / "faces.csv", "--to", tmp_path / "one.json", "--name", faces.subjects[1])
+    assert Profile.load(tmp_path / "one.json").num_frames == 8
+    with pytest.raises(OmoteError, match=f"Trusted frames of each subject.*{faces.subjects[0]} "):
+        omote("profile", tmp_path / "faces.csv", "--to", tmp_path / "two.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.parquet", "--to", "ann.json"], "there is no table none.parquet"),
+        (["a.parquet", "film.mp4", "--to", "ann.json"], "given together"),
+        (["run", "--to", "ann.json"], "only run was given"),
+        (["run", "film.mp4", "--to", "ann.json"], "not a run"),
+        (["run", "film.mp4", "--to", "film.mp4"], r"ends in \.json"),
+        (["table.csv", "--to", "ann.json"], "has no codes"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_writes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text("subject,x\na,1\n")
+    with pytest.raises(OmoteError, match=message):
+        omote("profile", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
