@@ -1,0 +1,65 @@
+"""`omote plot` from the command line."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.export.features import features
+from omote.training.run import Trained
+from tests.cli.test_commands import omote
+
+
+def test_the_features_of_a_face_set_are_drawn_beside_their_table(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    features(trained, faces).to_parquet(tmp_path / "features.parquet")
+    printed = omote("plot", tmp_path / "features.parquet", "--faces", faces.path, "--clusters", 4)
+    page = tmp_path / "features-plots" / "index.html"
+    assert f"Open {page} in a browser" in printed
+    assert "note:" not in printed
+    assert "into 4 groups" in page.read_text()
+    assert {path.name for path in page.parent.iterdir()} == {
+        "index.html",
+        "path.png",
+        "map.png",
+        "clusters.png",
+    }
+
+
+def test_a_source_that_is_gone_is_one_line_and_the_rest_is_drawn(tmp_path: Path) -> None:
+    codes = np.random.default_rng(0).normal(size=(20, 2))
+    table = pd.DataFrame(
+        {"source": "gone.mp4", "frame": range(20), "z_e_00": codes[:, 0], "z_e_01": codes[:, 1]}
+    )
+    table.to_csv(tmp_path / "features.csv", index=False)
+    printed = omote("plot", tmp_path / "features.csv", "--to", tmp_path / "plots")
+    assert (
+        printed.count(
+            "note: faces that cannot be cut out again are not shown: gone.mp4: there is no such file"
+        )
+        == 1
+    )
+    assert (tmp_path / "plots" / "path.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.parquet"], "there is no table"),
+        (["table.csv"], "lacks the columns z_e_00"),
+        (["table.csv", "--clusters", "0"], "clusters is 0"),
+        (["table.csv", "--to", "table.csv"], "is a file"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text("source,frame\na.mp4,0\n")
+    with pytest.raises(OmoteError, match=message):
+        omote("plot", *arguments)
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
