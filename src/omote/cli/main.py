@@ -12,7 +12,9 @@ import typer
 from omote import __version__
 from omote.cli.audit import audit
 from omote.cli.choose import choose
-from omote.cli.display import console, counting, errors, say, show_scores, show_table, training, trainings
+from omote.cli.display import console, errors, say, show_scores, show_table, training, trainings
+from omote.cli.embed import INTERRUPTED, embed
+from omote.cli.export import export
 from omote.cli.inputs import (
     METHODS_HELP,
     Cropped,
@@ -25,17 +27,19 @@ from omote.cli.inputs import (
     number_or_names,
     setting,
 )
+from omote.cli.plot import plot
 from omote.cli.prepare import prepare
+from omote.cli.profile import profile
 from omote.errors import OmoteError
 
 HELP = (
     "Learn what a face expresses, apart from whose face it is, without emotion labels.\n\n"
     "The way through: [bold]prepare[/] faces, [bold]train[/] a method on them, [bold]evaluate[/] it and [bold]audit[/] "
-    "what its codes hold, then [bold]embed[/] pictures (features out), [bold]swap[/] and [bold]interpolate[/] "
-    "expressions. "
+    "what its codes hold. Then [bold]embed[/] photos and videos (features out), relative to a person with their "
+    "[bold]profile[/], and [bold]plot[/] the features; [bold]swap[/] and [bold]interpolate[/] expressions; "
+    "[bold]export[/] to ONNX. "
     "[bold]omote demo[/] does all of it on drawn faces in a few minutes."
 )
-INTERRUPTED = 130  # what a shell expects after Ctrl-C
 
 app = typer.Typer(
     help=HELP,
@@ -176,6 +180,7 @@ def evaluate(
     """Score a run: clusters of expressions, and how far each code gives the subject away."""
     from omote.data.face_set import open_face_set
     from omote.evaluation.run import evaluate_run
+    from omote.training.card import write_card
     from omote.training.run import load
 
     trained, face_set = load(run), open_face_set(faces)
@@ -183,6 +188,8 @@ def evaluate(
         scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds, centred=centred)
     to = run / "centred" if centred else run
     scores.save(to)
+    if not centred:
+        write_card(trained)
     show_scores(scores.table)
     say(f"Saved: {to / 'scores.csv'}")
 
@@ -191,32 +198,10 @@ app.command()(audit)
 app.command()(choose)
 
 
-@app.command()
-def embed(
-    run: Run,
-    inputs: Annotated[
-        list[Path], typer.Argument(help="Photos, videos, folders of them; or face sets.", show_default=False)
-    ],
-    to: To,
-    cropped: Cropped = False,
-    detector: Detector = None,
-) -> None:
-    """Write the expression features of pictures as a table: Parquet or CSV, by the suffix of --to."""
-    from pandas import isna
-
-    from omote.export.features import check_table_path, save_table
-    from omote.export.features import embed as features_of
-    from omote.training.run import load
-
-    check_table_path(to)
-    trained = load(run)
-    with counting("embedding") as progress:
-        table, skipped = features_of(trained, inputs, cropped=cropped, detector=detector, progress=progress)
-    save_table(table, to)
-    say(f"{len(table)} faces: {to}")
-    for source, frame, reason in skipped.itertuples(index=False):
-        where = source if isna(frame) else f"{source}, frame {frame}"
-        say(f"left out: {where}: {reason}", to=errors)
+app.command()(embed)
+app.command()(profile)
+app.command()(plot)
+app.command()(export)
 
 
 Credit = Annotated[str | None, typer.Option(help="A line below the picture.", show_default=False)]
