@@ -320,10 +320,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("model", type=Path)
+    parser.add_argument("photos", type=Path, nargs="?")
+    parser.add_argument("model", type=Path, nargs="?")
     parser.add_argument("--detector", type=Path)
     args = parser.parse_args()
+    if args.model is None:
+        print("not measured: name the folder of the London Set and the ICT Face Model Light")
+        return
     cv2.setNumThreads(1)
     detector = find_detector(args.detector)
     photos = photos_of(args.photos, detector)

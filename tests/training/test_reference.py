@@ -13,7 +13,7 @@ from omote.data.face_set import FaceSet
 from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
 from omote.training import reference as module
-from omote.training.reference import Reference, left_over, look, make_reference
+from omote.training.reference import Reference, evened, left_over, make_reference
 
 Faces = NDArray[np.uint8]
 TRAINED = 18  # people of `people` whose faces the reference has seen
@@ -86,7 +86,7 @@ def test_faces_of_twice_the_side_are_as_far(reference: Reference, strangers: Fac
 
 def test_a_grey_picture_has_its_brightness_and_neither_contrast_nor_edges() -> None:
     grey = torch.full((1, 64, 64, 3), 51, dtype=torch.uint8)
-    picture, traits = look(grey, module._window())
+    picture, traits = evened(grey, module._window())
     np.testing.assert_allclose(traits[0], np.log([0.2 + 0.02, 0.01, 1e-5]), rtol=1e-4)
     np.testing.assert_allclose(picture, 0, atol=1e-4)
 
@@ -94,8 +94,8 @@ def test_a_grey_picture_has_its_brightness_and_neither_contrast_nor_edges() -> N
 def test_light_and_contrast_leave_the_small_picture_as_it_is() -> None:
     faces = np.random.default_rng(0).integers(0, 100, (3, 32, 32, 3)).astype(np.uint8)
     window = module._window()
-    plain, traits = look(torch.as_tensor(faces), window)
-    other, changed = look(torch.as_tensor(2 * faces + 20), window)
+    plain, traits = evened(torch.as_tensor(faces), window)
+    other, changed = evened(torch.as_tensor(2 * faces + 20), window)
     np.testing.assert_allclose(other, plain, atol=1e-3)
     assert (changed > traits).all()
     np.testing.assert_allclose(plain.square().mean(1), 1, rtol=1e-3)
@@ -125,14 +125,14 @@ def test_the_components_are_orthonormal(reference: Reference) -> None:
 def test_the_limit_is_the_99th_percentile_of_people_left_out(people: FaceSet) -> None:
     window, subject = module._window(), people.frames["subject"]
     of_two = [np.array(people.faces[(subject == name).to_numpy()]) for name in people.subjects[:2]]
-    one, other = (look(torch.as_tensor(faces), window) for faces in of_two)
+    one, other = (evened(torch.as_tensor(faces), window) for faces in of_two)
     left_out = [
         module._fit(*one, window, 1).compare(*other),
         module._fit(*other, window, 1).compare(*one),
     ]
     limit = np.quantile(torch.cat(left_out), 0.99)
     both = np.concatenate(of_two)
-    without_limit = module._fit(*look(torch.as_tensor(both), window), window, 1).distance(both)
+    without_limit = module._fit(*evened(torch.as_tensor(both), window), window, 1).distance(both)
     found = make_reference(both, ["a"] * len(of_two[0]) + ["b"] * len(of_two[1])).distance(both)
     np.testing.assert_allclose(found, without_limit / limit, rtol=1e-4)
 

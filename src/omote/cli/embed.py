@@ -12,13 +12,13 @@ from omote.errors import OmoteError
 INTERRUPTED = 130  # what a shell expects after Ctrl-C
 SHOWN = 5  # files left out that are named; the rest stand in the list beside the table
 
-Reader = Annotated[
+RunOrFile = Annotated[
     Path, typer.Argument(metavar="RUN", help="A run, or a file of `omote export`.", show_default=False)
 ]
 
 
 def embed(
-    run: Reader,
+    run: RunOrFile,
     inputs: Annotated[
         list[str],
         typer.Argument(

@@ -56,7 +56,7 @@ class Reference(nn.Module):
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return (N,) distances of (N, S, S, 3) uint8 RGB faces; S is a multiple of 32. Can be exported to ONNX."""
-        return self.compare(*look(faces, self.window))
+        return self.compare(*evened(faces, self.window))
 
     def distance(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return how unlike the training's each face is: 0 and above, 1 is the limit; NaN where it is not known.
@@ -71,7 +71,7 @@ class Reference(nn.Module):
         return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def compare(self, pictures: Tensor, traits: Tensor) -> Tensor:
-        """Return (N,) distances of what `look` returned."""
+        """Return (N,) distances of what `evened` returned."""
         numbers = torch.cat([left_over(pictures, self.mean, self.components), traits], 1)
         return ((numbers - self.middle) @ self.scale).square().sum(1).sqrt()
 
@@ -115,7 +115,7 @@ def make_reference(faces: NDArray[np.uint8], subjects: Sequence[str]) -> Referen
     """
     rows, who = _evenly(np.asarray(subjects))
     window = _window()
-    seen = [look(_tensor(faces[rows[i : i + BATCH]]), window) for i in range(0, len(rows), BATCH)]
+    seen = [evened(_tensor(faces[rows[i : i + BATCH]]), window) for i in range(0, len(rows), BATCH)]
     pictures, traits = (torch.cat(parts) for parts in zip(*seen, strict=True))
     keep = min(COMPONENTS, len(rows) // 10)
     left_out = torch.full((len(rows),), torch.nan)
@@ -128,7 +128,7 @@ def make_reference(faces: NDArray[np.uint8], subjects: Sequence[str]) -> Referen
     return reference
 
 
-def look(faces: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+def evened(faces: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
     """Return the small pictures of (N, S, S, 3) uint8 faces, all as bright and as rich in contrast, and what that took.
 
     Returns:
