@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "src/omote").rglob("*.py"))
 # each may import from itself and from those before it; figures and export are side by side
 ORDER = [
     "errors",
-    "files",
+    "files interrupt",
     "data",
     "models",
     "objectives",

@@ -6,7 +6,6 @@ says where to go on.
 """
 
 import math
-import signal
 import threading
 import time
 from collections import deque
@@ -30,6 +29,7 @@ from omote.data.track import Tracker
 from omote.export.look import Cut, Seen, look
 from omote.export.profile import OTHER_FACE, Profile
 from omote.export.reader import Reader
+from omote.interrupt import first_interrupt
 
 WAITING_FRAMES = 16  # being looked at, or waiting for it
 WAITING_BYTES = 100_000_000  # of them, unless one alone is larger
@@ -152,7 +152,7 @@ def _camera(index: int, excerpt: Excerpt) -> Iterator[VideoFrame]:
     try:
         if not camera.isOpened():
             raise Unreadable("unreadable: there is no such camera, or another program has it")
-        with _first_interrupt() as stopped:
+        with first_interrupt() as stopped:  # a camera has no end
             yield from _taken(camera, excerpt, stopped)
     finally:
         camera.release()
@@ -175,25 +175,6 @@ def _taken(camera: cv2.VideoCapture, excerpt: Excerpt, stopped: threading.Event)
                 continue
             due = (math.floor(since * excerpt.fps) + 1) / excerpt.fps
         yield VideoFrame(number, since, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-
-
-@contextmanager
-def _first_interrupt() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets, for a camera has no end; a second one interrupts as ever."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _looked_at(

@@ -1,7 +1,6 @@
 """The one training loop: it walks stages, epochs, batches and phases, and knows no method by name."""
 
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from omote.data.sampling import Indices, SameSubject, epoch_batches, other_subje
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked
+from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
 from omote.training.card import write_card
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
@@ -105,7 +105,7 @@ def train(
         )
     _check_folder(run, overwrite)
     run.mkdir(parents=True, exist_ok=True)
-    with locked(run, "is training this run"), _stop_signal() as stopped:
+    with locked(run, "is training this run"), first_interrupt() as stopped:
         _begin_or_go_on(run, info, overwrite)
         training = _Training(run, info, method, face_set, rows, progress, stopped, keep_stages)
         with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
@@ -346,22 +346,3 @@ def _refuse_nan(sums: dict[str, Tensor], stage: Stage, place: Place) -> None:
 def _preserved_random_state(device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets; a second one interrupts at once."""
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-
-    def stop(number: int, frame: object) -> None:
-        stopped.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield stopped
-    finally:
-        signal.signal(signal.SIGINT, before)
