@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omote.data.reading import Floats, code_columns
+from omote.data.reading import Floats, code_columns, code_names
 from omote.errors import OmoteError
 from omote.export import profile as profiles
 from omote.export.embed import embed
@@ -23,7 +23,6 @@ from omote.export.profile import (
     make_profile,
     profile_of_tables,
 )
-from omote.export.reader import code_names
 from omote.training.run import Trained
 from tests.conftest import save_table
 

@@ -32,19 +32,10 @@ PHOTOS = {
 }
 
 
-@pytest.fixture(scope="module")
-def once(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that no test changes."""
-    return train(
-        faces, tmp_path_factory.mktemp("once") / "run", configure(options__epochs=1, method="vae")
-    ).path
-
-
 @pytest.fixture
-def trained(once: Path, run: Path) -> Trained:
-    """A copy of it, to change."""
-    shutil.copytree(once, run)
-    return load(run)
+def trained(copied: Trained) -> Trained:
+    """A run that may be changed."""
+    return copied
 
 
 def changed(trained: Trained, training: dict[str, Any] | None = None, **info: Any) -> Trained:

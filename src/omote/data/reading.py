@@ -1,5 +1,6 @@
 """What is read off faces, and how a table names it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,3 +22,13 @@ class Reading(NamedTuple):
 def code_columns(codes: Floats, prefix: str) -> pd.DataFrame:
     """Return (N, Z) codes as columns: z_e_00, z_e_01, ... for the prefix "z_e"."""
     return pd.DataFrame(codes, columns=[f"{prefix}_{i:02d}" for i in range(codes.shape[1])])
+
+
+def is_code(column: str) -> bool:
+    """Return whether a column is part of the feature: z_e_00 is, z_e_deviation_00 is not."""
+    return column.startswith("z_e_") and column.removeprefix("z_e_").isdecimal()
+
+
+def code_names(columns: Sequence[str]) -> list[str]:
+    """Return the feature's columns, in order."""
+    return sorted(column for column in columns if is_code(column))

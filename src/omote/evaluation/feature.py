@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from omote.data.face_set import SCHEMA, FaceSet
+from omote.data.reading import code_names
 from omote.errors import OmoteError
 from omote.evaluation.baselines import pixel_pca, random_network
 from omote.evaluation.run import KNOWS_ONLY_ITS_PEOPLE, centred_codes
@@ -129,7 +130,7 @@ def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[l
         groups = {"": [name for name in names if name.startswith(tuple(columns))]}
     elif own:
         groups = {
-            "z_e": sorted(name for name in coded if name.startswith("z_e_") and "deviation" not in name),
+            "z_e": code_names(coded),
             "z_i": sorted(name for name in coded if name.startswith("z_i_")),
         }
     else:

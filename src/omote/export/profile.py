@@ -22,9 +22,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from omote.data.images import evenly
-from omote.data.reading import Floats
+from omote.data.reading import Floats, code_names, is_code
 from omote.errors import OmoteError
-from omote.export.reader import code_names, is_code
 from omote.export.table import SUFFIXES
 from omote.files import write_text
 

@@ -30,13 +30,3 @@ class Reader(Protocol):
 
         ``subjects``, whose face each is, is for a method that has to be told.
         """
-
-
-def is_code(column: str) -> bool:
-    """Return whether a column is part of the feature: z_e_00 is, z_e_deviation_00 is not."""
-    return column.startswith("z_e_") and column.removeprefix("z_e_").isdecimal()
-
-
-def code_names(columns: Sequence[str]) -> list[str]:
-    """Return the feature's columns, in order."""
-    return sorted(column for column in columns if is_code(column))

@@ -1,7 +1,6 @@
 """A table of features, put together face by face; nothing is drawn here."""
 
 import math
-import re
 from collections.abc import Sequence
 from os.path import commonpath
 from pathlib import Path
@@ -13,9 +12,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from omote.data.face_set import BOX
+from omote.data.reading import code_names, is_code
 from omote.errors import OmoteError
 
-CODE = re.compile(r"z_e_\d+")
 KEYS = ("subject", "clip", "frame")  # of a row of a face set
 READ = (*KEYS, "source", "time", "face", "trusted", "doubt", "model", *BOX)
 PHOTOS = "photos"
@@ -72,7 +71,7 @@ def read_features(table: Table | str | Path) -> Features:
     """
     name = "the table" if isinstance(table, Table) else str(table)
     read = table if isinstance(table, Table) else _read(Path(table))
-    coded = sorted(str(column) for column in read.columns if CODE.fullmatch(str(column)))
+    coded = code_names([str(column) for column in read.columns])
     needed = KEYS if {"subject", "clip"} <= set(read.columns) else ("source", "frame")
     lacking = [column for column in needed if column not in read] if coded else ["z_e_00, z_e_01, ..."]
     if lacking:
@@ -130,7 +129,7 @@ def _read(path: Path) -> Table:
         raise OmoteError(f"there is no table {path}; make one with `omote embed`")
 
     def wanted(column: Any) -> bool:
-        return column in READ or bool(CODE.fullmatch(str(column)))
+        return column in READ or is_code(str(column))
 
     try:
         if path.suffix == ".csv":

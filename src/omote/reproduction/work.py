@@ -15,6 +15,7 @@ from omote.errors import OmoteError
 from omote.evaluation.run import evaluate_run
 from omote.files import locked, write_text
 from omote.reproduction.plan import Plan, Training
+from omote.training.device import choose_device
 from omote.training.loop import Progress, check_trained, train_or_load
 from omote.training.run import load
 
@@ -40,7 +41,7 @@ def carry_out(plan: Plan, *, workers: int | None = None, progress: Listener | No
         for training in plan.trainings:
             if training not in pending:
                 progress(training.name, 1, 1)
-    gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    gpu = choose_device("auto") != "cpu"
     workers = workers or (1 if gpu else min(cpu_count(), len(plan.trainings)))
     with locked(plan.to, "is carrying out this reproduction"):
         for training in plan.trainings:

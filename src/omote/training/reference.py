@@ -21,10 +21,8 @@ from torch import Tensor, nn
 from omote.errors import OmoteError
 
 SIDE = 32  # of the small picture, in pixels
-RADII = (
-    0.55,
-    0.75,
-)  # across and down, in half image sides, of the ellipse that counts: hair and background differ freely
+# Across and down, in half image sides, of the ellipse that counts: hair and background differ freely.
+RADII = (0.55, 0.75)
 EDGE = 12.0  # how sharp its edge is
 COMPONENTS = 32  # at most; and at most one for 10 faces
 FINEST = 0.05  # of the four numbers, which are logarithms: a difference of 5 % may always be
