@@ -212,3 +212,18 @@ def test_wrong_lengths_and_missing_labels_are_refused() -> None:
         scores_of(Labelled(np.eye(20), ["a"] * 19))
     with pytest.raises(ValueError, match="labels are missing"):
         scores_of(Labelled(np.eye(3), ["a", None, "b"]))
+
+
+@pytest.mark.parametrize("images", [120, 5_400])
+def test_runs_side_by_side_are_scikit_learns_runs_one_after_another(images: int) -> None:
+    """Below and above the number from which on another algorithm finds the same clusters."""
+    fitted = mixed(images)
+    wide = fitted.features.astype(np.float64)
+    runs = kmeans_runs(fitted, k=4, seeds=3).runs
+    for seed, (model, nearest) in enumerate(runs):
+        plain = KMeans(4, n_init=1, random_state=seed).fit(wide)
+        np.testing.assert_array_equal(model.labels_, plain.labels_)
+        for cluster, image in enumerate(nearest):
+            distances = np.linalg.norm(wide - plain.cluster_centers_[cluster], axis=1)
+            distances[plain.labels_ != cluster] = np.inf
+            assert distances[image] == pytest.approx(distances.min())

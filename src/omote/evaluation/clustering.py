@@ -6,10 +6,12 @@ need no names.
 """
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from joblib import cpu_count
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -66,17 +68,24 @@ def kmeans_runs(fitted: Labelled, *, k: int = 9, seeds: int = 100) -> KMeansRuns
     if reason is not None:
         return KMeansRuns(fitted, [], reason)
     features = fitted.features.astype(np.float64)
-    runs = []
-    with threadpool_limits(1), warnings.catch_warnings():  # one thread is as fast on sets of this size
+    # both find the same clusters; Elkan's bounds pay from some thousand images on
+    algorithm = "elkan" if len(features) > 5_000 else "lloyd"
+
+    def run(seed: int) -> tuple[KMeans, Labels]:
+        model = KMeans(k, init="k-means++", n_init=1, random_state=seed, algorithm=algorithm)
+        distances = model.fit_transform(features)
+        distances[model.labels_[:, None] != np.arange(k)] = np.inf
+        return model, distances.argmin(axis=0)
+
+    # runs side by side on one thread each: faster than one run on all threads, and the result depends on neither
+    pool = ThreadPoolExecutor(cpu_count(), initializer=threadpool_limits, initargs=(1,))
+    with threadpool_limits(1), warnings.catch_warnings(), pool:
         warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters: seen to below
-        for seed in range(seeds):
-            model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
-            distances = model.fit_transform(features)
-            if (found := len(np.unique(model.labels_))) < k:
-                reason = f"there are fewer different features than clusters ({found} of {k} found)"
-                return KMeansRuns(fitted, [], reason)
-            distances[model.labels_[:, None] != np.arange(k)] = np.inf
-            runs.append((model, distances.argmin(axis=0)))
+        runs = list(pool.map(run, range(seeds)))
+    for model, _ in runs:
+        if (found := len(np.unique(model.labels_))) < k:
+            reason = f"there are fewer different features than clusters ({found} of {k} found)"
+            return KMeansRuns(fitted, [], reason)
     return KMeansRuns(fitted, runs)
 
 
