@@ -1,29 +1,36 @@
 """Speed of features from faces: PyTorch beside the exported file in ONNX Runtime and in OpenVINO, in one run.
 
-    python benchmarks/features.py [--rounds 8]
+    python benchmarks/features.py [--rounds 20]
+    python benchmarks/features.py --run run --faces faces
 
-The expression encoder of the paper's width, untrained; faces of 64 and 128 px, alone and 64 together, on one and on two
-threads. A number is the fastest of many calls, taken in turn, so that other work on the machine counts little. bf16 is
-PyTorch's autocast, where the processor knows that type; what it moves the features by is printed beside their spread.
+The first: the expression encoder of the paper's width, untrained; faces of 64 and 128 px, alone and 64 together, on one
+and on two threads. A number is the fastest of many calls, taken in turn, so that other work on the machine counts
+little. "Plain PyTorch" is the network as it was trained, its BatchNorm apart. bf16 is measured where the processor
+knows that type. The second: what bf16 does to the features of a trained run, and to its scores.
 """
 
 import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.neighbors import NearestNeighbors
 
 from omote.data.drawn import DrawnOptions, draw_subject
+from omote.data.face_set import FaceSet, open_face_set
 from omote.data.reading import Faces
+from omote.evaluation.run import evaluate_run
 from omote.export.onnx_file import export_onnx
 from omote.export.onnx_reader import OnnxReader
 from omote.training.config import TrainConfig
-from omote.training.run import RunInfo, Trained, build_method
+from omote.training.run import RunInfo, Trained, build_method, load, to_images
 
 Read = Callable[[Faces], np.ndarray]
+SCORES = ("accuracy", "nmi", "probe_accuracy", "subject_nearest_neighbour_across_expressions")
 
 
 def untrained(size: int) -> Trained:
@@ -38,18 +45,22 @@ def ways(trained: Trained, file: Path, threads: int) -> dict[str, Read]:
     """Return the functions that are compared; the first is the reference."""
     torch.set_num_threads(threads)
 
-    def half(faces: Faces) -> np.ndarray:
-        with torch.autocast("cpu", torch.bfloat16):
-            return trained.represent(faces)[0]
+    def plain(faces: Faces) -> np.ndarray:
+        with torch.inference_mode():
+            codes: np.ndarray = trained.method.represent(to_images(torch.as_tensor(faces))).mean.numpy()
+            return codes
 
-    def read_by(reader: OnnxReader) -> Read:
+    def read_by(reader: Trained | OnnxReader) -> Read:
         return lambda faces: reader.read(faces).mean
 
-    found: dict[str, Read] = {"PyTorch": lambda faces: trained.represent(faces)[0]}
-    if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        found["PyTorch bf16"] = half
-    for name, runtime in (("ONNX Runtime", "onnxruntime"), ("OpenVINO", "openvino")):
-        found[name] = read_by(OnnxReader(file, runtime, threads=threads))  # type: ignore[arg-type]
+    bfloat16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    found = {"plain PyTorch": plain, "PyTorch": read_by(trained)}
+    if bfloat16:
+        found["PyTorch bf16"] = read_by(replace(trained, bfloat16=True))
+    found["ONNX Runtime"] = read_by(OnnxReader(file, threads=threads))
+    found["OpenVINO"] = read_by(OnnxReader(file, "openvino", threads=threads))
+    if bfloat16:
+        found["OpenVINO bf16"] = read_by(OnnxReader(file, "openvino", threads=threads, bfloat16=True))
     return found
 
 
@@ -66,13 +77,37 @@ def images_per_second(found: dict[str, Read], faces: Faces, rounds: int) -> dict
     return {name: len(faces) / seconds for name, seconds in best.items()}
 
 
+def what_bfloat16_does(trained: Trained, face_set: FaceSet) -> None:
+    """Print how far it moves the features of a run, and its scores of people who were not trained on."""
+    both = (trained, replace(trained, bfloat16=True))
+    exact, moved = (one.represent(face_set.faces)[0] for one in both)
+    share = np.sqrt(np.square(moved - exact).mean(0)) / exact.std(0)
+    print(f"features move by {share.mean():.2%} of their spread (root mean square, mean of all numbers)")
+    one, other = (
+        NearestNeighbors(n_neighbors=1).fit(codes).kneighbors(return_distance=False)
+        for codes in (exact, moved)
+    )
+    print(f"the nearest other frame stays the same for {(one == other).mean():.1%} of {len(one)} frames")
+    exact_scores, moved_scores = (evaluate_run(one, face_set).table for one in both)
+    scores = exact_scores.assign(moved=moved_scores["value"]).query(
+        "people == 'test' and code == 'expression'"
+    )
+    columns = ["score", "value", "moved", "deviation"]
+    print(scores.loc[scores["score"].isin(SCORES), columns].round(3).to_string(index=False))
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=8)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--run", type=Path)
+    parser.add_argument("--faces", type=Path)
+    args = parser.parse_args()
+    if args.run and args.faces:
+        what_bfloat16_does(load(args.run), open_face_set(args.faces))
+        return
     with tempfile.TemporaryDirectory() as folder:
         for size in (64, 128):
             trained, file = untrained(size), Path(folder) / f"{size}.onnx"
@@ -81,17 +116,17 @@ def main() -> None:
             for threads in (1, 2):
                 found = ways(trained, file, threads)
                 if threads == 1:
-                    right = found["PyTorch"](faces)
+                    right = found["plain PyTorch"](faces)
                     spread = right.std(axis=0).mean()
                     print(
-                        f"{size} px; how far features are from PyTorch's, at most, where they spread by {spread:.3f}:"
+                        f"{size} px, features spread by {spread:.3f}; at most so far from those of plain PyTorch:"
                     )
                     far = {name: np.abs(read(faces) - right).max() for name, read in found.items()}
                     print(f"  {', '.join(f'{name} {value:.1e}' for name, value in far.items())}")
                 for count in (1, 64):
-                    speed = images_per_second(found, faces[:count], rounds)
+                    speed = images_per_second(found, faces[:count], args.rounds)
                     told = [
-                        f"{name} {value:.0f} ({value / speed['PyTorch']:.1f}x)"
+                        f"{name} {value:.0f} ({value / speed['plain PyTorch']:.1f}x)"
                         for name, value in speed.items()
                     ]
                     print(

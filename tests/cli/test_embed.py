@@ -73,6 +73,18 @@ def test_a_frame_has_the_same_feature_from_film_photo_onnx_estimator_and_pretrai
     np.testing.assert_allclose(trained.transform(chosen).to_numpy(), expected, atol=1e-4)
 
 
+def test_features_in_bfloat16_are_close_and_of_another_model(
+    trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
+) -> None:
+    code, printed = omote("embed", trained.path, faces.path, "--bfloat16", "--to", tmp_path / "t.csv")
+    assert code == 0, printed
+    table, expected = pd.read_csv(tmp_path / "t.csv"), trained.represent(faces.faces)[0]
+    assert set(table["model"]) == {f"{trained.model}-bf16"}
+    moved = np.abs(table[CODE].to_numpy() - expected).max(axis=0)
+    assert (moved < 0.5 * expected.std(axis=0)).all()
+    assert moved.max() > 1e-6
+
+
 def test_an_onnx_file_is_embedded_without_torch(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
     photo = save(np.asarray(faces.faces[0]), tmp_path / "face.png")
     onnx = export_onnx(trained, tmp_path / "model.onnx")[0].path

@@ -18,6 +18,7 @@ from omote.data.face_set import FaceSet
 from omote.data.images import read_photo
 from omote.errors import OmoteError
 from omote.export import onnx_file, onnx_reader
+from omote.export.embed import open_reader
 from omote.export.onnx_file import OnnxFile, export_onnx
 from omote.export.onnx_reader import OnnxReader, Runtime
 from omote.training.loop import train
@@ -61,6 +62,20 @@ def test_the_features_of_a_file_are_those_of_the_run(
     assert np.ptp(ours.mean, axis=0).min() > 1e-3  # the faces are told apart
     assert (reader.name, reader.size, reader.model) == (name, trained.size, trained.model)
     assert reader.face_set == about_without_names(trained.face_set)
+
+
+def test_bfloat16_moves_the_features_of_a_file_a_little_and_nothing_else(
+    exports: Exports, faces: FaceSet
+) -> None:
+    trained, (file, *_) = exports["proposed"]
+    reader = open_reader(file.path, bfloat16=True)
+    ours, exact = reader.read(faces.faces), trained.read(faces.faces)
+    spread = exact.mean.std(axis=0)
+    assert (np.abs(ours.mean - exact.mean).max(axis=0) < 0.5 * spread).all()
+    np.testing.assert_allclose(ours.ood, exact.ood, rtol=1e-4)  # in bfloat16 nothing would be left of it
+    assert reader.model == f"{trained.model}-bf16"
+    with pytest.raises(OmoteError, match="onnxruntime does not compute in bfloat16; give openvino"):
+        OnnxReader(file.path, bfloat16=True)
 
 
 @pytest.mark.parametrize("name", METHODS)

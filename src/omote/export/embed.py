@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -25,7 +26,7 @@ from omote.errors import OmoteError
 from omote.export.features import features
 from omote.export.look import cut_as
 from omote.export.profile import Profile
-from omote.export.reader import Reader
+from omote.export.reader import IN_BFLOAT16, Reader
 from omote.export.stream import Piece, Place, Source, stream
 from omote.export.table import check_table_path, join_tables
 from omote.files import locked, write_text
@@ -56,12 +57,14 @@ class Options(TypedDict, total=False):
     progress: Progress | None  # called with (frames done, frames in all, as far as the videos tell)
 
 
-def open_reader(path: str | Path, *, device: str = "auto") -> Reader:
+def open_reader(path: str | Path, *, device: str = "auto", bfloat16: bool = False) -> Reader:
     """Return what reads features: a run, a folder of `save_pretrained`, or a file of `omote export`.
 
     Args:
         path: the folder, or a file that ends in .onnx, which is read on the CPU and for which torch is not loaded.
         device: "auto" takes a GPU if there is one; "cpu", "cuda", "mps".
+        bfloat16: compute codes in it, faster where the processor multiplies in it (an ONNX file: by OpenVINO). It moves
+            them a little (docs/features.md), so `model` ends in "-bf16".
     Raises:
         OmoteError: If it is none of them, is damaged, was written by a newer omote, or there is no such device.
     """
@@ -70,10 +73,11 @@ def open_reader(path: str | Path, *, device: str = "auto") -> Reader:
 
         if device not in ("auto", "cpu"):
             raise OmoteError(f"{path} is read on the CPU; a GPU takes the run itself (device is {device})")
-        return OnnxReader(path)
+        return OnnxReader(path, "openvino" if bfloat16 else "onnxruntime", bfloat16=bfloat16)
     from omote.training.run import load
 
-    return load(path, device=device)
+    trained = load(path, device=device)
+    return replace(trained, model=trained.model + IN_BFLOAT16 * bfloat16, bfloat16=bfloat16)
 
 
 def embed(

@@ -13,6 +13,7 @@ import numpy as np
 
 from omote.data.reading import Faces, Floats, Reading
 from omote.errors import OmoteError
+from omote.export.reader import IN_BFLOAT16
 
 FORMAT_VERSION = 1
 EXPRESSION = "expression encoder"  # what the file does whose features are read
@@ -28,13 +29,18 @@ class OnnxReader:
     Attributes:
         name: the method.
         size: S, the side of the faces in pixels.
-        model: method and first digits of the weights' SHA-256, as of the run.
+        model: method and first digits of the weights' SHA-256, as of the run; "-bf16" behind them if in bfloat16.
         face_set: what the training's face set said of itself.
         metadata: all that the file says of itself, as text.
     """
 
     def __init__(
-        self, path: str | Path, runtime: Runtime = "onnxruntime", *, threads: int | None = None
+        self,
+        path: str | Path,
+        runtime: Runtime = "onnxruntime",
+        *,
+        threads: int | None = None,
+        bfloat16: bool = False,
     ) -> None:
         """Open a file.
 
@@ -42,22 +48,26 @@ class OnnxReader:
             path: the file that was named to `omote export`.
             runtime: which package runs it.
             threads: cores to use; if None, as many as the environment variable OMP_NUM_THREADS says, else all.
+            bfloat16: see `omote.open_reader`; OpenVINO alone computes in it.
         Raises:
-            OmoteError: If the runtime is unknown or not installed, there is no such file, or it is no ONNX file, not
-                from omote, of a newer format, or reads no expressions.
+            OmoteError: If the runtime is unknown, not installed or does not know bfloat16, there is no such file,
+                or it is no ONNX file, not from omote, of a newer format, or reads no expressions.
         """
         self.path = Path(path)
         if runtime not in _OPEN:
             raise OmoteError(f"runtime is {runtime!r}; expected {' or '.join(_OPEN)}")
+        if bfloat16 and runtime != "openvino":
+            raise OmoteError(f"{runtime} does not compute in bfloat16; give openvino")
         need_packages(runtime)
         if not self.path.is_file():
             kind = "is a folder" if self.path.is_dir() else "does not exist"
             raise OmoteError(f"{self.path} {kind}; give a file that `omote export` wrote")
-        self._network, self.metadata = _OPEN[runtime](self.path, threads or _threads_of_environment())
+        cores = threads or _threads_of_environment()
+        self._network, self.metadata = _OPEN[runtime](self.path, cores, bfloat16)
         _check_metadata(self.path, self.metadata)
         self.name = self.metadata["method"]
         self.size = int(self.metadata["size"])
-        self.model = self.metadata["model"]
+        self.model = self.metadata["model"] + IN_BFLOAT16 * bfloat16
         self.face_set: dict[str, Any] = json.loads(self.metadata["face_set"])
 
     def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
@@ -112,7 +122,7 @@ def _threads_of_environment() -> int:
     return int(first) if first.isdecimal() else 0
 
 
-def _open_onnxruntime(path: Path, threads: int) -> tuple[Network, dict[str, str]]:
+def _open_onnxruntime(path: Path, threads: int, _: bool) -> tuple[Network, dict[str, str]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -129,13 +139,12 @@ def _open_onnxruntime(path: Path, threads: int) -> tuple[Network, dict[str, str]
     return lambda faces: dict(zip(names, session.run(names, {"faces": faces}), strict=True)), metadata
 
 
-def _open_openvino(path: Path, threads: int) -> tuple[Network, dict[str, str]]:
+def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, dict[str, str]]:
     with _unreported():
         import openvino
         from openvino.frontend import FrontEndManager
 
-    # bfloat16, its default where the processor has it, would move the features by hundredths
-    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
     try:
@@ -143,20 +152,31 @@ def _open_openvino(path: Path, threads: int) -> tuple[Network, dict[str, str]]:
             "onnx"
         )  # no other: TensorFlow's would print its complaints
         model = frontend.convert(frontend.load(str(path)))
-        compiled = openvino.Core().compile_model(model, "CPU", options)
+        # said of each, as its own choice is bf16 where the processor has it; ood, a small difference, needs f32
+        hints: dict[str, list[Any]] = {"f32": [], "bf16": []}
+        for result in model.get_results():
+            hints["bf16" if bfloat16 and "ood" not in result.output(0).names else "f32"].append(result)
+        networks = [
+            openvino.Core().compile_model(
+                openvino.Model(results, model.get_parameters(), ""),
+                "CPU",
+                {**options, "INFERENCE_PRECISION_HINT": hint},
+            )
+            for hint, results in hints.items()
+            if results
+        ]
     except Exception as error:  # likewise
         raise _unreadable(path, error) from None
     told = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
-    numbers = {name: number for number, output in enumerate(compiled.outputs) for name in output.names}
 
-    def network(faces: Faces) -> dict[str, Floats]:
-        made = compiled([faces], share_inputs=True)
-        return {name: made[number] for name, number in numbers.items()}
+    def read(faces: Faces) -> dict[str, Floats]:
+        made = (network([faces], share_inputs=True) for network in networks)
+        return {name: array for part in made for output, array in part.items() for name in output.names}
 
-    return network, {key: str(value) for key, value in told.items()}
+    return read, {key: str(value) for key, value in told.items()}
 
 
-_OPEN: dict[str, Callable[[Path, int], tuple[Network, dict[str, str]]]] = {
+_OPEN: dict[str, Callable[[Path, int, bool], tuple[Network, dict[str, str]]]] = {
     "onnxruntime": _open_onnxruntime,
     "openvino": _open_openvino,
 }

@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from omote.data.reading import Faces, Reading
 
+IN_BFLOAT16 = "-bf16"  # ends the `model` of a reader that computes in it
+
 
 class Reader(Protocol):
     """Faces in, features out: what `omote.load` returns, and `OnnxReader`."""
@@ -19,7 +21,7 @@ class Reader(Protocol):
 
     @property
     def model(self) -> str:
-        """Method and first digits of the weights' SHA-256: tells whose features can be compared."""
+        """Method and first digits of the weights' SHA-256, and how it is read: whose features can be compared."""
 
     @property
     def face_set(self) -> dict[str, Any]:
