@@ -1,20 +1,22 @@
 """What the terminal shows while something takes long, and tables."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from omote.data.face_set import FaceSet
     from omote.reproduction.results import Results
     from omote.training.loop import Progress
 
-console = Console(highlight=False)
+# of several processes that torchrun started the first one speaks; what goes wrong is said by each
+console = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")
 errors = Console(stderr=True, highlight=False)
 
 
@@ -26,6 +28,9 @@ def say(text: str, to: Console = console) -> None:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; gives a function of (done, total)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bars = Bars(*columns, console=console)
     task = bars.add_task(what, total=None)
@@ -44,6 +49,9 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def training(title: str) -> Iterator[Callable[["Progress"], None]]:
     """Show the stage, the epoch, the speed and the time left of the stage; a line stays for every stage done."""
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -80,6 +88,9 @@ def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
     Gives a function of (name, steps done, steps in all). The time left takes all trainings for equally long; the
     longest come first, so it errs on the long side.
     """
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
