@@ -7,17 +7,20 @@ import pytest
 import torch
 
 from omote.methods.contrast import Contrast, on_the_sphere
-from omote.methods.method import Batch, Method, Phase, Stage, Terms, sample
+from omote.methods.method import Batch, Method, Stage, Terms, sample
 from omote.methods.omote import Omote
 from omote.models.encoder import Posterior
 from omote.objectives.contrast import contrast_within_subject
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
+from omote.training.step import remember
 from tests.methods.test_methods import batch_of, make, take
 
 
-def phase_of(method: Method, stage: str) -> Phase:
-    return next(each for each in method.stages() if each.name == stage).phases[0]
+def terms_of(method: Method, name: str, batch: Batch) -> Terms:
+    stage = next(each for each in method.stages() if each.name == name)
+    batch.remembered = remember(stage, batch.images)
+    return stage.phases[0].terms(batch)
 
 
 def test_codes_are_points_of_length_sqrt_z() -> None:
@@ -34,7 +37,7 @@ def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
     method, batch = make(name, temperature=0.3, light=0.5).eval(), batch_of()
     assert isinstance(method, Contrast | Omote)
     torch.manual_seed(5)
-    terms = phase_of(method, "contrast").terms(batch)
+    terms = terms_of(method, "contrast", batch)
     torch.manual_seed(5)
     views = [method.options.view(batch.images) for _ in range(2)]
     assert not torch.equal(*views)
@@ -97,7 +100,7 @@ def test_frames_of_a_subject_come_together_where_they_are_compared() -> None:
 
 def face_terms(method: Method, batch: Batch) -> Terms:
     torch.manual_seed(5)
-    return phase_of(method, "face").terms(batch)
+    return terms_of(method, "face", batch)
 
 
 def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
@@ -113,10 +116,10 @@ def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
 
 
 def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
-    assert list(phase_of(make("omote"), "decoder").terms(batch_of())) == ["reconstruction"]
+    assert list(terms_of(make("omote"), "decoder", batch_of())) == ["reconstruction"]
     method, batch = make("omote", switch_weight=7).eval(), batch_of()
     batch.has_partner[2] = 0
-    terms = phase_of(method, "decoder").terms(batch)
+    terms = terms_of(method, "decoder", batch)
     z_i, z_e = method.identify(batch.images).mean, method.represent(batch.images).mean
     swapped = method.decode(z_i, z_e.roll(1, 0))
     gamma = 7 * batch.has_partner

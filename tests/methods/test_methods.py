@@ -1,5 +1,6 @@
 """The contract over the whole registry, and the equations of each method."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from omote.methods.vae import Vae
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from omote.training.device import make_fabric
-from omote.training.step import begin_stage, take_step
+from omote.training.step import begin_stage, remember, take_step
 
 
 def make(name: str, seed: int = 0, **options: Any) -> Method:
@@ -22,10 +23,14 @@ def make(name: str, seed: int = 0, **options: Any) -> Method:
     return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}), 3)
 
 
-def batch_of(size: int = 6) -> Batch:
+def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
+    """Return a batch, with what the stage remembers of it."""
     generator = torch.Generator().manual_seed(1)
     images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
-    return Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
+    batch = Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
+    if stage:
+        batch.remembered = remember(stage, images)
+    return batch
 
 
 def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = None) -> dict[str, Tensor]:
@@ -34,7 +39,7 @@ def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = Non
     optimisers = begin_stage(method, stage)
     for step in range(steps):
         torch.manual_seed(step)
-        means = take_step(fabric, method, stage, optimisers, batch or batch_of())
+        means = take_step(fabric, method, stage, optimisers, batch or batch_of(stage=stage))
     return means
 
 
@@ -44,6 +49,7 @@ def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_t
 ) -> None:
     method, batch = make(name), batch_of()
     for stage in method.stages():
+        batch.remembered = remember(stage, batch.images)
         for phase in stage.phases:  # a later phase finds what an earlier one left in the batch
             terms = phase.terms(batch)
             assert terms
@@ -74,21 +80,44 @@ def test_a_stage_moves_the_modules_it_names_and_leaves_all_others_bit_identical(
 
 
 def test_the_discriminators_phase_gives_no_gradient_to_the_generator() -> None:
-    method, batch = make("proposed"), batch_of()
-    generator, discriminator = method.stages()[1].phases
-    generator.terms(batch)
-    method.zero_grad()
-    method.requires_grad_(True)  # even if the loop froze nothing
-    torch.stack(list(discriminator.terms(batch).values())).sum().backward()
-    reached = {
-        name for name, child in method.named_children() if any(p.grad is not None for p in child.parameters())
-    }
-    assert reached == {"discriminator"}
+    """Although it goes back through logits that the generator's phase made."""
+    gradients = []
+    for phases in (slice(1), slice(2)):
+        method = make("proposed")
+        stage = method.stages()[1]
+        take(method, replace(stage, phases=stage.phases[phases]))
+        gradients.append({name: p.grad for name, p in method.named_parameters() if p.grad is not None})
+    alone, both = gradients
+    assert {name.split(".")[0] for name in alone} == {"expression_encoder", "decoder"}
+    assert {name.split(".")[0] for name in both.keys() - alone.keys()} == {"discriminator"}
+    assert all(torch.equal(alone[name], both[name]) for name in alone)
+
+
+@pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
+def test_the_discriminators_phase_is_eq_3_of_images_made_before_the_generators_step(
+    generator_loss: str,
+) -> None:
+    """Its weights get the gradient that fresh logits of the same images would give them."""
+    method = make("proposed", generator_loss=generator_loss)
+    stage = method.stages()[1]
+    batch = batch_of(stage=stage)
+    take(method, stage, batch=batch)
+    discriminator = make("proposed").get_submodule("discriminator")  # as it was before its step
+    x, made = discriminator(batch.images), discriminator(batch.scratch["made"])
+    x_made, x_p = torch.sigmoid(made).chunk(2)
+    (-torch.sigmoid(x).log() - (1 - x_made).log() - (1 - x_p).log()).mean().backward()
+    for mine, fresh in zip(
+        method.get_submodule("discriminator").parameters(), discriminator.parameters(), strict=True
+    ):
+        assert mine.grad is not None
+        assert fresh.grad is not None
+        torch.testing.assert_close(mine.grad, fresh.grad, rtol=1e-3, atol=1e-6)
 
 
 def test_the_expression_encoder_learns_from_the_switch_loss_and_the_identity_encoder_does_not() -> None:
-    method, batch = make("proposed"), batch_of()
+    method = make("proposed")
     stage = method.stages()[1]
+    batch = batch_of(stage=stage)
     begin_stage(method, stage)
     method.requires_grad_(False)
     for module in stage.phases[0].trains:
@@ -115,10 +144,11 @@ def test_identity_stage_is_eq_1_with_a_zero_expression_code_and_another_image_of
 
 
 def test_expression_stage_is_eq_5_term_by_term() -> None:
-    method, batch = make("proposed"), batch_of()
-    method.eval()
+    method = make("proposed").eval()
+    stage = method.stages()[1]
+    batch = batch_of(stage=stage)
     torch.manual_seed(5)
-    terms = method.stages()[1].phases[0].terms(batch)
+    terms = stage.phases[0].terms(batch)
     torch.manual_seed(5)
     z_i, q = method.identify(batch.images).mean, method.represent(batch.images)
     z_e = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
@@ -140,9 +170,10 @@ def test_expression_stage_is_eq_5_term_by_term() -> None:
 
 
 def test_an_image_without_a_partner_pays_no_switch_loss() -> None:
-    method, batch = make("proposed"), batch_of()
+    stage = make("proposed").stages()[1]
+    batch = batch_of(stage=stage)
     batch.has_partner[2] = 0
-    terms = method.stages()[1].phases[0].terms(batch)
+    terms = stage.phases[0].terms(batch)
     for name in ("switch_identity", "switch_expression"):
         assert [bool(term > 0) for term in terms[name]] == [True, True, False, True, True, True]
 
@@ -150,7 +181,7 @@ def test_an_image_without_a_partner_pays_no_switch_loss() -> None:
 def test_the_options_of_the_rows_leave_out_what_they_say() -> None:
     def phases(**options: Any) -> list[list[str]]:
         stage = make("proposed", **options).stages()[1]
-        batch = batch_of()
+        batch = batch_of(stage=stage)
         return [list(phase.terms(batch)) for phase in stage.phases]
 
     assert phases(switch_weight=0) == [

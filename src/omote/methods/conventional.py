@@ -38,7 +38,9 @@ class Conventional(TwoCodes):
         )
         pair = [
             Stage("identity", self.options.epochs, (identity,)),
-            Stage("expression", self.options.epochs, self.expression_phases()),
+            Stage(
+                "expression", self.options.epochs, self.expression_phases(), remembers={"z_i": self.identify}
+            ),
         ]
         return pair * self.options.repetitions
 
@@ -56,13 +58,11 @@ class Conventional(TwoCodes):
 
     def expression_terms(self, batch: Batch) -> Terms:
         """Return L_e, each term (B,). Paper: Eq. 2."""
-        z_i = self.frozen_identity(batch.images)
-        q_e = self.represent(batch.images)
+        z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
         made = self.decode(z_i, sample(q_e))
         return {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made, batch.images)}
 
-    def frozen_identity(self, images: Tensor) -> Tensor:
+    def frozen_identity(self, batch: Batch) -> Tensor:
         """Return z_i, (B, Z), as the expression stage takes it: without gradient."""
-        with torch.no_grad():
-            q_i = self.identify(images)
+        q_i = batch.remembered["z_i"]
         return q_i.mean if self.options.identity_code == "mean" else sample(q_i)

@@ -24,6 +24,7 @@ class Batch:
         partner: (B,) index into the batch of an image of another subject.
         has_partner: (B,) 1.0, or 0.0 where the whole batch is of one subject.
         subjects: (B,) int64 number of each image's subject among the people of the training.
+        remembered: what the networks that the stage leaves alone say of the images, by name (see `Stage`).
         scratch: what an earlier phase of the same step leaves to a later one.
     """
 
@@ -32,6 +33,7 @@ class Batch:
     partner: Tensor
     has_partner: Tensor
     subjects: Tensor
+    remembered: dict[str, Posterior] = field(default_factory=dict)
     scratch: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -61,13 +63,15 @@ class Stage:
 
     Modules that no phase of the stage trains are frozen: in evaluation mode, their BatchNorm statistics included. Those
     that some phase trains are in training mode in all its phases. ``frames_per_subject`` frames of one subject come
-    into a batch together, where they are to be compared; 1 mixes all frames alike.
+    into a batch together, where they are to be compared; 1 mixes all frames alike. ``remembers`` names what frozen
+    modules read off images: it is the same in every epoch, so the loop reads it once, when the stage begins.
     """
 
     name: str
     epochs: int
     phases: tuple[Phase, ...]
     frames_per_subject: int = 1
+    remembers: dict[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
 
 
 class MethodOptions(BaseModel):

@@ -40,8 +40,8 @@ class Omote(TwoCodes):
         decoder = Phase("decoder", (self.decoder,), c.learning_rate, self.decoder_terms)
         return [
             contrast_stage(self.expression_encoder, self.contrast_terms, c),
-            Stage("face", c.epochs, (face,)),
-            Stage("decoder", c.epochs, (decoder,)),
+            Stage("face", c.epochs, (face,), remembers={"z_e": self.represent}),
+            Stage("decoder", c.epochs, (decoder,), remembers={"z_i": self.identify, "z_e": self.represent}),
         ]
 
     def contrast_terms(self, batch: Batch) -> Terms:
@@ -54,14 +54,14 @@ class Omote(TwoCodes):
         z_i is read from a random image of the subject, hardly ever the one that is drawn, so the decoder has the
         expression from z_e alone.
         """
-        q_i, z_e = self.identify(batch.same_subject), self.represent(batch.images).mean
+        q_i, z_e = self.identify(batch.same_subject), batch.remembered["z_e"].mean
         made = self.decode(sample(q_i), z_e)
         return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made, batch.images)}
 
     def decoder_terms(self, batch: Batch) -> Terms:
         """Return what a decoder of both codes pays, each term (B,). Paper: Eqs. 2 and 4, with codes that are given."""
         gamma = self.options.switch_weight
-        z_i, z_e = self.identify(batch.images).mean, self.represent(batch.images).mean
+        z_i, z_e = batch.remembered["z_i"].mean, batch.remembered["z_e"].mean
         z_ed = z_e[batch.partner]
         codes = [(z_i, z_e), (z_i, z_ed)] if gamma else [(z_i, z_e)]
         made = self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))

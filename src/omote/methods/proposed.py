@@ -53,8 +53,7 @@ class Proposed(Conventional):
     def expression_terms(self, batch: Batch) -> Terms:
         """Return L_e' as the generator sees it, each term (B,). Paper: Eq. 5."""
         c = self.options
-        z_i = self.frozen_identity(batch.images)
-        q_e = self.represent(batch.images)
+        z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
         z_e = sample(q_e)
         codes = [(z_i, z_e)]  # of x'
         if c.adversarial_weight:
@@ -67,8 +66,10 @@ class Proposed(Conventional):
 
         terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made[0], batch.images)}
         if c.adversarial_weight:
-            batch.scratch["made"] = torch.cat(made[:2])
-            x, x_p = self.discriminator(batch.scratch["made"]).chunk(2)
+            images = torch.cat(made[:2])
+            logits = self.discriminator(images)
+            batch.scratch |= {"made": images.detach(), "logits": logits}
+            x, x_p = logits.chunk(2)
             as_real = made_as_real(x, c.generator_loss) + made_as_real(x_p, c.generator_loss)
             terms["adversarial"] = c.adversarial_weight * as_real
         if c.switch_weight:
@@ -85,9 +86,11 @@ class Proposed(Conventional):
     def discriminator_terms(self, batch: Batch) -> Terms:
         """Return -L_gan as the discriminator sees it, each term (B,). Paper: Eq. 3.
 
-        The made images are those of the generator's phase, made before its step.
+        The made images are those of the generator's phase, made before its step, and so are their logits: its step does
+        not move the discriminator.
         """
-        count = len(batch.images)
-        logits = self.discriminator(torch.cat([batch.images, batch.scratch["made"].detach()]))
-        x, x_made, x_p = logits.split(count)
+        if self.options.discriminator_normalisation == "none":
+            x, (x_made, x_p) = self.discriminator(batch.images), batch.scratch["logits"].chunk(2)
+        else:  # statistics are those of real and made images together
+            x, x_made, x_p = self.discriminator(torch.cat([batch.images, batch.scratch["made"]])).chunk(3)
         return {"real": real_as_real(x), "reconstructed": made_as_made(x_made), "prior": made_as_made(x_p)}

@@ -1,6 +1,10 @@
-"""Where a method computes, and with which numbers."""
+"""Where a method computes, with which numbers, and where its memory goes."""
 
-from collections.abc import Callable
+import ctypes
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -34,7 +38,8 @@ def choose_device(device: str) -> str:
 def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]) -> "Fabric":
     """Return Fabric on the device that `choose_device` gives; precision "auto" is bfloat16 if it multiplies in it.
 
-    A CPU without AMX or avx512_bf16 only converts to bfloat16, and is slower with it.
+    A CPU without AMX or avx512_bf16 only converts to bfloat16, and is slower with it. Processes that torchrun started
+    are joined (`omote.training.processes`).
 
     Raises:
         OmoteError: As `choose_device`.
@@ -52,4 +57,34 @@ def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]
             )
         precision = "bf16-mixed" if fast else "32-true"
     plugin = Precision() if precision == "32-true" else MixedPrecision(precision, device)
-    return Fabric(accelerator=device, devices=1, plugins=plugin)
+    if not torch.distributed.is_torchelastic_launched():
+        return Fabric(accelerator=device, devices=1, plugins=plugin)
+    here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    fabric = Fabric(
+        accelerator=device, strategy="ddp", devices=here, num_nodes=everywhere // here, plugins=plugin
+    )
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Keep what is freed for the next step, where the C library is glibc; others are left as they are.
+
+    As it comes, glibc gives large blocks back to the system at once, and every step faults them in again page by
+    page: a sixth of a training step on a CPU (docs/log.md).
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # M_... of malloc.h
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, -1)
+    try:
+        yield
+    finally:  # where glibc's own adjustment ends when large blocks come and go; 65536 is its default
+        libc.mallopt(mmap_max, 65536)
+        libc.mallopt(mmap_threshold, 32 * 2**20)
+        libc.mallopt(trim_threshold, 64 * 2**20)
+        libc.malloc_trim(0)

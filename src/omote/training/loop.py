@@ -4,12 +4,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -21,10 +23,13 @@ from omote.errors import OmoteError
 from omote.files import is_in_use, locked
 from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
+from omote.models.encoder import Posterior
 from omote.training.card import write_card
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
-from omote.training.device import make_fabric
+from omote.training.device import kept_memory, make_fabric
+from omote.training.faces import TrainingFaces
+from omote.training.processes import any_process, num_processes, share_networks
 from omote.training.reference import make_reference
 from omote.training.run import (
     RunInfo,
@@ -38,11 +43,12 @@ from omote.training.run import (
     write_run_info,
     write_tensors,
 )
-from omote.training.step import begin_stage, take_step
+from omote.training.step import begin_stage, remember, take_step
 
 CHECKPOINT_SECONDS = 120  # between two checkpoints
 CHECK_STEPS = 50  # between two looks for a NaN; each look waits for the device
 SAMPLE_FACES = 8  # side of the swap picture in TensorBoard
+REMEMBER_FACES = 256  # faces at once that frozen networks read when a stage begins
 
 
 class Progress(NamedTuple):
@@ -73,7 +79,8 @@ def train(
     """Train a method on a face set and return it.
 
     A run that was stopped (Ctrl-C, a crash, a power cut) goes on where its last checkpoint is when the same call is
-    made again, and ends with the same weights as one that was never stopped (on the CPU, to the bit).
+    made again, and ends with the same weights as one that was never stopped (on the CPU, to the bit). Processes that
+    torchrun started train one run together, each computing its share of every batch: see docs/speed.md.
 
     Args:
         face_set: the frames of the training people whose ``use`` is "train" or "both" are trained on.
@@ -87,10 +94,18 @@ def train(
     Raises:
         OmoteError: If the run is there and finished, has another configuration or is being trained by another
             process, the face set has too few people or frames, or one frame a person and the method compares a
-            person's frames, or a term of the objective is no longer finite.
+            person's frames, processes share a batch that is too small, or a term of the objective is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
     """
-    run, info = Path(to), _info(face_set, config or TrainConfig())
+    run, config = Path(to), config or TrainConfig()
+    fabric = make_fabric(config.device, config.precision)
+    first = fabric.is_global_zero  # of several processes; it writes the files
+    if config.batch_size < 2 * fabric.world_size:
+        raise OmoteError(
+            f"batch_size is {config.batch_size} and there are {fabric.world_size} processes, which share each batch; "
+            f"start fewer, or give a batch of at least {2 * fabric.world_size}"
+        )
+    info = _info(face_set, config)
     frames = face_set.frames
     used = frames["subject"].isin(info.train_subjects) & (frames["use"] != "evaluate")
     rows = np.flatnonzero(used.to_numpy())
@@ -103,22 +118,32 @@ def train(
             f"{face_set.path} has one frame a person to train on, and {info.config.method} learns from how a person's "
             "frames differ; prepare several of each person, or train --method proposed"
         )
-    _check_folder(run, overwrite)
-    run.mkdir(parents=True, exist_ok=True)
-    with locked(run, "is training this run"), first_interrupt() as stopped:
-        _begin_or_go_on(run, info, overwrite)
-        training = _Training(run, info, method, face_set, rows, progress, stopped, keep_stages)
-        with _preserved_random_state(training.fabric.device), SummaryWriter(str(run / "tensorboard")) as log:
+    if first:
+        _check_folder(run, overwrite)
+        run.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        stopped = held.enter_context(first_interrupt())
+        if first:
+            held.enter_context(locked(run, "is training this run"))
+            _begin_or_go_on(run, info, overwrite)
+        fabric.barrier()
+        faces = TrainingFaces(face_set, rows, fabric.device)
+        training = _Training(
+            run, info, fabric, method, faces, frames.iloc[rows], progress, stopped, keep_stages
+        )
+        log = held.enter_context(SummaryWriter(str(run / "tensorboard"))) if first else None
+        with _preserved_random_state(fabric.device), kept_memory():
             training.all_stages(log)
-        took = {"frames": len(rows), "seconds": time.monotonic() - training.began}
-        write_json(run / "training.json", {**took, "faces": face_set.path.resolve()})
-        reference = make_reference(training.faces.cpu().numpy(), frames["subject"].iloc[rows].tolist())
-        reference.save(run / "reference.safetensors")
-        write_tensors(run / "weights.safetensors", training.method.state_dict())
-        remove_checkpoint(run)
-        trained = load(run)
-        write_card(trained)
-    return trained
+        if first:
+            took = {"frames": len(rows), "seconds": time.monotonic() - training.began}
+            write_json(run / "training.json", {**took, "faces": face_set.path.resolve()})
+            reference = make_reference(faces, frames["subject"].iloc[rows].tolist())
+            reference.save(run / "reference.safetensors")
+            write_tensors(run / "weights.safetensors", training.method.state_dict())
+            remove_checkpoint(run)
+            write_card(load(run))
+        fabric.barrier()
+        return load(run)
 
 
 def train_or_load(
@@ -144,8 +169,8 @@ def train_or_load(
 def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
     """Raise OmoteError if a run was trained with another configuration or face set; the device may be another."""
     asked, found = _info(face_set, config), read_run_info(run)
-    device = {"device": asked.config.device, "precision": asked.config.precision}
-    if found._replace(config=found.config.model_copy(update=device)) != asked:
+    computed = {name: getattr(asked.config, name) for name in ("device", "precision", "compile")}
+    if found._replace(config=found.config.model_copy(update=computed)) != asked:
         raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
 
 
@@ -156,30 +181,31 @@ class _Training:
         self,
         run: Path,
         info: RunInfo,
+        fabric: Fabric,
         method: Method,
-        face_set: FaceSet,
-        rows: Indices,
+        faces: TrainingFaces,
+        frames: pd.DataFrame,
         progress: Listener | None,
         stopped: threading.Event,
         keep_stages: bool,
     ) -> None:
-        self.run, self.config, self.progress, self.stopped = run, info.config, progress, stopped
+        self.run, self.config, self.fabric, self.stopped = run, info.config, fabric, stopped
+        self.progress = progress if fabric.is_global_zero else None
         self.keep_stages = keep_stages
-        self.fabric = make_fabric(self.config.device, self.config.precision)
-        self.method = method
-        self.method.to(device=self.fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.method, self.faces, self.device = method, faces, fabric.device
+        self.method.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        share_networks(self.method)
+        if self.config.compile:
+            for network in self.method.children():
+                network.forward = torch.compile(network.forward)
         self.stages = self.method.stages()
-        # uint8 all the way: 29,085 faces of 64 px are 357 MB
-        self.faces = torch.as_tensor(np.asarray(face_set.faces[rows]), device=self.fabric.device)
-        subjects, clips = (face_set.frames[name].iloc[rows].tolist() for name in ("subject", "clip"))
+        subjects, clips = (frames[name].tolist() for name in ("subject", "clip"))
         self.same_subject = SameSubject(subjects, clips, self.config.same_subject)
         number_of = {subject: number for number, subject in enumerate(info.train_subjects)}
-        self.subjects = torch.as_tensor(
-            [number_of[subject] for subject in subjects], device=self.fabric.device
-        )
+        self.subjects = torch.as_tensor([number_of[subject] for subject in subjects], device=self.device)
         self.began = self.saved_at = time.monotonic()
 
-    def all_stages(self, log: SummaryWriter) -> None:
+    def all_stages(self, log: SummaryWriter | None) -> None:
         """Train every stage from where the checkpoint stands."""
         place = read_place(self.run)
         if place:
@@ -194,12 +220,13 @@ class _Training:
                 self.stage(Place(number), optimisers, sums, log)
 
     def stage(
-        self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter
+        self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor], log: SummaryWriter | None
     ) -> None:
         """Train one stage from ``place`` to its end."""
         config, stage, seed = self.config, self.stages[place.stage], self.config.seed
         past = 0 if config.learning_rate_restarts else sum(s.epochs for s in self.stages[: place.stage])
         steps = -(-len(self.faces) // config.batch_size)
+        remembered = self.remember(stage)
         for epoch in range(place.epoch, stage.epochs):
             for phase, optimiser in zip(stage.phases, optimisers, strict=True):
                 for group in optimiser.param_groups:
@@ -211,11 +238,11 @@ class _Training:
                 # every step has a random state of its own, so a training that goes on draws the same numbers
                 state = np.random.SeedSequence(seed, spawn_key=(place.stage, epoch, step))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
-                batch = self.batch(batches[step], np.random.default_rng(state))
+                batch = self.batch(batches[step], np.random.default_rng(state), remembered)
                 for name, mean in take_step(self.fabric, self.method, stage, optimisers, batch).items():
                     sums[name] = sums[name] + mean if name in sums else mean
                 done = Place(place.stage, epoch, step + 1)
-                if self.faces.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps:
+                if looks := self.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps:
                     _refuse_nan(sums, stage, done)
                 if self.progress:
                     count = epoch * steps + step + 1
@@ -225,50 +252,75 @@ class _Training:
                             count, stage.epochs * steps, len(batches[step]),
                         )
                     )  # fmt: skip
-                if self.stopped.is_set() or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+                stopped = self.is_stopped(looks)
+                if stopped or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                     self.checkpoint(done, optimisers, sums)
-                if self.stopped.is_set():
+                if stopped:
                     raise KeyboardInterrupt
             self.log_epoch(log, Place(place.stage, epoch, steps), sums)
         self.log_swaps(log, place.stage)
-        if self.keep_stages:
+        if self.keep_stages and self.fabric.is_global_zero:
             write_tensors(self.run / after_stage(place.stage + 1), self.method.state_dict())
         if place.stage + 1 < len(self.stages):
             self.checkpoint(Place(place.stage + 1), [], {})
 
-    def batch(self, rows: Indices, rng: np.random.Generator) -> Batch:
+    def is_stopped(self, looks: bool) -> bool:
+        """Return whether to stop after this step; several processes ask each other only where they wait anyway."""
+        if num_processes() == 1:
+            return self.stopped.is_set()
+        return looks and any_process(self.stopped.is_set(), self.device)
+
+    def remember(self, stage: Stage) -> dict[str, Posterior]:
+        """Return what the stage's frozen modules say of every training frame."""
+        if not stage.remembers:
+            return {}
+        said = []
+        for start in range(0, len(self.faces), REMEMBER_FACES):
+            some = np.arange(start, min(start + REMEMBER_FACES, len(self.faces)))
+            with self.fabric.autocast():
+                said.append(remember(stage, to_images(self.faces.to_device(some))))
+        return {
+            name: Posterior(*(torch.cat(parts) for parts in zip(*(each[name] for each in said), strict=True)))
+            for name in stage.remembers
+        }
+
+    def batch(self, rows: Indices, rng: np.random.Generator, remembered: dict[str, Posterior]) -> Batch:
         """Return what the phases see of the (B,) training frames ``rows``."""
-        device = self.faces.device
         partner, found = other_subject(self.same_subject.subject_of[rows], rng)
-        same = torch.as_tensor(self.same_subject(rows, rng), device=device)
-        frames = torch.as_tensor(rows, device=device)
+        same = self.same_subject(rows, rng)
+        frames = torch.as_tensor(rows, device=self.device)
         return Batch(
-            images=to_images(self.faces[frames]),
-            same_subject=to_images(self.faces[same]),
-            partner=torch.as_tensor(partner, device=device),
-            has_partner=torch.as_tensor(found, device=device).float(),
+            images=to_images(self.faces.to_device(rows)),
+            same_subject=to_images(self.faces.to_device(same)),
+            partner=torch.as_tensor(partner, device=self.device),
+            has_partner=torch.as_tensor(found, device=self.device).float(),
             subjects=self.subjects[frames],
+            remembered={
+                name: Posterior(*(each[frames] for each in said)) for name, said in remembered.items()
+            },
         )
 
     def checkpoint(self, place: Place, optimisers: list[Optimizer], sums: dict[str, Tensor]) -> None:
         self.saved_at = time.monotonic()
+        if not self.fabric.is_global_zero:
+            return
         place = place._replace(seconds=self.saved_at - self.began)
         save_checkpoint(self.run, place, self.method, optimisers, sums)
 
-    def log_epoch(self, log: SummaryWriter, place: Place, sums: dict[str, Tensor]) -> None:
+    def log_epoch(self, log: SummaryWriter | None, place: Place, sums: dict[str, Tensor]) -> None:
         """Write each term's mean over the epoch, and begin the next one's sums."""
         name = f"{place.stage + 1}_{self.stages[place.stage].name}"
         for term, total in sums.items():
-            log.add_scalar(f"{name}/{term}", float(total) / place.step, place.epoch + 1)
+            if log:
+                log.add_scalar(f"{name}/{term}", float(total) / place.step, place.epoch + 1)
         sums.clear()
 
-    def log_swaps(self, log: SummaryWriter, stage: int) -> None:
+    def log_swaps(self, log: SummaryWriter | None, stage: int) -> None:
         """Write a swap picture, where there is a decoder: columns are who, rows are which expression."""
         if not self.method.has_decoder:
             return
         pick = np.linspace(0, len(self.faces) - 1, min(SAMPLE_FACES, len(self.faces))).astype(int)
-        rows = torch.as_tensor(pick, device=self.faces.device)
-        faces, subjects = self.faces[rows], self.subjects[rows]
+        faces, subjects = self.faces.to_device(pick), self.subjects[torch.as_tensor(pick, device=self.device)]
         modes = {module: module.training for module in self.method.modules()}
         self.method.eval()
         with torch.no_grad():
@@ -280,7 +332,8 @@ class _Training:
         for module, mode in modes.items():
             module.training = mode
         lines = [torch.cat(list(row), 2) for row in made.chunk(count)]
-        log.add_image("swap", torch.cat(lines, 1), stage + 1)
+        if log:
+            log.add_image("swap", torch.cat(lines, 1), stage + 1)
 
 
 def _info(face_set: FaceSet, config: TrainConfig) -> RunInfo:

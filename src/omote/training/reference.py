@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from omote.errors import OmoteError
+from omote.training.faces import TrainingFaces
 
 SIDE = 32  # of the small picture, in pixels
 # Across and down, in half image sides, of the ellipse that counts: hair and background differ freely.
@@ -100,7 +101,7 @@ class Reference(nn.Module):
         return cls(**tensors)
 
 
-def make_reference(faces: NDArray[np.uint8], subjects: Sequence[str]) -> Reference:
+def make_reference(faces: NDArray[np.uint8] | TrainingFaces, subjects: Sequence[str]) -> Reference:
     """Return what faces look like, with a limit that 1 in 100 faces of other people are to exceed.
 
     People are left out in turn, a tenth each time; their distances from the others give the limit. Of more than 3,000

@@ -1,0 +1,48 @@
+"""One step of every stage of every method, in as many processes as torchrun starts: the gradients go to a file.
+
+python -m torch.distributed.run --standalone --nproc-per-node 2 tests/training/shares.py gradients.safetensors
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from omote.methods.method import Batch
+from omote.methods.registry import METHODS
+from omote.training.device import make_fabric
+from omote.training.processes import share_networks
+from omote.training.step import begin_stage, remember, take_step
+
+OPTIONS = {"width": 8, "latent_size": 6}
+FRAMES, SUBJECTS = 7, (0, 0, 0, 1, 1, 2, 2)  # an odd number: shares of 4 and 3
+
+
+def main(to: Path) -> None:
+    """Write ``method/stage/parameter`` for every gradient, and ``.../running`` for the statistics of BatchNorm."""
+    fabric = make_fabric("cpu", "32-true")
+    images, same = torch.rand(2, FRAMES, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    found: dict[str, torch.Tensor] = {}
+    for name, cls in METHODS.items():
+        options = cls.Options.model_validate(OPTIONS | ({"switch_weight": 10} if name == "omote" else {}))
+        for number in range(len(cls(64, options, 3).stages())):
+            torch.manual_seed(1)
+            method = cls(64, options, 3)  # anew: after a step of Adam rounding is no longer small
+            share_networks(method)
+            stage = method.stages()[number]
+            optimisers = begin_stage(method, stage)
+            batch = Batch(
+                images, same, torch.arange(FRAMES).roll(2), torch.ones(FRAMES), torch.tensor(SUBJECTS)
+            )
+            batch.remembered = remember(stage, images)
+            take_step(fabric, method, stage, optimisers, batch)
+            gradients = {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
+            running = {key: value for key, value in method.named_buffers() if value.is_floating_point()}
+            found |= {f"{name}/{number}/{key}": value.clone() for key, value in (gradients | running).items()}
+    if fabric.is_global_zero:
+        save_file(found, to)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,98 @@
+"""The product's steps beside the same steps written plainly (benchmarks/plain.py): 200 of them, in float32.
+
+Rounding grows in a training, and the adversarial one is chaotic: two plain trainings whose weights begin one part in a
+million apart end with other losses too. That is the measure here: the fast path may be about as far from the plain one
+as the plain one is from itself after such a nudge.
+"""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from omote.data.drawn import DrawnOptions, draw_subject
+from omote.methods.method import Batch
+from omote.methods.proposed import Proposed, ProposedOptions
+from omote.models.encoder import Posterior
+from omote.training.device import make_fabric
+from omote.training.step import begin_stage, remember, take_step
+
+STEPS, PEOPLE, FRAMES, BATCH = 200, 3, 8, 4
+NUDGE = 1e-6  # of each weight: what rounding does to sums of hundreds of products in every step
+
+
+@pytest.fixture(scope="module")
+def plain() -> ModuleType:
+    file = Path(__file__).parents[2] / "benchmarks" / "plain.py"
+    spec = importlib.util.spec_from_file_location("plain", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    """(24, 3, 64, 64): eight drawn faces each of three people."""
+    faces = np.concatenate([draw_subject(DrawnOptions(size=64), who)[0][:FRAMES] for who in range(PEOPLE)])
+    return torch.as_tensor(faces).permute(0, 3, 1, 2).float() / 255
+
+
+def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: str) -> np.ndarray:
+    """Return (3, 200, terms): each step's terms of the plain path, of the nudged plain path and of the product."""
+    options = ProposedOptions.model_validate({"width": 8, "latent_size": 8, "normalisation": normalisation})
+    torch.manual_seed(0)
+    methods = [Proposed(64, options) for _ in range(3)]
+    for method in methods[1:]:
+        method.load_state_dict(methods[0].state_dict())
+    with torch.no_grad():
+        for parameter in methods[1].parameters():
+            parameter *= 1 + NUDGE * torch.randn_like(parameter)
+    # one call of the decoder shares the statistics of BatchNorm between its uses, several do not
+    calls = {"one_decoder_call": normalisation == "batch"}
+    steps = [
+        plain.expression_step(m, **calls) if stage_number else plain.identity_step(m) for m in methods[:2]
+    ]
+    fast, fabric = methods[2], make_fabric("cpu", "32-true")
+    fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    stage = fast.stages()[stage_number]
+    optimisers = begin_stage(fast, stage)
+    known = remember(stage, images)
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(STEPS):
+        rows = torch.as_tensor(rng.choice(PEOPLE * FRAMES, BATCH, replace=False))
+        x, same = (
+            images[rows],
+            images[rows // FRAMES * FRAMES + torch.as_tensor(rng.integers(0, FRAMES, BATCH))],
+        )
+        partner = torch.arange(BATCH).roll(1)
+        of_rows = {name: Posterior(*(each[rows] for each in said)) for name, said in known.items()}
+        batch = Batch(x, same, partner, torch.ones(BATCH), rows // FRAMES, of_rows)
+        here = []
+        for step in steps:
+            torch.manual_seed(number)
+            here.append(step(x.contiguous(), partner if stage_number else same.contiguous()))
+        torch.manual_seed(number)
+        here.append(take_step(fabric, fast, stage, optimisers, batch))
+        assert here[0].keys() == here[2].keys()
+        found.append([[float(terms[name]) for name in here[0]] for terms in here])
+    return np.array(found).swapaxes(0, 1)
+
+
+@pytest.mark.parametrize(("stage_number", "normalisation"), [(0, "batch"), (1, "batch"), (1, "none")])
+def test_the_fast_path_is_the_plain_path_but_for_rounding(
+    stage_number: int, normalisation: str, plain: ModuleType, images: Tensor
+) -> None:
+    slow, nudged, fast = curves(plain, images, stage_number, normalisation)
+    np.testing.assert_allclose(fast[:2], slow[:2], rtol=1e-3)
+    assert (np.abs(slow[-20:].mean(0) / slow[0] - 1) > 0.05).any()  # it did learn something meanwhile
+    for window in (slice(0, 10), slice(10, 50), slice(50, STEPS)):
+        apart, rounding = (np.abs(other[window] - slow[window]).mean(0) for other in (fast, nudged))
+        size = np.abs(slow[window]).mean(0)
+        assert (apart <= 10 * rounding + 1e-5 * size).all(), (window, apart / size, rounding / size)
