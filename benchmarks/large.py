@@ -1,0 +1,113 @@
+"""Speed of training on a face set that is not in memory, beside a small one that is.
+
+    python benchmarks/large.py [--gib 4] [--size 64] [--steps 24] [--folder FOLDER]
+
+The identity stage of `conventional`, which reads two faces an image. The large set is made here, of the same faces over
+and over. Before each of its steps the system is told to forget its pages, so every face comes from the disk, as it
+mostly would of a set many times as large as memory. The sets take turns.
+"""
+
+import argparse
+import json
+import mmap
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from omote.data.face_set import FaceSet, open_face_set
+from omote.data.prepare import prepare_drawn
+from omote.training.config import TrainConfig
+from omote.training.loop import Progress, train
+
+TURNS, WARM_UP = 3, 4
+
+
+class Enough(Exception):
+    """As many steps as are timed."""
+
+
+def repeated(small: FaceSet, to: Path, gib: float) -> FaceSet:
+    """Write a face set of about this size with the small one's frames again and again."""
+    to.mkdir()
+    times = max(1, round(gib * 2**30 / small.faces.nbytes))
+    block = np.ascontiguousarray(small.faces)
+    shape = (times * len(block), *block.shape[1:])
+    with (to / "faces.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for _ in range(times):
+            block.tofile(file)
+        os.fsync(file.fileno())  # pages that are not yet written cannot be forgotten
+    pd.concat([small.frames] * times, ignore_index=True).to_parquet(to / "frames.parquet", index=False)
+    (to / "about.json").write_text(json.dumps(small.about))
+    shutil.copy(small.path / "skipped.csv", to)
+    return open_face_set(to)
+
+
+def forget(face_set: FaceSet) -> None:
+    """Drop the pages of the faces from this process and from the system's memory."""
+    pages: Any = face_set.faces.base
+    assert isinstance(pages, mmap.mmap)
+    pages.madvise(mmap.MADV_DONTNEED)
+    with (face_set.path / "faces.npy").open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def seconds_of_steps(face_set: FaceSet, to: Path, steps: int, *, from_disk: bool) -> list[float]:
+    """Return how long each step took, the first ones and the forgetting left out."""
+    config = TrainConfig.read(None, {"method": "conventional"})
+    took: list[float] = []
+    began = time.perf_counter()
+
+    def listen(progress: Progress) -> None:
+        nonlocal began
+        took.append(time.perf_counter() - began)
+        if progress.step == steps:
+            raise Enough
+        if from_disk:
+            forget(face_set)
+        began = time.perf_counter()
+
+    if from_disk:
+        forget(face_set)
+    with suppress(Enough):
+        train(face_set, to, config, progress=listen, overwrite=True)
+    return took[WARM_UP:]
+
+
+def main() -> None:
+    """Print the rates and what the large set costs."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--gib", type=float, default=4)
+    parser.add_argument("--size", type=int, default=64, choices=[64, 128])
+    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--folder", type=Path, help="where the large set is written for the time of the run")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
+        folder = Path(name)
+        small = prepare_drawn(folder / "small", subjects=10, size=arguments.size)
+        large = repeated(small, folder / "large", arguments.gib)
+        sets = {"small, in memory": (small, False), "large, from the disk": (large, True)}
+        took: dict[str, list[float]] = {name: [] for name in sets}
+        for _ in range(TURNS):
+            for name, (face_set, from_disk) in sets.items():
+                took[name] += seconds_of_steps(face_set, folder / "run", arguments.steps, from_disk=from_disk)
+        batch = TrainConfig().batch_size
+        median = {name: statistics.median(values) for name, values in took.items()}
+        for name, (face_set, _) in sets.items():
+            told = f"{len(face_set)} faces, {face_set.faces.nbytes / 2**30:.2f} GiB"
+            print(f"{name:22s} {told:28s} {batch / median[name]:6.1f} images/s")
+        print(f"ratio {median['small, in memory'] / median['large, from the disk']:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What this machine can do at most: large convolutions and matrix products, and copying memory.
+
+    python benchmarks/machine.py
+
+The best of many calls on all cores, and of several shapes: 3x3 convolutions forward, channels-last, and products of
+square matrices. A copy is of 256 MB; what it reads and what it writes both count.
+"""
+
+import time
+from collections.abc import Callable
+
+CONVOLUTIONS = (32, 256, 16), (16, 256, 32), (64, 64, 32)  # images, channels in and out, side in pixels
+MATRICES = 512, 1024, 2048  # side
+
+
+def best(call: Callable[[], object], seconds: float) -> float:
+    """Return the seconds of the fastest of the calls that fit into ``seconds``; the first is not timed."""
+    call()
+    fastest, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end or fastest == float("inf"):
+        begin = time.perf_counter()
+        call()
+        fastest = min(fastest, time.perf_counter() - begin)
+    return fastest
+
+
+def limits(seconds: float = 1.0) -> dict[str, float]:
+    """Return GFLOP/s of convolutions and matrix products, and GB/s of a copy, by name; ``seconds`` for each shape."""
+    import torch
+    from torch import Tensor
+    from torch.nn import functional as F
+
+    def convolution(count: int, channels: int, side: int, kind: torch.dtype) -> float:
+        def channels_last(*shape: int) -> Tensor:
+            return torch.randn(shape).to(kind).to(memory_format=torch.channels_last)
+
+        images, kernels = channels_last(count, channels, side, side), channels_last(channels, channels, 3, 3)
+        taken = best(lambda: F.conv2d(images, kernels, padding=1), seconds)
+        return 2 * count * channels**2 * 9 * side**2 / taken / 1e9
+
+    def product(side: int, kind: torch.dtype) -> float:
+        matrix = torch.randn(side, side).to(kind)
+        return 2 * side**3 / best(lambda: matrix @ matrix, seconds) / 1e9
+
+    found = {}
+    with torch.inference_mode():
+        for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+            found[f"convolution {name}"] = max(convolution(*shape, kind) for shape in CONVOLUTIONS)
+        for name, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32), ("fp64", torch.float64)):
+            found[f"matrix product {name}"] = max(product(side, kind) for side in MATRICES)
+        source, target = torch.ones(64 * 2**20), torch.empty(64 * 2**20)
+        found["copy"] = 2 * source.nbytes / best(lambda: target.copy_(source), seconds) / 1e9
+    return found
+
+
+def told(found: dict[str, float]) -> str:
+    """Return the limits as lines of text."""
+    units = {name: "GB/s" if name == "copy" else "GFLOP/s" for name in found}
+    return "\n".join(f"{name:22s} {value:7.0f} {units[name]}" for name, value in found.items())
+
+
+if __name__ == "__main__":
+    print(told(limits()))

@@ -1,0 +1,114 @@
+"""One training step in one process and in two that share its batch: seconds, and the bytes that they exchange.
+
+    python benchmarks/processes.py [--size 64] [--batch 64] [--steps 6]
+
+The expression stage of `proposed`, float32, one thread a process, so two processes have twice the cores. The bytes are
+those of the tensors given to all_reduce and made by all_gather; a ring of W processes sends 2 (W - 1) / W of the first
+from each of them, and (W - 1) / W of the second.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from omote.methods.method import Batch
+from omote.methods.proposed import Proposed, ProposedOptions
+from omote.training.device import kept_memory, make_fabric
+from omote.training.processes import num_processes, share_networks
+from omote.training.step import begin_stage, remember, take_step
+
+WARM_UP = 2
+
+
+def counted(calls: dict[str, list[int]]) -> None:
+    """Count what goes through torch.distributed from now on."""
+    all_reduce, all_gather = dist.all_reduce, dist.all_gather
+
+    def reduce(tensor: torch.Tensor, *more: Any, **named: Any) -> Any:
+        calls["all_reduce"].append(tensor.nbytes)
+        return all_reduce(tensor, *more, **named)
+
+    def gather(parts: list[torch.Tensor], *more: Any, **named: Any) -> Any:
+        calls["all_gather"].append(sum(part.nbytes for part in parts))
+        return all_gather(parts, *more, **named)
+
+    setattr(dist, "all_reduce", reduce)  # noqa: B010 - mypy takes no other function for it
+    setattr(dist, "all_gather", gather)  # noqa: B010
+
+
+def child(size: int, count: int, steps: int) -> None:
+    """Take steps in this process, one of as many as torchrun started, and print what the first one sees."""
+    fabric = make_fabric("cpu", "32-true")
+    method = Proposed(size, ProposedOptions())
+    method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    share_networks(method)
+    stage = method.stages()[1]
+    optimisers = begin_stage(method, stage)
+    images = torch.rand(count, 3, size, size).to(memory_format=torch.channels_last)
+    batch = Batch(images, images, torch.arange(count).roll(1), torch.ones(count), torch.zeros(count).long())
+    batch.remembered = remember(stage, images)
+    calls: dict[str, list[int]] = {"all_reduce": [], "all_gather": []}
+    took = []
+    with kept_memory():
+        for step in range(WARM_UP + steps):
+            if step == WARM_UP + steps - 1 and num_processes() > 1:
+                counted(calls)
+            began = time.perf_counter()
+            take_step(fabric, method, stage, optimisers, batch)
+            took.append(time.perf_counter() - began)
+    if fabric.is_global_zero:
+        found = {name: [len(sizes), sum(sizes)] for name, sizes in calls.items()}
+        print(json.dumps({"seconds": sorted(took[WARM_UP:])[steps // 2], **found}))
+
+
+def measured(processes: int, *arguments: str) -> dict[str, Any]:
+    several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    command = [
+        sys.executable,
+        *(several if processes > 1 else []),
+        str(Path(__file__)),
+        *arguments,
+        "--child",
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("{"))
+    return dict(json.loads(line))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=64, choices=[64, 128])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    a = parser.parse_args()
+    if a.child:
+        child(a.size, a.batch, a.steps)
+        return
+    given = ("--size", str(a.size), "--batch", str(a.batch), "--steps", str(a.steps))
+    turns = [(measured(1, *given), measured(2, *given)) for _ in range(3)]
+    one, two = (min(turn[side]["seconds"] for turn in turns) for side in (0, 1))
+    print(
+        f"expression stage of proposed, {a.size} px, batch {a.batch}, float32, one thread a process, best of 3"
+    )
+    print(f"  one process {a.batch / one:6.1f} images/s, two {a.batch / two:6.1f}: {one / two:.2f} times")
+    for name in ("all_reduce", "all_gather"):
+        calls, size = turns[0][1][name]
+        print(f"  {name}: {calls} calls, {size / 1e6:.2f} MB a step")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,366 @@
+"""The speed of omote in one table: each line beside its reference, in the same run, and beside the machine's limit.
+
+    python benchmarks/speed.py [--only TEXT] [--rounds 5] [--to FILE.md]
+
+Every side runs in a process of its own, and the sides of a line take turns; a rate is the median of the rounds, a ratio
+that of two rates of this run. "limit" is the share of the machine's own limit, measured first, that a side reaches: the
+floating-point operations that it really computes (so work that is saved is speed, and no share) against the largest
+convolution rate in the precision it computes in; for k-means against the matrix product in float64, for videos against
+the frames that the detector alone could take on all cores. "MiB" is the peak of resident memory, processes that it
+starts included. Faces and films are made here; lines whose detector or package is not here say how to get it.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+import machine
+import measure
+from measure import Measured, Side
+from omote.errors import OmoteError
+from omote.files import write_text
+
+SUBJECTS = 16
+FILM_FRAMES = 120  # of each film that the plain loops and the detector alone take
+
+
+class Line(NamedTuple):
+    """A line of the table: omote's sides beside its references; there is only one of the one or of the other."""
+
+    group: str
+    name: str
+    cost: float  # about the seconds it takes, of this and the other lines, to tell the time left
+    make: Callable[
+        [Path, int], tuple[list[Side], list[Side]]
+    ]  # of a folder for what they share, and the rounds
+    seconds: bool = False  # tell seconds and not a rate
+    ceiling: Callable[[Path], Side] | None = None  # a side whose rate is the limit
+
+
+def faces_of(size: int, count: int) -> np.ndarray:
+    """Return (count, S, S, 3) uint8 pictures about as smooth as faces."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    smooth = np.stack([cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in coarse])
+    return np.clip(smooth + rng.normal(0, 3, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def face_set(folder: Path, size: int, count: int) -> Path:
+    """Return a face set of these pictures."""
+    from omote.data.arrays import face_set_of_arrays
+
+    to = folder / f"faces_{size}_{count}"
+    if not to.exists():
+        face_set_of_arrays(faces_of(size, count), [i % SUBJECTS for i in range(count)], to)
+    return to
+
+
+def photos(folder: Path, size: int, count: int) -> Path:
+    """Return a folder of the same pictures as PNG files."""
+    to = folder / f"photos_{size}_{count}"
+    if not to.exists():
+        for number, image in enumerate(faces_of(size, count)):
+            person = to / f"{number % SUBJECTS:02d}"
+            person.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(person / f"{number:05d}.png"), image[..., ::-1])
+    return to
+
+
+def training(method: str, stage: str, size: int) -> Line:
+    steps = 2 if size == 64 else 1
+
+    def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+        count = 64 * (
+            2 + steps * (rounds + 1)
+        )  # what an epoch takes: two steps to begin with, then the rounds
+        about = {"method": method, "stage": stage, "steps": steps}
+        to = folder / f"run_{method}_{stage}_{size}"
+        ours = Side("omote", "sides.trained", {"faces": face_set(folder, size, count), "to": to, **about})
+        plain = {"photos": photos(folder, size, 512), "size": size, **about}
+        return [ours], [Side("plain PyTorch", "sides.trained_plainly", plain)]
+
+    cost = {"identity": 20, "expression": 55 if method == "proposed" else 25}[stage] * (
+        1 if size == 64 else 2
+    )
+    return Line("training, images a second", f"{method}, {stage} stage, {size} px", cost, make)
+
+
+def vae(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+    steps = 8
+    ours = {"faces": face_set(folder, 64, 64 * (2 + steps * (rounds + 1))), "to": folder / "run_vae"}
+    theirs = {"faces": face_set(folder, 64, 64 * steps), "to": folder / "pythae"}
+    side = Side("omote", "sides.trained", {**ours, "method": "vae", "stage": "vae", "steps": steps})
+    return [side], [Side("pythae's own trainer", "sides.trained_by_pythae", theirs)]
+
+
+@cache
+def films(folder: Path) -> Path:
+    """Return a folder of one film for each core, of a person whose face is 200 of 480 pixels high."""
+    from omote.data.drawn import DrawnOptions, draw_subject
+    from videos import film
+
+    once = film(draw_subject(DrawnOptions(size=128), 0)[0][:24], 200, folder / "film.mp4")
+    for person in range(os.cpu_count() or 1):
+        (folder / "films" / str(person)).mkdir(parents=True)
+        shutil.copy(once, folder / "films" / str(person))
+    return folder / "films"
+
+
+def one_film(folder: Path, side: int) -> dict[str, object]:
+    from omote.data.detect import find_detector
+
+    about = {"video": films(folder) / "0" / "film.mp4", "detector": find_detector()}
+    return {**about, "side": side, "frames": FILM_FRAMES}
+
+
+def preparation(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+    plain = [
+        Side(name, "sides.prepared_plainly", one_film(folder, side))
+        for name, side in (("OpenCV loop, whole frames", 640), ("OpenCV loop, 320 px as omote", 320))
+    ]
+    return [Side("omote", "sides.prepared", {"videos": films(folder), "to": folder / "prepared"})], plain
+
+
+def detector_alone(folder: Path) -> Side:
+    return Side("detector", "sides.detected", one_film(folder, 320))
+
+
+def features(batch: int) -> Line:
+    def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+        model, file, work = exported(folder)
+        about, ours = {"batch": batch, "work": work}, []
+        for name, half in (("PyTorch", False), ("PyTorch bf16", True)):
+            ours.append(Side(name, "sides.read_by_torch", {**about, "model": model, "bfloat16": half}))
+        for name, runtime, half in (
+            ("ONNX Runtime", "onnxruntime", False), ("OpenVINO", "openvino", False), ("OpenVINO bf16", "openvino", True)
+        ):  # fmt: skip
+            of_file = {"file": file, "runtime": runtime, "bfloat16": half}
+            ours.append(Side(name, "sides.read_by_file", {**about, **of_file}))
+        return ours, [Side("plain PyTorch float32", "sides.read_plainly", {**about, "model": model})]
+
+    return Line("features, images a second", f"64 px, batch {batch}", 30, make)
+
+
+@cache
+def exported(folder: Path) -> tuple[Path, Path, float]:
+    """Return an untrained model, the file that it is exported to, and its operations an image."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from features import untrained
+    from omote.export.onnx_file import export_onnx
+
+    trained, model, file = untrained(64), folder / "model", folder / "model.onnx"
+    trained.save_pretrained(model)
+    export_onnx(trained, file)
+    with FlopCounterMode(display=False) as counter:
+        trained.method.represent(torch.rand(1, 3, 64, 64))
+    return model, file, float(counter.get_total_flops())
+
+
+def clustering(images: int, runs: int, cost: float) -> Line:
+    def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+        from evaluation import features_like_a_code
+
+        labelled, _ = features_like_a_code(images)
+        files = {"features": folder / f"features_{images}.npy", "labels": folder / f"labels_{images}.npy"}
+        np.save(files["features"], labelled.features)
+        np.save(files["labels"], labelled.labels)
+        plain = {"features": files["features"], "runs": runs}
+        sides = Side("omote", "sides.clustered", {**files, "runs": runs})
+        return [sides], [Side("scikit-learn in a loop", "sides.clustered_plainly", plain)]
+
+    return Line("k-means, runs a second", f"{images:,} x 64, {runs} runs a round", cost, make)
+
+
+def start_up(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+    ours = {"code": "from omote.cli.main import main; main()", "arguments": ["--help"]}
+    nothing = {"code": "pass", "arguments": []}
+    return [Side("omote", "sides.started", ours)], [Side("python -c pass", "sides.started", nothing)]
+
+
+LINES = [
+    *(
+        training(method, stage, size)
+        for size in (64, 128)
+        for method in ("conventional", "proposed")
+        for stage in ("identity", "expression")
+    ),
+    Line("training, images a second", "vae, 64 px", 50, vae),
+    Line(
+        "faces from video, frames a second",
+        "640x480, face of 200 px",
+        60,
+        preparation,
+        ceiling=detector_alone,
+    ),
+    features(1),
+    features(64),
+    clustering(2_037, 100, 20),
+    clustering(100_000, 4, 45),
+    Line("start-up, seconds", "omote --help; 0.3 is the aim", 8, start_up, seconds=True),
+]
+
+
+class Row(NamedTuple):
+    """What is printed of one of omote's sides and one reference."""
+
+    name: str
+    ours: str = ""
+    share: str = ""
+    peak: str = ""
+    reference: str = ""
+    theirs: str = ""
+    their_share: str = ""
+    their_peak: str = ""
+    ratio: str = ""
+    note: str = ""  # why something is missing
+
+    def text(self) -> str:
+        widths = (-38, 8, 7, 7, -29, 8, 7, 7, 7)
+        cells = [
+            f"{cell:{'<' if width < 0 else '>'}{abs(width)}}"
+            for cell, width in zip(self, widths, strict=False)
+        ]
+        line = ("".join(cells[:4]) + "  " + "".join(cells[4:])).rstrip()
+        return "\n".join([line, *textwrap.wrap(self.note, 118, initial_indent="  ", subsequent_indent="  ")])
+
+    def markdown(self) -> str:
+        return f"| {' | '.join(self[:-1])} |" + f"\n| {self.note} |" * bool(self.note)
+
+
+HEAD = Row("", "omote", "limit", "MiB", "reference", "its own", "limit", "MiB", "ratio")
+
+
+def number(value: float) -> str:
+    """Return a number with three digits that count."""
+    if not np.isfinite(value):
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def share(side: Measured, limits: dict[str, float], ceiling: float) -> str:
+    """Return the share of the machine's limit, "" where there is none."""
+    reached = side.rate / ceiling if ceiling else 0.0
+    if side.limit in limits:
+        reached = side.work * side.rate / 1e9 / limits[side.limit]
+    return f"{100 * reached:.0f} %" if reached else ""
+
+
+def rows_of(
+    line: Line, folder: Path, rounds: int, limits: dict[str, float], progress: Callable[[float], None]
+) -> list[Row]:
+    """Measure a line and return its rows; one that says why, where it cannot be."""
+    try:
+        ours, references = line.make(folder, rounds)
+        limit = [line.ceiling(folder)] if line.ceiling else []
+    except OmoteError as error:
+        return [Row(line.name, note=str(error))]
+    found = measure.take_turns([*ours, *references, *limit], rounds, progress)
+    of_limit = found[len(ours) + len(references) :]
+    ceiling = next((side.rate for side in of_limit if isinstance(side, Measured)), 0.0)
+
+    def told(side: Measured | str) -> tuple[str, str, str]:
+        if isinstance(side, str):
+            return "", "", ""
+        return (
+            number(1 / side.rate if line.seconds else side.rate),
+            share(side, limits, ceiling),
+            number(side.peak),
+        )
+
+    rows = []
+    for side, mine in zip(ours, found, strict=False):
+        name, cells = line.name if len(ours) == 1 else f"{line.name}, {side.name}", told(mine)
+        for reference, theirs in zip(references, found[len(ours) :], strict=False):
+            row = Row(name, *cells, reference.name, *told(theirs))
+            if isinstance(mine, Measured) and isinstance(theirs, Measured):
+                row = row._replace(ratio=f"{mine.rate / theirs.rate:.2f}x")
+            else:
+                why = ((side.name, mine), (reference.name, theirs))
+                row = row._replace(
+                    note="; ".join(f"{who}: {what}" for who, what in why if isinstance(what, str))
+                )
+            rows.append(row)
+            name, cells = "", ("", "", "")
+    return rows
+
+
+class Clock:
+    """Tells on standard error what is measured and about how long the rest takes."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.whole, self.done, self.began = sum(line.cost for line in lines), 0.0, time.monotonic()
+
+    def tell(self, line: Line, share: float) -> None:
+        """Tell it; of a file that the lines go to, once a line."""
+        done = self.done + share * line.cost
+        passed = time.monotonic() - self.began
+        left = (
+            f", about {passed * (self.whole / done - 1) / 60:.0f} min left"
+            if done > 0.05 * self.whole
+            else ""
+        )
+        if sys.stderr.isatty():
+            print(
+                f"\r\033[K{line.name}{left}", end="" if share < 1 else "\r\033[K", file=sys.stderr, flush=True
+            )
+        elif share == 0:
+            print(f"{line.name}{left}", file=sys.stderr, flush=True)
+
+
+def about_machine() -> str:
+    import sklearn
+    import torch
+
+    versions = f"torch {torch.__version__}, OpenCV {cv2.__version__}, scikit-learn {sklearn.__version__}"
+    return f"{os.cpu_count()} cores, {versions}"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="lines whose text, group included, has this in it")
+    parser.add_argument("--rounds", type=int, default=5, help="that count, for each side")
+    parser.add_argument("--to", type=Path, help="a file for the table, in Markdown")
+    args = parser.parse_args()
+    lines = [line for line in LINES if args.only.lower() in f"{line.group}: {line.name}".lower()]
+    if not lines:
+        parser.error(
+            f"no line has {args.only!r} in it; there are\n" + "\n".join(f"{x.group}: {x.name}" for x in LINES)
+        )
+    print("the machine's limits are measured ...", file=sys.stderr)
+    limits = machine.limits()
+    head = f"{about_machine()}\n{machine.told(limits)}"
+    print(head, flush=True)
+    page, group, clock = [head, "", HEAD.markdown(), "| --- " * (len(HEAD) - 1) + "|"], "", Clock(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        for line in lines:
+            clock.tell(line, 0)
+            rows = rows_of(line, Path(folder), args.rounds, limits, partial(clock.tell, line))
+            clock.done += line.cost
+            if line.group != group:
+                group = line.group
+                print(f"\n{HEAD._replace(name=group).text()}")
+                page.append(Row(f"**{group}**").markdown())
+            print(*(row.text() for row in rows), sep="\n", flush=True)
+            page += [row.markdown() for row in rows]
+    if args.to:
+        write_text(args.to, "\n".join(page) + "\n")
+
+
+if __name__ == "__main__":
+    main()
