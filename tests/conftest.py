@@ -10,6 +10,7 @@ import pytest
 from omote.data.face_set import FaceSet
 from omote.data.prepare import prepare_drawn
 from omote.training.config import TrainConfig
+from omote.training.device import multiplies_in_bfloat16
 from omote.training.loop import train
 from omote.training.run import Trained
 
@@ -41,6 +42,13 @@ def detector(shared: Path) -> Path:
     if not file.is_file():
         pytest.skip(f"needs the face detector {file}")
     return file
+
+
+@pytest.fixture
+def in_bfloat16() -> None:
+    """A test that asks for features in bfloat16 is skipped where the processor does not multiply in it."""
+    if not multiplies_in_bfloat16("cpu"):
+        pytest.skip("the processor does not multiply in bfloat16")
 
 
 @pytest.fixture(scope="session")

@@ -292,3 +292,11 @@ def test_the_installed_command_answers(tmp_path: Path) -> None:
     code = "from omote.cli.main import main; main()"
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
     assert "prepare" in done.stdout
+
+
+def test_under_torchrun_only_a_training_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its processes share a training; anything else each of them would do over again, into the same files."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    with pytest.raises(OmoteError, match="omote prepare is started without it"):
+        omote("prepare", "drawn", "--to", tmp_path / "drawn")
+    assert not (tmp_path / "drawn").exists()

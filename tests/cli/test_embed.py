@@ -19,6 +19,7 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export.estimator import ExpressionFeatures
 from omote.export.onnx_file import export_onnx
+from omote.training import device
 from omote.training.run import Trained
 from tests.export.conftest import scene, write_film
 
@@ -73,6 +74,7 @@ def test_a_frame_has_the_same_feature_from_film_photo_onnx_estimator_and_pretrai
     np.testing.assert_allclose(trained.transform(chosen).to_numpy(), expected, atol=1e-4)
 
 
+@pytest.mark.usefixtures("in_bfloat16")
 def test_features_in_bfloat16_are_close_and_of_another_model(
     trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
 ) -> None:
@@ -231,3 +233,13 @@ def test_a_time_is_read_as_people_write_it(text: str, expected: float) -> None:
 def test_a_time_that_is_none_is_named() -> None:
     with pytest.raises(OmoteError, match='--end was given "soon"'):
         seconds("soon", "--end")
+
+
+def test_bfloat16_is_refused_where_the_processor_only_converts_to_it(
+    trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device, "multiplies_in_bfloat16", lambda kind: False)
+    code, printed = omote("embed", trained.path, faces.path, "--bfloat16", "--to", tmp_path / "t.csv")
+    assert code == 1
+    assert "the cpu here does not multiply in it" in " ".join(printed.split())
+    assert not (tmp_path / "t.csv").exists()

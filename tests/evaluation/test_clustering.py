@@ -214,10 +214,11 @@ def test_wrong_lengths_and_missing_labels_are_refused() -> None:
         scores_of(Labelled(np.eye(3), ["a", None, "b"]))
 
 
-@pytest.mark.parametrize("images", [120, 5_400])
-def test_runs_side_by_side_are_scikit_learns_runs_one_after_another(images: int) -> None:
-    """Below and above the number from which on another algorithm finds the same clusters."""
-    fitted = mixed(images)
+@pytest.mark.parametrize("steps", [0, 1])
+def test_runs_side_by_side_are_scikit_learns_runs_one_after_another(steps: int) -> None:
+    """Also of features that are whole numbers, where many distances tie."""
+    fitted = mixed(400)
+    fitted = fitted._replace(features=fitted.features.round() if steps else fitted.features)
     wide = fitted.features.astype(np.float64)
     runs = kmeans_runs(fitted, k=4, seeds=3).runs
     for seed, (model, nearest) in enumerate(runs):

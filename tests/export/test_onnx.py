@@ -64,6 +64,7 @@ def test_the_features_of_a_file_are_those_of_the_run(
     assert reader.face_set == about_without_names(trained.face_set)
 
 
+@pytest.mark.usefixtures("in_bfloat16")
 def test_bfloat16_moves_the_features_of_a_file_a_little_and_nothing_else(
     exports: Exports, faces: FaceSet
 ) -> None:

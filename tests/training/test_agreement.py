@@ -52,7 +52,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
         method.load_state_dict(methods[0].state_dict())
     with torch.no_grad():
         for parameter in methods[1].parameters():
-            parameter *= 1 + NUDGE * torch.randn_like(parameter)
+            parameter.mul_(1 + NUDGE * torch.randn_like(parameter))
     # one call of the decoder shares the statistics of BatchNorm between its uses, several do not
     calls = {"one_decoder_call": normalisation == "batch"}
     steps = [

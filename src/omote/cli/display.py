@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from omote.reproduction.results import Results
     from omote.training.loop import Progress
 
-# of several processes that torchrun started the first one speaks; what goes wrong is said by each
-console = Console(highlight=False, quiet=os.environ.get("RANK", "0") != "0")
+# of the processes that torchrun started the first one speaks; what goes wrong is said by each
+console = Console(highlight=False, quiet="TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0")
 errors = Console(stderr=True, highlight=False)
 
 

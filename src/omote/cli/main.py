@@ -3,6 +3,7 @@
 Heavy imports stand inside the commands, so that `omote --help` answers at once.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,12 +66,16 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def _omote(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and stop."),
     ] = False,
 ) -> None:
-    pass
+    if "TORCHELASTIC_RUN_ID" in os.environ and context.invoked_subcommand != "train":
+        raise OmoteError(
+            f"torchrun starts processes that share a training; omote {context.invoked_subcommand} is started without it"
+        )
 
 
 @app.command()

@@ -22,6 +22,7 @@ from omote.evaluation.score import Array, Score, as_labels, mean_score, no_score
 
 Labels = npt.NDArray[np.int64]  # 0..L-1; -1 where a cluster has no name
 
+MOST_THREADS = 16  # each has a copy of the features
 CLUSTERING_SCORES = ("accuracy", "majority_accuracy", "one_to_one_accuracy", "nmi", "ari")
 
 
@@ -68,17 +69,15 @@ def kmeans_runs(fitted: Labelled, *, k: int = 9, seeds: int = 100) -> KMeansRuns
     if reason is not None:
         return KMeansRuns(fitted, [], reason)
     features = fitted.features.astype(np.float64)
-    # both find the same clusters; Elkan's bounds pay from some thousand images on
-    algorithm = "elkan" if len(features) > 5_000 else "lloyd"
 
     def run(seed: int) -> tuple[KMeans, Labels]:
-        model = KMeans(k, init="k-means++", n_init=1, random_state=seed, algorithm=algorithm)
+        model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
         distances = model.fit_transform(features)
         distances[model.labels_[:, None] != np.arange(k)] = np.inf
         return model, distances.argmin(axis=0)
 
     # runs side by side on one thread each: faster than one run on all threads, and the result depends on neither
-    pool = ThreadPoolExecutor(cpu_count(), initializer=threadpool_limits, initargs=(1,))
+    pool = ThreadPoolExecutor(min(cpu_count(), MOST_THREADS), initializer=threadpool_limits, initargs=(1,))
     with threadpool_limits(1), warnings.catch_warnings(), pool:
         warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters: seen to below
         runs = list(pool.map(run, range(seeds)))

@@ -74,9 +74,13 @@ def open_reader(path: str | Path, *, device: str = "auto", bfloat16: bool = Fals
         if device not in ("auto", "cpu"):
             raise OmoteError(f"{path} is read on the CPU; a GPU takes the run itself (device is {device})")
         return OnnxReader(path, "openvino" if bfloat16 else "onnxruntime", bfloat16=bfloat16)
+    from omote.training.device import multiplies_in_bfloat16
     from omote.training.run import load
 
     trained = load(path, device=device)
+    kind = next(trained.method.parameters()).device.type
+    if bfloat16 and not multiplies_in_bfloat16(kind):
+        raise OmoteError(f"bfloat16 was asked for, and the {kind} here does not multiply in it; leave it out")
     return replace(trained, model=trained.model + IN_BFLOAT16 * bfloat16, bfloat16=bfloat16)
 
 

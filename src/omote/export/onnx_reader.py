@@ -156,8 +156,10 @@ def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, d
         hints: dict[str, list[Any]] = {"f32": [], "bf16": []}
         for result in model.get_results():
             hints["bf16" if bfloat16 and "ood" not in result.output(0).names else "f32"].append(result)
+        core = openvino.Core()
+        can = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         networks = [
-            openvino.Core().compile_model(
+            core.compile_model(
                 openvino.Model(results, model.get_parameters(), ""),
                 "CPU",
                 {**options, "INFERENCE_PRECISION_HINT": hint},
@@ -167,6 +169,10 @@ def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, d
         ]
     except Exception as error:  # likewise
         raise _unreadable(path, error) from None
+    if bfloat16 and not can:
+        raise OmoteError(
+            "bfloat16 was asked for, and the processor here does not multiply in it; leave it out"
+        )
     told = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
 
     def read(faces: Faces) -> dict[str, Floats]:

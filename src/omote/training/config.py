@@ -49,9 +49,6 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "bf16-mixed", "32-true"] = Field(
         "auto", description='"auto" takes bfloat16 where the processor computes with it, else float32'
     )
-    compile: bool = Field(
-        False, description="whether torch.compile makes the networks' code first, minutes; for GPUs"
-    )
 
     @model_validator(mode="before")
     @classmethod

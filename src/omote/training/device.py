@@ -35,6 +35,13 @@ def choose_device(device: str) -> str:
     return device
 
 
+def multiplies_in_bfloat16(device: str) -> bool:
+    """Return whether the device ("cpu", "cuda" or "mps") computes in bfloat16, rather than only converting to it."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
 def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]) -> "Fabric":
     """Return Fabric on the device that `choose_device` gives; precision "auto" is bfloat16 if it multiplies in it.
 
@@ -49,15 +56,9 @@ def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]
 
     device = choose_device(device)
     if precision == "auto":
-        if device == "cuda":
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            fast = device == "cpu" and (
-                torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-            )
-        precision = "bf16-mixed" if fast else "32-true"
+        precision = "bf16-mixed" if multiplies_in_bfloat16(device) else "32-true"
     plugin = Precision() if precision == "32-true" else MixedPrecision(precision, device)
-    if not torch.distributed.is_torchelastic_launched():
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Fabric(accelerator=device, devices=1, plugins=plugin)
     here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     fabric = Fabric(

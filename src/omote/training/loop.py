@@ -28,7 +28,7 @@ from omote.training.card import write_card
 from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
 from omote.training.config import TrainConfig
 from omote.training.device import kept_memory, make_fabric
-from omote.training.faces import TrainingFaces
+from omote.training.faces import TrainingFaces, send
 from omote.training.processes import any_process, num_processes, share_networks
 from omote.training.reference import make_reference
 from omote.training.run import (
@@ -128,6 +128,7 @@ def train(
             _begin_or_go_on(run, info, overwrite)
         fabric.barrier()
         faces = TrainingFaces(face_set, rows, fabric.device)
+        held.callback(faces.close)
         training = _Training(
             run, info, fabric, method, faces, frames.iloc[rows], progress, stopped, keep_stages
         )
@@ -169,7 +170,7 @@ def train_or_load(
 def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
     """Raise OmoteError if a run was trained with another configuration or face set; the device may be another."""
     asked, found = _info(face_set, config), read_run_info(run)
-    computed = {name: getattr(asked.config, name) for name in ("device", "precision", "compile")}
+    computed = {name: getattr(asked.config, name) for name in ("device", "precision")}
     if found._replace(config=found.config.model_copy(update=computed)) != asked:
         raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
 
@@ -195,9 +196,6 @@ class _Training:
         self.method, self.faces, self.device = method, faces, fabric.device
         self.method.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         share_networks(self.method)
-        if self.config.compile:
-            for network in self.method.children():
-                network.forward = torch.compile(network.forward)
         self.stages = self.method.stages()
         subjects, clips = (frames[name].tolist() for name in ("subject", "clip"))
         self.same_subject = SameSubject(subjects, clips, self.config.same_subject)
@@ -288,12 +286,12 @@ class _Training:
         """Return what the phases see of the (B,) training frames ``rows``."""
         partner, found = other_subject(self.same_subject.subject_of[rows], rng)
         same = self.same_subject(rows, rng)
-        frames = torch.as_tensor(rows, device=self.device)
+        frames = send(rows, self.device)
         return Batch(
             images=to_images(self.faces.to_device(rows)),
             same_subject=to_images(self.faces.to_device(same)),
-            partner=torch.as_tensor(partner, device=self.device),
-            has_partner=torch.as_tensor(found, device=self.device).float(),
+            partner=send(partner, self.device),
+            has_partner=send(found, self.device).float(),
             subjects=self.subjects[frames],
             remembered={
                 name: Posterior(*(each[frames] for each in said)) for name, said in remembered.items()

@@ -148,7 +148,11 @@ def read_training(run: str | Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained method with arrays in and arrays out, whatever the device. Made by `load`."""
+    """A trained method with arrays in and arrays out, whatever the device. Made by `load`.
+
+    Codes are read with a copy of the method, made at the first reading: whoever changes the method calls `load` again,
+    or `dataclasses.replace`.
+    """
 
     path: Path
     info: RunInfo
@@ -335,7 +339,7 @@ class Trained:
 
     def _read(self, faces: Faces, subjects: Sequence[str] | None, encode: Any) -> tuple[Floats, Floats]:
         self._check(faces)
-        device = next(self.method.parameters()).device
+        device = next(self._reading_method.parameters()).device
         who = (
             torch.as_tensor(self._numbers(subjects, len(faces)), device=device)
             if self.needs_subject
@@ -440,7 +444,7 @@ def made_for_reading(method: Method, *, bfloat16: bool) -> Method:
 
     The codes are the same to rounding. With ``bfloat16`` weights are held in it, which spares autocast the conversion.
     """
-    made = copy.deepcopy(method)
+    made = copy.deepcopy(method).eval()
     for encoder in made.modules():
         if isinstance(encoder, Encoder) and encoder.condition is None:  # which is added before the BatchNorm
             for i, (before, layer) in enumerate(pairwise(encoder.trunk)):

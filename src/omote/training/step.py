@@ -44,10 +44,13 @@ def take_step(
         with fabric.autocast():
             terms = phase.terms(batch)
         # only the phase's own; a later phase may go back through what this one left it
-        more = phase is not stage.phases[-1]
+        left = any(tensor.requires_grad for tensor in batch.scratch.values())
         total = torch.stack(list(terms.values())).sum(0).mean()
-        fabric.backward(total, inputs=parameters, retain_graph=more)
+        fabric.backward(total, inputs=parameters, retain_graph=left and phase is not stage.phases[-1])
         sum_gradients(parameters)
         optimiser.step()
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
+    batch.scratch = {
+        name: tensor.detach() for name, tensor in batch.scratch.items()
+    }  # else its graph would stay
     return means
