@@ -27,6 +27,7 @@ from omote.evaluation.run import evaluate_run
 from omote.export.onnx_file import export_onnx
 from omote.export.onnx_reader import OnnxReader
 from omote.training.config import TrainConfig
+from omote.training.device import multiplies_in_bfloat16
 from omote.training.run import RunInfo, Trained, build_method, load, to_images
 
 Read = Callable[[Faces], np.ndarray]
@@ -53,7 +54,7 @@ def ways(trained: Trained, file: Path, threads: int) -> dict[str, Read]:
     def read_by(reader: Trained | OnnxReader) -> Read:
         return lambda faces: reader.read(faces).mean
 
-    bfloat16 = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    bfloat16 = multiplies_in_bfloat16("cpu")
     found = {"plain PyTorch": plain, "PyTorch": read_by(trained)}
     if bfloat16:
         found["PyTorch bf16"] = read_by(replace(trained, bfloat16=True))

@@ -1,17 +1,19 @@
 """What each of the things that make a training step fast is worth: the step without it, beside the step as it is.
 
-    python benchmarks/leads.py [--size 64] [--rounds 8] [--compile]
+    python benchmarks/leads.py [--size 64] [--rounds 8] [--lead NAME]
 
-The expression stage of `proposed`, at the paper's width, on the CPU, faces in memory. All steps take turns in this process;
-a number is the step's median time over that of the step as it is, so 1.10 says that the lead gains a tenth. The last
-lines are not without something but with something else.
+The expression stage of `proposed`, at the paper's width, on the CPU, faces in memory. Each line has a process of its
+own in which both steps take turns; its last number is the other step's median time over that of the step as it is, so
+1.10 says that the lead gains a tenth. The last lines are not without something but with something else.
 """
 
 import argparse
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -21,10 +23,11 @@ from omote.methods.method import Batch, Terms
 from omote.methods.proposed import Proposed, ProposedOptions
 from omote.objectives.adversarial import made_as_made, real_as_real
 from omote.training.device import kept_memory, make_fabric
-from omote.training.run import to_images
+from omote.training.run import made_for_reading, to_images
 from omote.training.step import begin_stage, remember, take_step
 
 WARM_UP = 2
+GIVEN_BACK = "freed memory given back"
 Step = Callable[[], None]
 
 
@@ -62,13 +65,18 @@ def make(
     channels_last: bool = True,
     fused: bool = True,
     compiled: bool = False,
+    folded: bool = False,
+    matmul: str = "highest",
 ) -> Step:
     """Return the step, without or with one thing."""
     fabric = make_fabric("cpu", precision)  # type: ignore[arg-type]
     method = cls(size, ProposedOptions())
     if channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if folded:
+        setattr(method, "identity_encoder", made_for_reading(method, bfloat16=False).identity_encoder)  # noqa: B010
     if compiled:
+        torch._functorch.config.donated_buffer = False  # a graph may be kept for the next phase
         for network in method.children():
             network.compile()
     stage = method.stages()[1]
@@ -80,6 +88,7 @@ def make(
     known = remember(stage, to_images(faces))
 
     def step() -> None:
+        torch.set_float32_matmul_precision(matmul)
         images = to_images(faces)
         if not channels_last:
             images = images.contiguous()
@@ -88,50 +97,61 @@ def make(
     return step
 
 
+def leads(size: int) -> dict[str, tuple[Callable[[], Step], int]]:
+    """Return what makes each of the other steps, and how many images it takes."""
+    return {
+        "float32": (lambda: make(size, precision="32-true"), 64),
+        "NCHW": (lambda: make(size, channels_last=False), 64),
+        GIVEN_BACK: (lambda: make(size), 64),
+        "identity codes read in every step": (lambda: make(size, cls=IdentityAnew), 64),
+        "logits of made images computed twice": (lambda: make(size, cls=LogitsAnew), 64),
+        "one call of the decoder a use": (lambda: make(size, cls=ThreeDecodings), 64),
+        "Adam not fused": (lambda: make(size, fused=False), 64),
+        "frozen BatchNorm folded": (lambda: make(size, folded=True), 64),
+        "float32, matmul precision medium": (lambda: make(size, precision="32-true", matmul="medium"), 64),
+        "with torch.compile": (lambda: make(size, compiled=True), 64),
+        "batches of 16": (lambda: make(size, 16), 16),
+        "batches of 256": (lambda: make(size, 256), 256),
+    }
+
+
+def compared(size: int, rounds: int, name: str) -> None:
+    """Print the line of one lead: its step and the step as it is, in turns."""
+    other, count = leads(size)[name]
+    steps = [(make(size), 64, True), (other(), count, name != GIVEN_BACK)]
+    took: list[list[float]] = [[], []]
+    for turn in range(WARM_UP + rounds):
+        for (step, images, keep), seconds in zip(steps, took, strict=True):
+            with kept_memory() if keep else nullcontext():
+                step()  # after a change of memory
+                began = time.perf_counter()
+                step()
+                if turn >= WARM_UP:
+                    seconds.append((time.perf_counter() - began) / images)
+    here, there = (statistics.median(seconds) for seconds in took)
+    print(f"  {name:38s} {1000 * there:7.2f} ms beside {1000 * here:7.2f} ms {there / here:6.2f}", flush=True)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, each line from a process of its own."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=64, choices=[64, 128])
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument(
-        "--compile", action="store_true", help="also torch.compile, which takes a minute first"
-    )
+    parser.add_argument("--lead", help="this one alone")
     a = parser.parse_args()
-    whole = make(a.size)
-    # name -> the step, the images it takes, whether freed memory is kept
-    steps: dict[str, tuple[Step, int, bool]] = {
-        "as it is": (whole, 64, True),
-        "float32": (make(a.size, precision="32-true"), 64, True),
-        "NCHW": (make(a.size, channels_last=False), 64, True),
-        "freed memory given back": (whole, 64, False),
-        "identity codes read in every step": (make(a.size, cls=IdentityAnew), 64, True),
-        "logits of made images computed twice": (make(a.size, cls=LogitsAnew), 64, True),
-        "one call of the decoder a use": (make(a.size, cls=ThreeDecodings), 64, True),
-        "Adam not fused": (make(a.size, fused=False), 64, True),
-        "batches of 16": (make(a.size, 16), 16, True),
-        "batches of 256": (make(a.size, 256), 256, True),
-    }
-    if a.compile:
-        steps["with torch.compile"] = make(a.size, compiled=True), 64, True
-    took: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(WARM_UP + a.rounds):
-        for name, (step, count, keep) in steps.items():
-            with ExitStack() as held:
-                held.enter_context(kept_memory() if keep else nullcontext())
-                step()  # the memory that the step before left may be of other sizes
-                began = time.perf_counter()
-                step()
-                if turn >= WARM_UP:
-                    took[name].append((time.perf_counter() - began) / count)
-    median = {name: statistics.median(values) for name, values in took.items()}
+    if a.lead:
+        compared(a.size, a.rounds, a.lead)
+        return
     told = make_fabric("cpu", "auto").strategy.precision.precision
     print(
         f"expression stage of proposed, {a.size} px, {told}, {torch.get_num_threads()} threads: time an image"
     )
-    for name, value in median.items():
-        print(f"  {name:38s} {1000 * value:7.2f} ms  {value / median['as it is']:5.2f}")
+    sys.stdout.flush()
+    for name in leads(a.size):
+        given = ["--size", str(a.size), "--rounds", str(a.rounds), "--lead", name]
+        subprocess.run([sys.executable, __file__, *given], check=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -138,13 +139,17 @@ def detector_alone(folder: Path) -> Side:
 
 def features(batch: int) -> Line:
     def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
+        from omote.training.device import multiplies_in_bfloat16
+
         model, file, work = exported(folder)
         about, ours = {"batch": batch, "work": work}, []
-        for name, half in (("PyTorch", False), ("PyTorch bf16", True)):
+        halves = [False, True] if multiplies_in_bfloat16("cpu") else [False]
+        for half in halves:
+            name = "PyTorch bf16" if half else "PyTorch"
             ours.append(Side(name, "sides.read_by_torch", {**about, "model": model, "bfloat16": half}))
-        for name, runtime, half in (
-            ("ONNX Runtime", "onnxruntime", False), ("OpenVINO", "openvino", False), ("OpenVINO bf16", "openvino", True)
-        ):  # fmt: skip
+        by_file = [("ONNX Runtime", "onnxruntime", False)]
+        by_file += [("OpenVINO bf16" if half else "OpenVINO", "openvino", half) for half in halves]
+        for name, runtime, half in by_file:
             of_file = {"file": file, "runtime": runtime, "bfloat16": half}
             ours.append(Side(name, "sides.read_by_file", {**about, **of_file}))
         return ours, [Side("plain PyTorch float32", "sides.read_plainly", {**about, "model": model})]
@@ -342,12 +347,14 @@ def main() -> None:
         parser.error(
             f"no line has {args.only!r} in it; there are\n" + "\n".join(f"{x.group}: {x.name}" for x in LINES)
         )
+    if args.rounds < 1:
+        parser.error(f"--rounds is {args.rounds}; at least 1 counts")
     print("the machine's limits are measured ...", file=sys.stderr)
     limits = machine.limits()
     head = f"{about_machine()}\n{machine.told(limits)}"
     print(head, flush=True)
     page, group, clock = [head, "", HEAD.markdown(), "| --- " * (len(HEAD) - 1) + "|"], "", Clock(lines)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):  # what is done is kept
         for line in lines:
             clock.tell(line, 0)
             rows = rows_of(line, Path(folder), args.rounds, limits, partial(clock.tell, line))
@@ -358,6 +365,7 @@ def main() -> None:
                 page.append(Row(f"**{group}**").markdown())
             print(*(row.text() for row in rows), sep="\n", flush=True)
             page += [row.markdown() for row in rows]
+        print(f"\nat the end: {machine.told(machine.limits())}")
     if args.to:
         write_text(args.to, "\n".join(page) + "\n")
 
