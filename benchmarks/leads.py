@@ -19,9 +19,8 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from omote.methods.method import Batch, Terms
+from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
-from omote.objectives.adversarial import made_as_made, real_as_real
 from omote.training.device import kept_memory, make_fabric
 from omote.training.run import made_for_reading, to_images
 from omote.training.step import begin_stage, remember, take_step
@@ -29,14 +28,6 @@ from omote.training.step import begin_stage, remember, take_step
 WARM_UP = 2
 GIVEN_BACK = "freed memory given back"
 Step = Callable[[], None]
-
-
-class LogitsAnew(Proposed):
-    """The discriminator reads the made images again in its own phase."""
-
-    def discriminator_terms(self, batch: Batch) -> Terms:
-        x, x_made, x_p = self.discriminator(torch.cat([batch.images, batch.scratch["made"]])).chunk(3)
-        return {"real": real_as_real(x), "reconstructed": made_as_made(x_made), "prior": made_as_made(x_p)}
 
 
 class ThreeDecodings(Proposed):
@@ -76,7 +67,6 @@ def make(
     if folded:
         setattr(method, "identity_encoder", made_for_reading(method, bfloat16=False).identity_encoder)  # noqa: B010
     if compiled:
-        torch._functorch.config.donated_buffer = False  # a graph may be kept for the next phase
         for network in method.children():
             network.compile()
     stage = method.stages()[1]
@@ -104,7 +94,6 @@ def leads(size: int) -> dict[str, tuple[Callable[[], Step], int]]:
         "NCHW": (lambda: make(size, channels_last=False), 64),
         GIVEN_BACK: (lambda: make(size), 64),
         "identity codes read in every step": (lambda: make(size, cls=IdentityAnew), 64),
-        "logits of made images computed twice": (lambda: make(size, cls=LogitsAnew), 64),
         "one call of the decoder a use": (lambda: make(size, cls=ThreeDecodings), 64),
         "Adam not fused": (lambda: make(size, fused=False), 64),
         "frozen BatchNorm folded": (lambda: make(size, folded=True), 64),

@@ -80,7 +80,6 @@ def test_a_stage_moves_the_modules_it_names_and_leaves_all_others_bit_identical(
 
 
 def test_the_discriminators_phase_gives_no_gradient_to_the_generator() -> None:
-    """Although it goes back through logits that the generator's phase made."""
     gradients = []
     for phases in (slice(1), slice(2)):
         method = make("proposed")

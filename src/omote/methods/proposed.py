@@ -67,9 +67,8 @@ class Proposed(Conventional):
         terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made[0], batch.images)}
         if c.adversarial_weight:
             images = torch.cat(made[:2])
-            logits = self.discriminator(images)
-            batch.scratch |= {"made": images.detach(), "logits": logits}
-            x, x_p = logits.chunk(2)
+            batch.scratch["made"] = images.detach()
+            x, x_p = self.discriminator(images).chunk(2)
             as_real = made_as_real(x, c.generator_loss) + made_as_real(x_p, c.generator_loss)
             terms["adversarial"] = c.adversarial_weight * as_real
         if c.switch_weight:
@@ -86,11 +85,8 @@ class Proposed(Conventional):
     def discriminator_terms(self, batch: Batch) -> Terms:
         """Return -L_gan as the discriminator sees it, each term (B,). Paper: Eq. 3.
 
-        The made images are those of the generator's phase, made before its step, and so are their logits: its step does
-        not move the discriminator.
+        The made images are those of the generator's phase, made before its step.
         """
-        if self.options.discriminator_normalisation == "none":
-            x, (x_made, x_p) = self.discriminator(batch.images), batch.scratch["logits"].chunk(2)
-        else:  # statistics are those of real and made images together
-            x, x_made, x_p = self.discriminator(torch.cat([batch.images, batch.scratch["made"]])).chunk(3)
+        logits = self.discriminator(torch.cat([batch.images, batch.scratch["made"]]))
+        x, x_made, x_p = logits.chunk(3)
         return {"real": real_as_real(x), "reconstructed": made_as_made(x_made), "prior": made_as_made(x_p)}

@@ -43,14 +43,9 @@ def take_step(
         optimiser.zero_grad()
         with fabric.autocast():
             terms = phase.terms(batch)
-        # only the phase's own; a later phase may go back through what this one left it
-        left = any(tensor.requires_grad for tensor in batch.scratch.values())
         total = torch.stack(list(terms.values())).sum(0).mean()
-        fabric.backward(total, inputs=parameters, retain_graph=left and phase is not stage.phases[-1])
+        fabric.backward(total, inputs=parameters)  # only the phase's own
         sum_gradients(parameters)
         optimiser.step()
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
-    batch.scratch = {
-        name: tensor.detach() for name, tensor in batch.scratch.items()
-    }  # else its graph would stay
     return means
