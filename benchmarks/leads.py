@@ -82,7 +82,7 @@ def make(
         images = to_images(faces)
         if not channels_last:
             images = images.contiguous()
-        take_step(fabric, method, stage, optimisers, Batch(images, images, partner, ones, partner, known))
+        take_step(fabric, stage, optimisers, Batch(images, images, partner, ones, partner, known))
 
     return step
 

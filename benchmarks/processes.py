@@ -62,7 +62,7 @@ def child(size: int, count: int, steps: int) -> None:
             if step == WARM_UP + steps - 1 and num_processes() > 1:
                 counted(calls)
             began = time.perf_counter()
-            take_step(fabric, method, stage, optimisers, batch)
+            take_step(fabric, stage, optimisers, batch)
             took.append(time.perf_counter() - began)
     if fabric.is_global_zero:
         found = {name: [len(sizes), sum(sizes)] for name, sizes in calls.items()}

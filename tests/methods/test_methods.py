@@ -39,7 +39,7 @@ def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = Non
     optimisers = begin_stage(method, stage)
     for step in range(steps):
         torch.manual_seed(step)
-        means = take_step(fabric, method, stage, optimisers, batch or batch_of(stage=stage))
+        means = take_step(fabric, stage, optimisers, batch or batch_of(stage=stage))
     return means
 
 

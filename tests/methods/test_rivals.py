@@ -69,7 +69,7 @@ def step(method: Method, batch: Batch) -> None:
     optimisers = begin_stage(method, stage)
     for seed in range(2):
         torch.manual_seed(seed)
-        take_step(make_fabric("cpu", "32-true"), method, stage, optimisers, batch)
+        take_step(make_fabric("cpu", "32-true"), stage, optimisers, batch)
 
 
 def test_a_beta_vae_with_beta_1_is_a_vae_to_the_bit() -> None:

@@ -36,7 +36,7 @@ def main(to: Path) -> None:
                 images, same, torch.arange(FRAMES).roll(2), torch.ones(FRAMES), torch.tensor(SUBJECTS)
             )
             batch.remembered = remember(stage, images)
-            take_step(fabric, method, stage, optimisers, batch)
+            take_step(fabric, stage, optimisers, batch)
             gradients = {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
             running = {key: value for key, value in method.named_buffers() if value.is_floating_point()}
             found |= {f"{name}/{number}/{key}": value.clone() for key, value in (gradients | running).items()}

@@ -79,7 +79,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
             torch.manual_seed(number)
             here.append(step(x.contiguous(), partner if stage_number else same.contiguous()))
         torch.manual_seed(number)
-        here.append(take_step(fabric, fast, stage, optimisers, batch))
+        here.append(take_step(fabric, stage, optimisers, batch))
         assert here[0].keys() == here[2].keys()
         found.append([[float(terms[name]) for name in here[0]] for terms in here])
     return np.array(found).swapaxes(0, 1)

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.methods.method import Batch, Method, Stage
+from omote.methods.method import Batch, Stage
 from omote.methods.registry import METHODS
 from omote.training import loop, step
 from omote.training.loop import Progress, train
@@ -169,11 +169,9 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     rates: list[float] = []
     original = step.take_step
 
-    def spy(
-        fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch
-    ) -> dict[str, Tensor]:
+    def spy(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
         rates.append(optimisers[0].param_groups[0]["lr"])
-        return original(fabric, method, stage, optimisers, batch)
+        return original(fabric, stage, optimisers, batch)
 
     monkeypatch.setattr(loop, "take_step", spy)
     train(faces, tmp_path / "restarts", configure(method="conventional", batch_size=64))

@@ -237,7 +237,7 @@ class _Training:
                 state = np.random.SeedSequence(seed, spawn_key=(place.stage, epoch, step))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
                 batch = self.batch(batches[step], np.random.default_rng(state), remembered)
-                for name, mean in take_step(self.fabric, self.method, stage, optimisers, batch).items():
+                for name, mean in take_step(self.fabric, stage, optimisers, batch).items():
                     sums[name] = sums[name] + mean if name in sums else mean
                 done = Place(place.stage, epoch, step + 1)
                 if looks := self.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps:

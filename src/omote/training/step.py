@@ -33,9 +33,7 @@ def remember(stage: Stage, images: Tensor) -> dict[str, Posterior]:
         return {name: read(images) for name, read in stage.remembers.items()}
 
 
-def take_step(
-    fabric: Fabric, method: Method, stage: Stage, optimisers: list[Optimizer], batch: Batch
-) -> dict[str, Tensor]:
+def take_step(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
     """Take one step of every phase, and return the mean of each term over the batch, as "phase/term"."""
     means: dict[str, Tensor] = {}
     for phase, optimiser in zip(stage.phases, optimisers, strict=True):
@@ -44,7 +42,9 @@ def take_step(
         with fabric.autocast():
             terms = phase.terms(batch)
         total = torch.stack(list(terms.values())).sum(0).mean()
-        fabric.backward(total, inputs=parameters)  # only the phase's own
+        fabric.backward(
+            total, inputs=parameters
+        )  # other modules' gradients are neither computed nor added to
         sum_gradients(parameters)
         optimiser.step()
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
