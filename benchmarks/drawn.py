@@ -10,7 +10,7 @@ import time
 
 import cv2
 
-from omote.data.drawn import DrawnOptions, draw_subject
+from omote.synthetic.drawn import DrawnOptions, draw_subject
 
 
 def faces_per_second(size: int, seconds: float) -> float:

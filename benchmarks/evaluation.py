@@ -14,9 +14,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.leakage import leakage_scores
-from omote.evaluation.probes import probe_scores
+from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.metrics.leakage import leakage_scores
+from omote.metrics.probes import probe_scores
 
 SUBJECTS, EXPRESSIONS, FRAMES_OF_CLIP = 195, 8, 3
 

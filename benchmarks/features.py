@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from omote.data.drawn import DrawnOptions, draw_subject
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.reading import Faces
-from omote.evaluation.run import evaluate_run
-from omote.export.onnx_file import export_onnx
-from omote.export.onnx_reader import OnnxReader
-from omote.training.config import TrainConfig
-from omote.training.device import multiplies_in_bfloat16
-from omote.training.run import RunInfo, Trained, build_method, load, to_images
+from omote.data.outputs import Faces
+from omote.evaluation.evaluate import evaluate
+from omote.export.onnx import export_onnx
+from omote.features.onnx_reader import OnnxReader
+from omote.runs.config import TrainConfig
+from omote.runs.device import multiplies_in_bfloat16
+from omote.runs.trained import RunInfo, Trained, build_method, load, to_images
+from omote.synthetic.drawn import DrawnOptions, draw_subject
 
 Read = Callable[[Faces], np.ndarray]
 SCORES = ("accuracy", "nmi", "probe_accuracy", "subject_nearest_neighbour_across_expressions")
@@ -89,7 +89,7 @@ def what_bfloat16_does(trained: Trained, face_set: FaceSet) -> None:
         for codes in (exact, moved)
     )
     print(f"the nearest other frame stays the same for {(one == other).mean():.1%} of {len(one)} frames")
-    exact_scores, moved_scores = (evaluate_run(one, face_set).table for one in both)
+    exact_scores, moved_scores = (evaluate(one, face_set).table for one in both)
     scores = exact_scores.assign(moved=moved_scores["value"]).query(
         "people == 'test' and code == 'expression'"
     )

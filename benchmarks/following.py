@@ -25,10 +25,10 @@ from scipy.optimize import linear_sum_assignment
 from omote.data import quality, track
 from omote.data.detect import Face, find_detector, find_faces, only_face
 from omote.data.images import read_photo
-from omote.data.rendered import Head, Look, read_face_model
-from omote.data.rendered.expressions import movement, random_mixture
-from omote.data.rendered.look import random_circumstances, random_look
 from omote.data.track import ALIKE, Tracker
+from omote.synthetic.rendered import Head, Look, read_face_model
+from omote.synthetic.rendered.expressions import movement, random_mixture
+from omote.synthetic.rendered.look import random_circumstances, random_look
 
 Array = np.ndarray[Any, Any]
 NEUTRAL, SMILE = "03", "08"

@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from omote.evaluation.bootstrap import interval_over_people, resampled_accuracies
-from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.jackknife import GROUPS, anew, mean_of
-from omote.evaluation.leakage import identity_probe, nearest_neighbour_leakage
-from omote.evaluation.probes import expression_probe
-from omote.evaluation.retrieval import retrieval_scores
-from omote.evaluation.score import Answers, Score
-from omote.evaluation.verification import verification_scores
+from omote.metrics.bootstrap import interval_over_people, resampled_accuracies
+from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.metrics.jackknife import GROUPS, anew, mean_of
+from omote.metrics.leakage import identity_probe, nearest_neighbour_leakage
+from omote.metrics.probes import expression_probe
+from omote.metrics.retrieval import retrieval_scores
+from omote.metrics.score import Answers, Score
+from omote.metrics.verification import verification_scores
 
 EXPRESSIONS, FRAMES, SIZE = 8, 3, 8
 CENTRES = 1.2 * np.random.default_rng(0).normal(size=(EXPRESSIONS, SIZE))

@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import Progress, train
 
 TURNS, WARM_UP = 3, 4

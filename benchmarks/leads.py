@@ -21,8 +21,8 @@ from torch.optim import Adam
 
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
-from omote.training.device import kept_memory, make_fabric
-from omote.training.run import made_for_reading, to_images
+from omote.runs.trained import made_for_reading, to_images
+from omote.training.fabric import kept_memory, make_fabric
 from omote.training.step import begin_stage, remember, take_step
 
 WARM_UP = 2

@@ -32,17 +32,17 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from omote.data.face_set import open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.evaluation.comparison import joined, run_scores
+from omote.evaluation.compare import joined, run_scores
 from omote.evaluation.protocol import ACROSS
 from omote.figures.space import MARKERS
 from omote.files import write_text
-from omote.methods.registry import METHODS
-from omote.training.config import TrainConfig
+from omote.methods.registry import METHODS, method_class
+from omote.runs.config import TrainConfig
+from omote.runs.trained import load, read_training
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import Progress, train_or_load
-from omote.training.run import load, read_training
 
 # Epochs a stage over those of the TOML: a step of omote costs a fraction of one of the reference, so that with these
 # its three stages take little longer than the reference's two. The one stage of contrast is the first of them.
@@ -84,7 +84,7 @@ def configuration(method: str, size: int, toml: Path | None, **changes: Any) -> 
 
 
 def _epochs(config: TrainConfig, size: int) -> int:
-    return sum(stage.epochs for stage in METHODS[config.method](size, config.options, 2).stages())
+    return sum(stage.epochs for stage in method_class(config.method)(size, config.options, 2).stages())
 
 
 def train_one(faces: Path, run: Path, config: TrainConfig, parent: int) -> str:

@@ -27,11 +27,11 @@ from scipy.stats import t
 
 from methods import SHOWN, TINY, configuration, in_turn, score_one, train_one
 from omote.data.face_set import open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
 from omote.methods.registry import METHODS
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
+from omote.synthetic.prepare import prepare_drawn
 
 PRECISIONS = ("32-true", "bf16-mixed")
 SCORES = {  # score -> how it is called; those of swaps see the decoder, all others the expression encoder alone

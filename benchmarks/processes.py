@@ -21,7 +21,7 @@ import torch.distributed as dist
 
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
-from omote.training.device import kept_memory, make_fabric
+from omote.training.fabric import kept_memory, make_fabric
 from omote.training.processes import num_processes, share_networks
 from omote.training.step import begin_stage, remember, take_step
 

@@ -24,17 +24,17 @@ import torch
 from numpy.typing import NDArray
 
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
-from omote.data.reading import code_columns
+from omote.data.outputs import code_columns
 from omote.errors import OmoteError
-from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.leakage import nearest_neighbour_leakage, probe_leakage
-from omote.evaluation.probes import probe_scores
-from omote.evaluation.score import numbered
-from omote.export.profile import LEAST_FRAMES, Profile, make_profile
-from omote.training.config import TrainConfig
+from omote.features.profile import LEAST_FRAMES, Profile, make_profile
+from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.metrics.leakage import nearest_neighbour_leakage, probe_leakage
+from omote.metrics.probes import probe_scores
+from omote.metrics.score import numbered
+from omote.runs.config import TrainConfig
+from omote.runs.trained import load
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
-from omote.training.run import load
 
 Array = NDArray[Any]  # (N, Z) codes, or a (Z,) middle
 Rows = NDArray[np.int64]
@@ -226,7 +226,7 @@ def measure(runs: list[Path], faces: FaceSet, splits: int) -> tuple[pd.DataFrame
     for path in runs:
         trained = load(path)
         rows = np.flatnonzero(~faces.frames["subject"].isin(trained.info.train_subjects))
-        if faces.about["options"].get("seed") != trained.info.face_set["options"].get("seed"):
+        if faces.about.options.get("seed") != trained.info.face_set["options"].get("seed"):
             rows = np.arange(len(faces))  # other people of the same names
         frames = faces.frames.iloc[rows].reset_index(drop=True)
         codes = trained.represent(faces.faces[rows])[0].astype(np.float64)

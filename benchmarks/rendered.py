@@ -17,9 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from omote.data.rendered.look import random_circumstances, random_look
-from omote.data.rendered.model import FaceModel, read_face_model
-from omote.data.rendered.scene import Head
+from omote.synthetic.rendered.look import random_circumstances, random_look
+from omote.synthetic.rendered.model import FaceModel, read_face_model
+from omote.synthetic.rendered.scene import Head
 
 
 def speed(model: FaceModel, size: int, seconds: float) -> tuple[float, float]:

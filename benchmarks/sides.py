@@ -31,9 +31,9 @@ def trained(turn: Turn, *, faces: str, to: str, method: str, stage: str, steps: 
     from torch.utils.flop_counter import FlopCounterMode
 
     from omote.data.face_set import open_face_set
-    from omote.training.config import TrainConfig
+    from omote.runs.config import TrainConfig
+    from omote.runs.trained import read_run_info
     from omote.training.loop import Progress, train
-    from omote.training.run import read_run_info
 
     counter, seen = FlopCounterMode(display=False), 0
 
@@ -151,12 +151,12 @@ def trained_by_pythae(turn: Turn, *, faces: str, to: str) -> None:
 
 def prepared(turn: Turn, *, videos: str, to: str) -> None:
     """Prepare the faces of every frame of a folder of videos by `omote.prepare`."""
-    from omote.data.prepare import prepare_folder
+    from omote.data.prepare import prepare
 
-    def prepare() -> int:
-        return len(prepare_folder(videos, to, overwrite=True))
+    def prepare_all() -> int:
+        return len(prepare(videos, to, overwrite=True))
 
-    rounds_of(turn, prepare(), prepare)
+    rounds_of(turn, prepare_all(), prepare_all)
 
 
 def prepared_plainly(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> None:
@@ -220,7 +220,7 @@ def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:
     """Read features with the network as it was trained, in float32."""
     import torch
 
-    from omote.training.run import load
+    from omote.runs.trained import load
 
     method, faces = load(model).method.eval(), noise(batch)
 
@@ -235,14 +235,14 @@ def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:
 
 def read_by_torch(turn: Turn, *, model: str, batch: int, work: float, bfloat16: bool) -> None:
     """Read features with PyTorch, as `omote.features` does."""
-    from omote.training.run import load
+    from omote.runs.trained import load
 
     _read(turn, replace(load(model), bfloat16=bfloat16), batch, work, bfloat16)
 
 
 def read_by_file(turn: Turn, *, file: str, runtime: Any, batch: int, work: float, bfloat16: bool) -> None:
     """Read features with what `omote export` wrote, without torch."""
-    from omote.export.onnx_reader import OnnxReader
+    from omote.features.onnx_reader import OnnxReader
 
     _read(turn, OnnxReader(file, runtime, bfloat16=bfloat16), batch, work, bfloat16)
 
@@ -259,7 +259,7 @@ def noise(count: int) -> np.ndarray:
 
 def clustered(turn: Turn, *, features: str, labels: str, runs: int) -> None:
     """Run k-means by `omote.evaluation`."""
-    from omote.evaluation.clustering import Labelled, kmeans_runs
+    from omote.metrics.clustering import Labelled, kmeans_runs
 
     given = Labelled(np.load(features), np.load(labels))
     passes = [model.n_iter_ for model, _ in kmeans_runs(given, seeds=runs).runs]

@@ -59,11 +59,11 @@ def faces_of(size: int, count: int) -> np.ndarray:
 
 def face_set(folder: Path, size: int, count: int) -> Path:
     """Return a face set of these pictures."""
-    from omote.data.arrays import face_set_of_arrays
+    from omote.data.arrays import prepare_arrays
 
     to = folder / f"faces_{size}_{count}"
     if not to.exists():
-        face_set_of_arrays(faces_of(size, count), [i % SUBJECTS for i in range(count)], to)
+        prepare_arrays(faces_of(size, count), [i % SUBJECTS for i in range(count)], to)
     return to
 
 
@@ -108,7 +108,7 @@ def vae(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
 @cache
 def films(folder: Path) -> Path:
     """Return a folder of one film for each core, of a person whose face is 200 of 480 pixels high."""
-    from omote.data.drawn import DrawnOptions, draw_subject
+    from omote.synthetic.drawn import DrawnOptions, draw_subject
     from videos import film
 
     once = film(draw_subject(DrawnOptions(size=128), 0)[0][:24], 200, folder / "film.mp4")
@@ -139,7 +139,7 @@ def detector_alone(folder: Path) -> Side:
 
 def features(batch: int) -> Line:
     def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
-        from omote.training.device import multiplies_in_bfloat16
+        from omote.runs.device import multiplies_in_bfloat16
 
         model, file, work = exported(folder)
         about, ours = {"batch": batch, "work": work}, []
@@ -164,7 +164,7 @@ def exported(folder: Path) -> tuple[Path, Path, float]:
     from torch.utils.flop_counter import FlopCounterMode
 
     from features import untrained
-    from omote.export.onnx_file import export_onnx
+    from omote.export.onnx import export_onnx
 
     trained, model, file = untrained(64), folder / "model", folder / "model.onnx"
     trained.save_pretrained(model)

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
+from omote.runs.ood import PARTS, QUANTILE, make_reference
+from omote.runs.trained import load
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
-from omote.training.reference import PARTS, QUANTILE, make_reference
-from omote.training.run import load
 
 Faces = NDArray[np.uint8]
 Floats = NDArray[np.float32]

@@ -24,11 +24,11 @@ import cv2
 import numpy as np
 import torch
 
+from omote.data.cut import cut_as, look
 from omote.data.images import read_video
-from omote.data.prepare import prepare_drawn
-from omote.export.embed import open_reader
-from omote.export.look import cut_as, look
-from omote.training.config import TrainConfig
+from omote.features.embed import open_reader
+from omote.runs.config import TrainConfig
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
 FPS, WIDTH, HEIGHT = 30, 640, 480

@@ -16,7 +16,7 @@ import torch
 
 import omote
 from omote.methods.method import Batch
-from omote.methods.registry import METHODS
+from omote.methods.registry import method_class
 from omote.reproduction.claims import claims
 from omote.reproduction.rows import ROWS, row_config
 
@@ -30,7 +30,7 @@ print(f"{len(faces)} faces of {len(faces.subjects)} people, {faces.size} px\n")
 
 # %% Tables 1 and 2: two encoders and a decoder; row 3 of Table 3 has a discriminator too.
 config = row_config(ROWS[3], "paper", num_frames=len(faces), seed=0, test_subjects=[])
-method = METHODS["proposed"](128, config.options)
+method = method_class("proposed")(128, config.options)
 for name, network in method.named_children():
     print(f"{name}: {sum(p.numel() for p in network.parameters()):,} weights")
 

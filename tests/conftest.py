@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from omote.data.face_set import FaceSet
-from omote.data.prepare import prepare_drawn
-from omote.training.config import TrainConfig
-from omote.training.device import multiplies_in_bfloat16
+from omote.runs.config import TrainConfig
+from omote.runs.device import multiplies_in_bfloat16
+from omote.runs.trained import Trained
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
-from omote.training.run import Trained
 
 Configure = Callable[..., TrainConfig]
 

@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import Path
 
 import omote
-from omote.methods.registry import METHODS
-from omote.training.config import TrainConfig
+from omote.methods.registry import METHODS, method_class
+from omote.runs.config import TrainConfig
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "src/omote").rglob("*.py"))
@@ -45,7 +45,7 @@ def test_imports_go_one_way() -> None:
 
 
 def test_data_needs_no_torch() -> None:
-    code = "import sys, omote.data.prepare, omote.data.drawn; assert 'torch' not in sys.modules"
+    code = "import sys, omote.data.prepare, omote.synthetic.drawn; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -110,7 +110,7 @@ def test_the_paper_map_names_what_exists_and_every_option() -> None:
             path, _, test = name.partition("::")
             assert (ROOT / path).is_file(), name
             assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8") or not test, name
-    options = {f"options.{name}" for method in METHODS.values() for name in method.Options.model_fields}
+    options = {f"options.{name}" for method in METHODS for name in method_class(method).Options.model_fields}
     options |= set(TrainConfig.model_fields) - {"method", "options", "seed", "device", "precision"}
     named = {name.split(" ")[0] for name in names}
     assert options <= named, options - named

@@ -11,32 +11,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from omote.data.arrays import face_set_of_arrays as prepare_arrays
+    from omote.data.arrays import prepare_arrays
     from omote.data.combine import combine_face_sets
     from omote.data.face_set import FaceSet, open_face_set
     from omote.data.images import Excerpt
-    from omote.data.prepare import prepare_dataset, prepare_drawn, prepare_rendered
-    from omote.data.prepare import prepare_folder as prepare
+    from omote.data.prepare import prepare, prepare_dataset
     from omote.data.resize import resize_face_set
     from omote.errors import OmoteError
     from omote.evaluation.audit import Audit, audit
-    from omote.evaluation.label_free import choose
-    from omote.evaluation.protocol import Codes, Scores
-    from omote.evaluation.protocol import evaluate as evaluate_codes
-    from omote.evaluation.run import evaluate_run as evaluate
-    from omote.export.embed import embed, embed_to, open_reader
+    from omote.evaluation.choose import choose
+    from omote.evaluation.evaluate import evaluate
+    from omote.evaluation.protocol import Codes, Scores, evaluate_codes
     from omote.export.estimator import ExpressionFeatures
-    from omote.export.features import features
-    from omote.export.onnx_file import export_onnx
-    from omote.export.profile import Profile, make_profile, profile_of_tables
-    from omote.figures.audit_report import write_audit_report
-    from omote.figures.interpolate import interpolation_strip as interpolate
-    from omote.figures.swap import swap_grid as swap
-    from omote.figures.video import plot_features
-    from omote.reproduction.run import reproduce
-    from omote.training.config import TrainConfig
+    from omote.export.onnx import export_onnx
+    from omote.features.embed import embed, embed_to, open_reader
+    from omote.features.extract import features
+    from omote.features.profile import Profile, make_profile, profile_of_tables
+    from omote.figures.audit.report import write_audit_report
+    from omote.figures.paper.interpolate import plot_interpolation
+    from omote.figures.paper.swap import plot_swap
+    from omote.figures.table.plot import plot_features
+    from omote.reproduction.reproduce import reproduce
+    from omote.runs.config import TrainConfig
+    from omote.runs.trained import Trained, load
+    from omote.synthetic.prepare import prepare_drawn, prepare_rendered
     from omote.training.loop import train
-    from omote.training.run import Trained, load
 
 __version__ = "0.1.0"
 
@@ -47,36 +46,36 @@ _WHERE = {  # public name -> module and name there
     "ExpressionFeatures": ("omote.export.estimator", "ExpressionFeatures"),
     "FaceSet": ("omote.data.face_set", "FaceSet"),
     "OmoteError": ("omote.errors", "OmoteError"),
-    "Profile": ("omote.export.profile", "Profile"),
+    "Profile": ("omote.features.profile", "Profile"),
     "Scores": ("omote.evaluation.protocol", "Scores"),
-    "TrainConfig": ("omote.training.config", "TrainConfig"),
-    "Trained": ("omote.training.run", "Trained"),
+    "TrainConfig": ("omote.runs.config", "TrainConfig"),
+    "Trained": ("omote.runs.trained", "Trained"),
     "audit": ("omote.evaluation.audit", "audit"),
-    "choose": ("omote.evaluation.label_free", "choose"),
+    "choose": ("omote.evaluation.choose", "choose"),
     "combine_face_sets": ("omote.data.combine", "combine_face_sets"),
-    "embed": ("omote.export.embed", "embed"),
-    "embed_to": ("omote.export.embed", "embed_to"),
-    "evaluate": ("omote.evaluation.run", "evaluate_run"),
+    "embed": ("omote.features.embed", "embed"),
+    "embed_to": ("omote.features.embed", "embed_to"),
+    "evaluate": ("omote.evaluation.evaluate", "evaluate"),
     "evaluate_codes": ("omote.evaluation.protocol", "evaluate"),
-    "export_onnx": ("omote.export.onnx_file", "export_onnx"),
-    "features": ("omote.export.features", "features"),
-    "interpolate": ("omote.figures.interpolate", "interpolation_strip"),
-    "load": ("omote.training.run", "load"),
-    "make_profile": ("omote.export.profile", "make_profile"),
+    "export_onnx": ("omote.export.onnx", "export_onnx"),
+    "features": ("omote.features.extract", "features"),
+    "interpolate": ("omote.figures.paper.interpolate", "plot_interpolation"),
+    "load": ("omote.runs.trained", "load"),
+    "make_profile": ("omote.features.profile", "make_profile"),
     "open_face_set": ("omote.data.face_set", "open_face_set"),
-    "open_reader": ("omote.export.embed", "open_reader"),
-    "plot_features": ("omote.figures.video", "plot_features"),
-    "prepare": ("omote.data.prepare", "prepare_folder"),
-    "prepare_arrays": ("omote.data.arrays", "face_set_of_arrays"),
+    "open_reader": ("omote.features.embed", "open_reader"),
+    "plot_features": ("omote.figures.table.plot", "plot_features"),
+    "prepare": ("omote.data.prepare", "prepare"),
+    "prepare_arrays": ("omote.data.arrays", "prepare_arrays"),
     "prepare_dataset": ("omote.data.prepare", "prepare_dataset"),
-    "prepare_drawn": ("omote.data.prepare", "prepare_drawn"),
-    "prepare_rendered": ("omote.data.prepare", "prepare_rendered"),
-    "profile_of_tables": ("omote.export.profile", "profile_of_tables"),
-    "reproduce": ("omote.reproduction.run", "reproduce"),
+    "prepare_drawn": ("omote.synthetic.prepare", "prepare_drawn"),
+    "prepare_rendered": ("omote.synthetic.prepare", "prepare_rendered"),
+    "profile_of_tables": ("omote.features.profile", "profile_of_tables"),
+    "reproduce": ("omote.reproduction.reproduce", "reproduce"),
     "resize_face_set": ("omote.data.resize", "resize_face_set"),
-    "swap": ("omote.figures.swap", "swap_grid"),
+    "swap": ("omote.figures.paper.swap", "plot_swap"),
     "train": ("omote.training.loop", "train"),
-    "write_audit_report": ("omote.figures.audit_report", "write_audit_report"),
+    "write_audit_report": ("omote.figures.audit.report", "write_audit_report"),
 }
 __all__ = [
     "Audit",

@@ -8,8 +8,8 @@ from PIL import Image
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.export.features import features
-from omote.training.run import Trained
+from omote.features.extract import features
+from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
 
 

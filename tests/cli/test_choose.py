@@ -7,8 +7,8 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.runs.trained import Trained
 from omote.training.loop import train
-from omote.training.run import Trained
 from tests.cli.test_commands import omote
 from tests.conftest import Configure
 

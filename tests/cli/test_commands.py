@@ -20,9 +20,9 @@ from omote.cli.main import app, main
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.methods.registry import METHODS
+from omote.runs.config import TrainConfig
+from omote.runs.trained import Trained, read_run_info
 from omote.training import loop
-from omote.training.config import TrainConfig
-from omote.training.run import Trained, read_run_info
 from omote.training.step import take_step
 
 COMMANDS = [

@@ -6,9 +6,9 @@ import pytest
 
 from omote.cli import demo
 from omote.errors import OmoteError
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
+from omote.runs.trained import read_run_info
 from omote.training.loop import train
-from omote.training.run import read_run_info
 
 SHOWN = tuple(demo.EPOCHS)  # before it is made tiny
 

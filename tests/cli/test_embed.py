@@ -18,10 +18,10 @@ from omote.cli.main import main
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export.estimator import ExpressionFeatures
-from omote.export.onnx_file import export_onnx
-from omote.training import device
-from omote.training.run import Trained
-from tests.export.conftest import scene, write_film
+from omote.export.onnx import export_onnx
+from omote.runs import device
+from omote.runs.trained import Trained
+from tests.features.conftest import scene, write_film
 
 CODE = [f"z_e_{i:02d}" for i in range(8)]
 Run = Callable[..., tuple[int, str]]

@@ -7,7 +7,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.export.onnx_reader import OnnxReader
+from omote.features.onnx_reader import OnnxReader
 from omote.training.loop import train
 from tests.cli.test_commands import omote
 from tests.conftest import Configure

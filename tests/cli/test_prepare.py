@@ -51,8 +51,8 @@ def test_a_data_set_is_prepared_and_its_counts_are_printed_beside_the_published_
     assert "found 1 subjects, 1 clips; published: 52 subjects, 1,462 clips" in printed
     face_set = open_face_set(tmp_path / "set")
     assert face_set.frames["frame"].tolist() == [0, 3, 4, 5, 8]
-    assert face_set.about["options"]["train_frames"] == 2
-    assert face_set.about["options"]["evaluate_frames"] == EVALUATE_FRAMES
+    assert face_set.about.options["train_frames"] == 2
+    assert face_set.about.options["evaluate_frames"] == EVALUATE_FRAMES
 
 
 def test_a_wrong_folder_or_option_is_refused_and_nothing_is_made(
@@ -140,5 +140,5 @@ def test_faces_are_rendered_and_what_there_is_of_them_is_printed(model_file: Pat
     printed = omote("prepare", "rendered", "--model", model_file, "--to", tmp_path / "faces", *how)
     assert "9 faces of 1 people, 64 px" in printed
     assert "anger" in printed
-    options = open_face_set(tmp_path / "faces").about["options"]
+    options = open_face_set(tmp_path / "faces").about.options
     assert (options["subjects"], options["clips"], options["total"], options["seed"]) == (1, 2, 9, 5)

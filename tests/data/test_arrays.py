@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from omote.data import arrays, build
-from omote.data.arrays import face_set_of_arrays
+from omote.data.arrays import prepare_arrays
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 
@@ -16,17 +16,17 @@ SUBJECTS = [3, 3, 3, "bob", "bob", 3, "bob"]
 
 
 def made(folder: Path, **given: Any) -> FaceSet:
-    return face_set_of_arrays(**{"faces": NOISE, "subjects": SUBJECTS, "to": folder / "faces", **given})
+    return prepare_arrays(**{"faces": NOISE, "subjects": SUBJECTS, "to": folder / "faces", **given})
 
 
 def test_the_face_set_holds_the_arrays_in_the_order_given(tmp_path: Path) -> None:
     face_set = made(tmp_path, licence="CC0")
     assert np.array_equal(face_set.faces, NOISE)
     assert face_set.frames["subject"].tolist() == ["3", "3", "3", "bob", "bob", "3", "bob"]
-    assert face_set.about["importer"] == "arrays"
-    assert face_set.about["options"] == {"cropped": True}
-    assert face_set.about["licence"] == "CC0"
-    assert face_set.about["counts"]["subjects"] == 2
+    assert face_set.about.importer == "arrays"
+    assert face_set.about.options == {"cropped": True}
+    assert face_set.about.licence == "CC0"
+    assert face_set.about.counts["subjects"] == 2
     assert open_face_set(tmp_path / "faces").frames.equals(face_set.frames)
 
 
@@ -45,7 +45,7 @@ def test_the_frames_of_a_clip_are_counted_for_each_subject_in_the_order_given(tm
 def test_an_expression_that_is_not_known_stays_unknown(tmp_path: Path) -> None:
     face_set = made(tmp_path, expressions=pd.Series(["fear", None, np.nan, "joy", "", "fear", "joy"]))
     assert face_set.frames["expression"].isna().tolist() == [False, True, True, False, True, False, False]
-    assert face_set.about["counts"]["expressions"] == {"fear": 2, "joy": 2}
+    assert face_set.about.counts["expressions"] == {"fear": 2, "joy": 2}
 
 
 def test_it_does_not_matter_how_many_faces_are_copied_at_a_time(

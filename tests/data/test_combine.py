@@ -10,8 +10,8 @@ from omote.data import resize
 from omote.data.build import Part, Skipped, build_face_set
 from omote.data.combine import combine_face_sets
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
+from omote.synthetic.prepare import prepare_drawn
 
 SKIPPED = Skipped(source="b.mp4", frame=2, reason="no face")
 
@@ -50,8 +50,8 @@ def test_people_get_the_name_of_their_data_set_and_frames_keep_all_else(tmp_path
     for i, source in enumerate((one, two)):
         frames = both.frames.iloc[3 * i : 3 * i + 3].reset_index(drop=True)
         pd.testing.assert_frame_equal(frames.drop(columns="subject"), source.frames.drop(columns="subject"))
-    assert both.about["counts"]["clips"] == 4
-    assert both.about["counts"]["expressions"] == {"happiness": 2, "joy": 2}
+    assert both.about.counts["clips"] == 4
+    assert both.about.counts["expressions"] == {"happiness": 2, "joy": 2}
     pd.testing.assert_frame_equal(
         open_face_set(tmp_path / "one").frames, one.frames
     )  # the source is as it was
@@ -69,11 +69,11 @@ def test_about_keeps_licences_options_and_counts_of_every_source(tmp_path: Path)
     one = made(tmp_path / "one", "CK+", licence="Ask the authors.", seed=3)
     two = made(tmp_path / "two", "MUG", licence="CC BY 4.0", word="happiness")
     about = combine_face_sets([one, two], tmp_path / "both").about
-    assert (about["importer"], about["dataset"], about["align"]) == ("combined", "CK+ and MUG", "none")
-    assert about["licence"] == "CK+: Ask the authors.\nMUG: CC BY 4.0"
-    assert [source["dataset"] for source in about["sources"]] == ["CK+", "MUG"]
-    assert [source["options"] for source in about["sources"]] == [{"seed": 3}, {"seed": 0}]
-    assert [source["counts"] for source in about["sources"]] == [one.about["counts"], two.about["counts"]]
+    assert (about.importer, about.dataset, about.align) == ("combined", "CK+ and MUG", "none")
+    assert about.licence == "CK+: Ask the authors.\nMUG: CC BY 4.0"
+    assert [source["dataset"] for source in about.sources] == ["CK+", "MUG"]
+    assert [source["options"] for source in about.sources] == [{"seed": 3}, {"seed": 0}]
+    assert [source["counts"] for source in about.sources] == [one.about.counts, two.about.counts]
     assert str(tmp_path) not in (tmp_path / "both" / "about.json").read_text()
 
 
@@ -141,7 +141,7 @@ def test_faces_cut_out_in_different_ways_are_refused_with_what_differs(tmp_path:
             combine_face_sets([one, other], tmp_path / "both")
     assert not list(tmp_path.glob("both*"))
     drawn = made(tmp_path / "drawn", "drawn", margin=0.0)  # no detector was used: nothing to choose
-    assert combine_face_sets([one, drawn], tmp_path / "both").about["margin"] == 0.05
+    assert combine_face_sets([one, drawn], tmp_path / "both").about.margin == 0.05
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from omote.data.detect import (
     find_detector,
     find_faces,
     only_face,
-    steadied,
+    refine_landmarks,
 )
 from omote.data.images import read_photo
 from omote.errors import OmoteError
@@ -138,9 +138,9 @@ def test_aligned_eyes_lie_level_at_fixed_places(
 ) -> None:
     turn = cv2.getRotationMatrix2D((256, 256), degrees, scale)
     image = cv2.warpAffine(photo, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
-    face = steadied(image, found(image, detector), detector)
+    face = refine_landmarks(image, found(image, detector), detector)
     cut = cut_out(image, face, 128, "eyes", 0.25)
-    right_eye, left_eye = steadied(cut, found(cut, detector), detector).landmarks[:2] / 128
+    right_eye, left_eye = refine_landmarks(cut, found(cut, detector), detector).landmarks[:2] / 128
     apart, above = detect.EYES_APART / 1.5, detect.EYES_ABOVE_MIDDLE / 1.5
     assert right_eye == pytest.approx([0.5 - apart / 2, 0.5 - above], abs=0.02)
     assert left_eye == pytest.approx([0.5 + apart / 2, 0.5 - above], abs=0.02)
@@ -152,7 +152,7 @@ def test_a_closer_look_steadies_the_landmarks(photo: np.ndarray, detector: Path)
         image = np.roll(photo, shift, axis=(0, 1))
         face = found(image, detector)
         rough.append(face.landmarks - shift)
-        steady.append(steadied(image, face, detector).landmarks - shift)
+        steady.append(refine_landmarks(image, face, detector).landmarks - shift)
     assert np.std(steady, axis=0).mean() < 0.6 * np.std(rough, axis=0).mean()
 
 

@@ -63,7 +63,7 @@ def test_what_was_left_out_is_listed_and_counted(tmp_path: Path) -> None:
     face_set = build(tmp_path / "set")
     assert face_set.skipped()["source"].tolist() == ["0.mp4", "1.mp4", "2.mp4", "3.mp4"]
     assert face_set.skipped()["frame"].tolist() == [7] * 4
-    counts = face_set.about["counts"]
+    counts = face_set.about.counts
     assert counts == {"subjects": 3, "clips": 4, "frames": 12, "expressions": {}, "skipped": {"no face": 4}}
 
 

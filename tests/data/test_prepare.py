@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omote.data import prepare
+from omote.data import prepare as preparing
 from omote.data.face_set import FaceSet
 from omote.data.images import read_photo
-from omote.data.prepare import prepare_drawn, prepare_folder
+from omote.data.prepare import prepare
 from omote.errors import OmoteError
+from omote.synthetic.prepare import prepare_drawn
 
 
 def photo(file: Path, value: int = 100, shape: tuple[int, int] = (80, 80)) -> Path:
@@ -47,7 +48,7 @@ def people(tmp_path: Path) -> Path:
 
 
 def cropped(path: Path, to: Path, **changes: Any) -> FaceSet:
-    return prepare_folder(path, to, **{"cropped": True, "workers": 1, **changes})
+    return prepare(path, to, **{"cropped": True, "workers": 1, **changes})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -75,7 +76,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(people: Path, tmp_path: P
     skipped = face_set.skipped()
     assert skipped["source"].tolist() == ["ann/broken.jpg", "bob/broken.mp4"]
     assert skipped["frame"].isna().all()
-    assert face_set.about["counts"]["skipped"] == {"unreadable": 2}
+    assert face_set.about.counts["skipped"] == {"unreadable": 2}
 
 
 def test_the_result_depends_neither_on_workers_nor_on_the_size_of_parts(
@@ -84,8 +85,8 @@ def test_the_result_depends_neither_on_workers_nor_on_the_size_of_parts(
     cropped(people, tmp_path / "one")
     cropped(people, tmp_path / "two", workers=2)
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    monkeypatch.setattr(prepare, "FRAMES_A_PART", 4)
-    monkeypatch.setattr(prepare, "PHOTOS_A_JOB", 2)
+    monkeypatch.setattr(preparing, "FRAMES_A_PART", 4)
+    monkeypatch.setattr(preparing, "PHOTOS_A_JOB", 2)
     small = cropped(people, tmp_path / "small")
     assert np.array_equal(small.faces, np.load(tmp_path / "one" / "faces.npy"))
     assert (tmp_path / "one" / "skipped.csv").read_text() == (tmp_path / "small" / "skipped.csv").read_text()
@@ -107,13 +108,13 @@ def test_about_tells_how_the_face_set_was_made(people: Path, tmp_path: Path) -> 
         size=128,
         licence="CC BY 4.0",
     ).about
-    assert about["size"] == 128
-    assert about["importer"] == "folder"
-    assert about["options"]["pattern"] == "{subject}/{expression}.png"
-    assert about["licence"] == "CC BY 4.0"
-    assert about["counts"]["expressions"] == {"1": 1, "2": 1, "neutral": 1}
-    assert about["counts"]["skipped"] == {"name does not match the pattern": 6}
-    assert set(about["versions"]) == {"omote", "opencv"}
+    assert about.size == 128
+    assert about.importer == "folder"
+    assert about.options["pattern"] == "{subject}/{expression}.png"
+    assert about.licence == "CC BY 4.0"
+    assert about.counts["expressions"] == {"1": 1, "2": 1, "neutral": 1}
+    assert about.counts["skipped"] == {"name does not match the pattern": 6}
+    assert set(about.versions) == {"omote", "opencv"}
 
 
 def test_further_columns_and_use_of_a_manifest_are_kept(people: Path, tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_changed_file_is_noticed_when_a_preparation_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(prepare, "read_video", interrupted)
+        patch.setattr(preparing, "read_video", interrupted)
         with pytest.raises(KeyboardInterrupt):
             cropped(people, tmp_path / "set")
     photo(people / "ann" / "0.png", 77, (64, 64))
@@ -167,7 +168,7 @@ def test_options_out_of_range_are_errors(
 
 
 def test_all_faces_of_the_london_set_are_found(london: Path, detector: Path, tmp_path: Path) -> None:
-    face_set = prepare_folder(
+    face_set = prepare(
         london,
         tmp_path / "set",
         pattern="{subject}_{expression}.jpg",
@@ -194,7 +195,7 @@ def test_no_face_and_two_people_are_left_out_with_their_reasons(
     photo(root / "ann" / "wall.png")
     Image.fromarray(np.hstack([one, two])).save(root / "ann" / "pair.png")
     Image.fromarray(one).save(root / "ann" / "self.png")
-    face_set = prepare_folder(root, tmp_path / "set", detector=detector, workers=1, align="eyes", size=128)
+    face_set = prepare(root, tmp_path / "set", detector=detector, workers=1, align="eyes", size=128)
     assert face_set.frames["source"].tolist() == ["ann/self.png"]
     reasons = dict(zip(face_set.skipped()["source"], face_set.skipped()["reason"], strict=True))
     assert reasons == {"ann/pair.png": "two people", "ann/wall.png": "no face"}
@@ -204,7 +205,7 @@ def test_no_face_and_two_people_are_left_out_with_their_reasons(
 def test_a_folder_with_no_face_at_all_is_an_error(detector: Path, tmp_path: Path) -> None:
     photo(tmp_path / "people" / "ann" / "wall.png")
     with pytest.raises(OmoteError, match=r"Not one face.*no face: 1"):
-        prepare_folder(tmp_path / "people", tmp_path / "set", detector=detector, workers=1)
+        prepare(tmp_path / "people", tmp_path / "set", detector=detector, workers=1)
 
 
 def test_drawn_faces_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
@@ -213,5 +214,5 @@ def test_drawn_faces_do_not_depend_on_the_number_of_workers(tmp_path: Path) -> N
     prepare_drawn(tmp_path / "two", workers=2, **options)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert (len(face_set), len(face_set.subjects)) == (8, 2)
-    assert face_set.about["options"]["seed"] == 3
+    assert face_set.about.options["seed"] == 3
     assert any(name.startswith("au_") for name in face_set.frames.columns)

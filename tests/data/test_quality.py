@@ -24,8 +24,8 @@ from omote.data.quality import (
     face_square,
     pose,
 )
-from omote.data.rendered import Circumstances, Head, Look, read_face_model
-from omote.data.rendered.scene import turned
+from omote.synthetic.rendered import Circumstances, Head, Look, read_face_model
+from omote.synthetic.rendered.scene import turned
 
 BOX = np.array([20.0, 10.0, 60.0, 80.0])
 GOOD = Face(0.95, BOX, np.array([[36.0, 40], [64, 40], [50, 55], [40, 70], [60, 70]]))

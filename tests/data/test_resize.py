@@ -55,7 +55,7 @@ def test_all_columns_and_the_skipped_list_are_kept(
     small = resize_face_set(large, tmp_path / "small", size=64)
     pd.testing.assert_frame_equal(small.frames, large.frames)
     pd.testing.assert_frame_equal(small.skipped(), large.skipped())
-    assert small.about["counts"] == large.about["counts"]
+    assert small.about.counts == large.about.counts
 
 
 def test_the_faces_do_not_depend_on_the_size_of_the_jobs(
@@ -68,9 +68,9 @@ def test_the_faces_do_not_depend_on_the_size_of_the_jobs(
 
 def test_about_keeps_the_origin_and_says_what_it_was_made_from(large: FaceSet, tmp_path: Path) -> None:
     about = resize_face_set(large, tmp_path / "small", size=64).about
-    assert about["size"] == 64
-    assert (about["importer"], about["options"], about["licence"]) == ("made", {"seed": 0}, "CC0")
-    assert (about["made_from"]["name"], about["made_from"]["size"]) == ("large", 128)
+    assert about.size == 64
+    assert (about.importer, about.options, about.licence) == ("made", {"seed": 0}, "CC0")
+    assert (about.made_from["name"], about.made_from["size"]) == ("large", 128)
     assert str(tmp_path) not in (tmp_path / "small" / "about.json").read_text()
 
 

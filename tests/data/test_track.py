@@ -11,8 +11,8 @@ import pytest
 from omote.data.detect import Face, only_face
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import read_photo
-from omote.data.rendered import Circumstances, Head, Look, read_face_model
 from omote.data.track import ALIKE, REMEMBERED, Tracker, looks
+from omote.synthetic.rendered import Circumstances, Head, Look, read_face_model
 
 Shown = tuple[np.ndarray, Face]  # a picture of a face, and where the face is in it
 HERE, THERE, BELOW = (40, 30), (400, 30), (220, 160)  # x and y of the upper left corner of a picture

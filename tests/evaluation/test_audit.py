@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 
 from omote.data.face_set import FaceSet
-from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
 from omote.evaluation import feature_scores
 from omote.evaluation.audit import COLUMNS, Audit, audit
 from omote.evaluation.feature import baseline_features, read_feature_table
 from omote.evaluation.feature_scores import NO_APEX
-from omote.evaluation.posterior import POINT, POSTERIOR_SCORES
 from omote.evaluation.swaps import NO_DECODER, TOLD, audit_swaps, choose_swaps
-from omote.export.features import features
+from omote.features.extract import features
+from omote.metrics.posterior import POINT, POSTERIOR_SCORES
+from omote.runs.trained import Trained, load, read_run_info
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
-from omote.training.run import Trained, load, read_run_info
 from tests.conftest import Configure
 
 PEOPLE, EXPRESSIONS, FRAMES = 10, 5, 6

@@ -13,8 +13,8 @@ from omote.errors import OmoteError
 from omote.evaluation import baselines
 from omote.evaluation.baselines import pixel_pca, random_network
 from omote.methods.vae import Vae
-from omote.training.config import TrainConfig
-from omote.training.run import RunInfo, Trained, build_method
+from omote.runs.config import TrainConfig
+from omote.runs.trained import RunInfo, Trained, build_method
 
 Faces = npt.NDArray[np.uint8]
 

@@ -8,6 +8,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.evaluation.evaluate import KNOWS_ONLY_ITS_PEOPLE
 from omote.evaluation.feature import (
     Feature,
     as_face_set,
@@ -16,10 +17,9 @@ from omote.evaluation.feature import (
     read_feature_table,
     run_features,
 )
-from omote.evaluation.run import KNOWS_ONLY_ITS_PEOPLE
-from omote.export.features import features
+from omote.features.extract import features
+from omote.runs.trained import Trained
 from omote.training.loop import train
-from omote.training.run import Trained
 from tests.conftest import Configure
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.leakage import LEAKAGE_SCORES
-from omote.evaluation.protocol import Codes, Scores, evaluate, score_codes
+from omote.evaluation.protocol import Codes, Scores, evaluate_codes, score_codes
+from omote.metrics.leakage import LEAKAGE_SCORES
 
 Array = npt.NDArray[np.uint8]
 EXPRESSIONS = ["anger", "fear", "happiness", "sadness"]
@@ -49,7 +49,7 @@ def only_identity(faces: Array) -> Codes:
 
 
 def scores_of_apart() -> Scores:
-    return evaluate(apart, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3)
+    return evaluate_codes(apart, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3)
 
 
 def test_a_perfect_method_separates_expression_and_identity() -> None:
@@ -67,7 +67,7 @@ def test_a_perfect_method_separates_expression_and_identity() -> None:
 
 
 def test_a_method_that_took_the_person_for_the_expression_is_found_out() -> None:
-    scores = evaluate(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=10)
+    scores = evaluate_codes(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=10)
     for people in ("train", "test"):
         assert scores.summary()[f"leakage_{people}"] == 1
         assert scores.summary()[f"leakage_across_expressions_{people}"] == 1
@@ -95,7 +95,9 @@ def test_scores_do_not_depend_on_the_batch_size_and_repeat(batch_size: int) -> N
         sizes.append(len(faces))
         return apart(faces)
 
-    scores = evaluate(watched, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3, batch_size=batch_size)
+    scores = evaluate_codes(
+        watched, face_set(), test_subjects=TEST_PEOPLE, k=4, seeds=3, batch_size=batch_size
+    )
     assert max(sizes) <= batch_size
     assert sum(sizes) == len(face_set())
     pd.testing.assert_frame_equal(scores.table, scores_of_apart().table)
@@ -111,12 +113,12 @@ def test_only_frames_marked_for_evaluation_are_represented() -> None:
         seen.append(batch)
         return apart(batch)
 
-    evaluate(watched, faces, test_subjects=[], k=4, seeds=1)
+    evaluate_codes(watched, faces, test_subjects=[], k=4, seeds=1)
     np.testing.assert_array_equal(np.concatenate(seen), faces.faces[1::4])
 
 
 def test_without_labels_expressions_are_nan_and_leakage_is_still_given() -> None:
-    scores = evaluate(apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1)
+    scores = evaluate_codes(apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1)
     of_subject = scores.table["score"].isin(LEAKAGE_SCORES)
     assert scores.table[of_subject]["value"].notna().all()
     assert scores.table[~of_subject]["value"].isna().all()
@@ -124,21 +126,21 @@ def test_without_labels_expressions_are_nan_and_leakage_is_still_given() -> None
 
 
 def test_nothing_marked_nobody_held_out_and_one_person_held_out_are_said() -> None:
-    nothing = evaluate(apart, face_set(use="train"), test_subjects=TEST_PEOPLE).table
+    nothing = evaluate_codes(apart, face_set(use="train"), test_subjects=TEST_PEOPLE).table
     assert nothing["reason"].str.contains("marked for evaluation").all()
-    nobody = evaluate(apart, face_set(), test_subjects=[], k=4, seeds=1).table
+    nobody = evaluate_codes(apart, face_set(), test_subjects=[], k=4, seeds=1).table
     assert (nobody[nobody["people"] == "test"]["reason"] == "no people were held out").all()
     assert nobody[nobody["people"] == "train"]["value"].notna().all()
-    one = evaluate(apart, face_set(), test_subjects=["p3"], k=4, seeds=1)
+    one = evaluate_codes(apart, face_set(), test_subjects=["p3"], k=4, seeds=1)
     assert one.get("test", "expression", "accuracy").value == 1
     assert one.get("test", "expression", "probe_accuracy").reason == "all images have the same subject"
-    everyone = evaluate(apart, face_set(), test_subjects=[f"p{n}" for n in range(10)], k=4, seeds=1)
+    everyone = evaluate_codes(apart, face_set(), test_subjects=[f"p{n}" for n in range(10)], k=4, seeds=1)
     applied = everyone.get("test", "expression", "accuracy_fitted_on_train")
     assert applied.reason == "in the set fitted on, there are no images"
 
 
 def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
-    scores = evaluate(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=2)
+    scores = evaluate_codes(only_identity, face_set(), test_subjects=TEST_PEOPLE, k=3, seeds=2)
     scores.save(tmp_path / "run")
     files = ["scores.csv", "scores.json", "scores_by_subject.csv"]
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == files
@@ -176,7 +178,7 @@ def test_saved_scores_are_loaded_the_same_to_the_last_bit(tmp_path: Path) -> Non
     faces = face_set()
     faces.frames["subject"] = faces.frames["subject"].replace({"p1": "007", "p2": "NA", "p4": 'a,"b"\n表'})
     for represent, test_subjects in ((only_identity, ["007", "NA"]), (apart, [])):
-        scores = evaluate(represent, faces, test_subjects=test_subjects, k=7, seeds=3)
+        scores = evaluate_codes(represent, faces, test_subjects=test_subjects, k=7, seeds=3)
         scores.save(tmp_path)
         loaded = Scores.load(tmp_path)
         pd.testing.assert_frame_equal(loaded.table, scores.table, check_exact=True)
@@ -236,10 +238,12 @@ def test_people_of_a_collapsed_code_are_there_without_accuracy_and_those_without
     def collapsed(faces: Array) -> Codes:
         return Codes(np.ones((len(faces), 4)), apart(faces).identity)
 
-    by_subject = evaluate(collapsed, face_set(), test_subjects=TEST_PEOPLE, seeds=1).by_subject
+    by_subject = evaluate_codes(collapsed, face_set(), test_subjects=TEST_PEOPLE, seeds=1).by_subject
     assert len(by_subject) == 10
     assert by_subject["accuracy"].isna().all()
-    unlabelled = evaluate(apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1).by_subject
+    unlabelled = evaluate_codes(
+        apart, face_set(labelled=False), test_subjects=TEST_PEOPLE, seeds=1
+    ).by_subject
     assert unlabelled.empty
     assert unlabelled.dtypes.equals(by_subject.dtypes)
 
@@ -269,7 +273,9 @@ def test_a_large_mapped_face_set_is_not_copied_whole(tmp_path: Path) -> None:
     faces = np.lib.format.open_memmap(tmp_path / "f.npy", mode="w+", dtype=np.uint8, shape=(240, 256, 256, 3))
     faces[:, 0, 0] = small.faces[:, 0, 0]
     tracemalloc.start()
-    evaluate(apart, FaceSet(tmp_path, faces, small.frames, {}), test_subjects=[], k=4, seeds=1, batch_size=8)
+    evaluate_codes(
+        apart, FaceSet(tmp_path, faces, small.frames, {}), test_subjects=[], k=4, seeds=1, batch_size=8
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < faces.nbytes / 4
@@ -277,11 +283,11 @@ def test_a_large_mapped_face_set_is_not_copied_whole(tmp_path: Path) -> None:
 
 def test_unknown_people_wrong_settings_and_wrong_codes_are_refused() -> None:
     with pytest.raises(OmoteError, match=r"not in the face set: nobody\. It has 10 subjects: p0, p1"):
-        evaluate(apart, face_set(), test_subjects=["p1", "nobody"])
+        evaluate_codes(apart, face_set(), test_subjects=["p1", "nobody"])
     with pytest.raises(OmoteError, match="seeds is 0; give at least 1"):
-        evaluate(apart, face_set(), test_subjects=[], seeds=0)
+        evaluate_codes(apart, face_set(), test_subjects=[], seeds=0)
     with pytest.raises(ValueError, match="represent returned codes of shapes"):
-        evaluate(lambda x: Codes(x, x), face_set(), test_subjects=[])
+        evaluate_codes(lambda x: Codes(x, x), face_set(), test_subjects=[])
     with pytest.raises(ValueError, match="240 expression and 240 identity codes for 239 frames"):
         score_codes(apart(face_set().faces), face_set().frames[1:], test_subjects=[])
     with pytest.raises(OmoteError, match="k is 1; give at least 2"):

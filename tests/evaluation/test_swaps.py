@@ -10,13 +10,13 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.jackknife import mean_of
 from omote.evaluation.protocol import Codes
-from omote.evaluation.score import Answers
 from omote.evaluation.swaps import SWAP_SCORES, audit_swaps, choose_swaps, swap_scores
-from omote.training.config import TrainConfig
+from omote.metrics.jackknife import mean_of
+from omote.metrics.score import Answers
+from omote.runs.config import TrainConfig
+from omote.runs.trained import Trained
 from omote.training.loop import train
-from omote.training.run import Trained
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -30,8 +30,8 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export import estimator
 from omote.export.estimator import ExpressionFeatures
+from omote.runs.trained import Trained, load
 from omote.training.loop import train
-from omote.training.run import Trained, load
 from tests.conftest import Configure
 
 SMALL = ExpressionFeatures("contrast", epochs=1, options={"width": 8, "latent_size": 8}, device="cpu")

@@ -13,17 +13,19 @@ import onnx
 import onnxruntime
 import pytest
 
-from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256, Face, cut_out, only_face
+from omote.data.cut import cut_out
+from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256, Face, only_face
 from omote.data.face_set import FaceSet
 from omote.data.images import read_photo
 from omote.errors import OmoteError
-from omote.export import onnx_file, onnx_reader
-from omote.export.embed import open_reader
-from omote.export.onnx_file import OnnxFile, export_onnx
-from omote.export.onnx_reader import OnnxReader, Runtime
+from omote.export import onnx as onnx_file
+from omote.features import onnx_reader
+from omote.export.onnx import OnnxFile, export_onnx
+from omote.features.embed import open_reader
+from omote.features.onnx_reader import OnnxReader, Runtime
+from omote.runs.hub import about_without_names
+from omote.runs.trained import Trained
 from omote.training.loop import train
-from omote.training.pretrained import about_without_names
-from omote.training.run import Trained
 from tests.conftest import Configure
 
 ROOT = Path(__file__).parents[2]
@@ -190,8 +192,8 @@ def test_features_are_read_without_torch_and_nobody_is_told(
     code = (
         "import sys, numpy as np\n"
         "from omote.data.face_set import open_face_set\n"
-        "from omote.export.features import features\n"
-        "from omote.export.onnx_reader import OnnxReader\n"
+        "from omote.features.extract import features\n"
+        "from omote.features.onnx_reader import OnnxReader\n"
         "_, file, faces, to, *runtimes = sys.argv\n"
         "for runtime in runtimes:\n"
         "    table = features(OnnxReader(file, runtime), open_face_set(faces))\n"

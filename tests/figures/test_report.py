@@ -11,10 +11,10 @@ from PIL import Image
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.protocol import Codes, evaluate
-from omote.evaluation.score import Score
+from omote.evaluation.protocol import Codes, evaluate_codes
 from omote.figures.page import Picture
 from omote.figures.report import MEASURES, Measure, comparison, scores_section, write_report
+from omote.metrics.score import Score
 from tests.figures.conftest import Page, cells
 
 IMAGE = Image.new("RGB", (40, 20), (200, 30, 30))
@@ -118,7 +118,7 @@ def test_methods_scored_by_the_protocol_stand_in_one_table(tmp_path: Path) -> No
         return Codes(images.reshape(len(images), -1) / 255, images[:, 0, 0, :width] / 255)
 
     scores = {
-        name: evaluate(
+        name: evaluate_codes(
             partial(represent, width=width), faces, test_subjects=["g", "h"], seeds=2, folds=2, k=2
         )
         for name, width in (("vae", 0), ("proposed", 3))

@@ -9,17 +9,17 @@ from torch import Tensor
 
 from omote.methods.method import Batch, GenerativeOptions, Method, Stage
 from omote.methods.proposed import Proposed
-from omote.methods.registry import METHODS
+from omote.methods.registry import METHODS, method_class
 from omote.methods.vae import Vae
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
-from omote.training.device import make_fabric
+from omote.training.fabric import make_fabric
 from omote.training.step import begin_stage, remember, take_step
 
 
 def make(name: str, seed: int = 0, **options: Any) -> Method:
     torch.manual_seed(seed)
-    cls = METHODS[name]
+    cls = method_class(name)
     return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}), 3)
 
 
@@ -229,7 +229,7 @@ def test_at_128_px_a_resolution_invariant_kl_weighs_a_quarter() -> None:
 
 
 def test_a_method_without_a_decoder_has_no_options_of_one() -> None:
-    assert "kl_weight" not in METHODS["contrast"].Options.model_fields
+    assert "kl_weight" not in method_class("contrast").Options.model_fields
     with pytest.raises(ValueError, match="kl_weight"):
         make("contrast", kl_weight=1)
 

@@ -17,7 +17,7 @@ from omote.methods.vae import Vae
 from omote.models.encoder import Posterior
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
-from omote.training.device import make_fabric
+from omote.training.fabric import make_fabric
 from omote.training.step import begin_stage, take_step
 
 NOISE = "omote.methods.ml_vae.sample"

@@ -16,17 +16,17 @@ import torch
 from joblib import cpu_count
 
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
+from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
-from omote.evaluation.run import evaluate_run
 from omote.reproduction import work
 from omote.reproduction.gather import gather
 from omote.reproduction.plan import Training, make_plan
+from omote.reproduction.reproduce import reproduce
 from omote.reproduction.results import Results
-from omote.reproduction.run import reproduce
 from omote.reproduction.table import table
-from omote.training.run import load
+from omote.runs.trained import load
+from omote.synthetic.prepare import prepare_drawn
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def test_scoring_a_run_by_hand_does_not_change_the_table(
     to = tmp_path / "paper"
     shutil.copytree(whole[0], to)
     run = load(to / "runs/row6-seed0")
-    evaluate_run(run, open_face_set(to / "faces-64"), k=3, seeds=1).save(run.path)
+    evaluate(run, open_face_set(to / "faces-64"), k=3, seeds=1).save(run.path)
     again = reproduce(people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, workers=1)
     pd.testing.assert_frame_equal(table(again), table(whole[1]))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from omote.reproduction.rows import ROWS, SCALES, row_config
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from omote.data.face_set import FaceSet
+from omote.runs.trained import Trained, load
 from omote.training.loop import train
-from omote.training.run import Trained, load
 from tests.conftest import Configure
 
 

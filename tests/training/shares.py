@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from omote.methods.method import Batch
-from omote.methods.registry import METHODS
-from omote.training.device import make_fabric
+from omote.methods.registry import METHODS, method_class
+from omote.training.fabric import make_fabric
 from omote.training.processes import share_networks
 from omote.training.step import begin_stage, remember, take_step
 
@@ -24,7 +24,7 @@ def main(to: Path) -> None:
     fabric = make_fabric("cpu", "32-true")
     images, same = torch.rand(2, FRAMES, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     found: dict[str, torch.Tensor] = {}
-    for name, cls in METHODS.items():
+    for name, cls in ((name, method_class(name)) for name in METHODS):
         options = cls.Options.model_validate(OPTIONS | ({"switch_weight": 10} if name == "omote" else {}))
         for number in range(len(cls(64, options, 3).stages())):
             torch.manual_seed(1)

@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from omote.data.drawn import DrawnOptions, draw_subject
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
 from omote.models.encoder import Posterior
-from omote.training.device import make_fabric
+from omote.synthetic.drawn import DrawnOptions, draw_subject
+from omote.training.fabric import make_fabric
 from omote.training.step import begin_stage, remember, take_step
 
 STEPS, PEOPLE, FRAMES, BATCH = 200, 3, 8, 4

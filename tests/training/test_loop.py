@@ -18,9 +18,9 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
 from omote.methods.registry import METHODS
+from omote.runs.trained import load, read_run_info
 from omote.training import loop, step
 from omote.training.loop import Progress, train
-from omote.training.run import load, read_run_info
 from tests.conftest import Configure
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from omote.data.face_set import FaceSet
 from omote.methods.registry import METHODS
-from omote.training.run import build_method, read_run_info
+from omote.runs.trained import build_method, read_run_info
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

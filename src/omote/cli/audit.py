@@ -68,7 +68,7 @@ def audit(
     """
     from omote.data.face_set import open_face_set
     from omote.evaluation.audit import audit as audited
-    from omote.figures.audit_report import write_audit_report
+    from omote.figures.audit.report import write_audit_report
 
     folder = to or _beside(inputs[0])
     if folder.is_file():

@@ -46,7 +46,7 @@ def choose(
     trained on such views, are at home in it.
     """
     from omote.data.face_set import open_face_set
-    from omote.evaluation.label_free import choose as chosen
+    from omote.evaluation.choose import choose as chosen
     from omote.files import write_text
 
     if to is not None and (to.suffix != ".csv" or not to.parent.is_dir()):

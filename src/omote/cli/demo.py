@@ -14,20 +14,20 @@ import numpy as np
 
 from omote.cli.display import console, counting, training
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.prepare import prepare_drawn
 from omote.errors import OmoteError
+from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
-from omote.evaluation.run import evaluate_run
-from omote.figures.examples import choose_examples, choose_pairs
-from omote.figures.interpolate import interpolation_strip
 from omote.figures.page import Picture
+from omote.figures.paper.examples import choose_examples, choose_pairs
+from omote.figures.paper.interpolate import plot_interpolation
+from omote.figures.paper.swap import plot_swap
 from omote.figures.picture import save_picture
 from omote.figures.report import comparison, write_report
 from omote.figures.space import expression_map
-from omote.figures.swap import swap_grid
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
+from omote.runs.trained import Trained, load, read_run_info
+from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
-from omote.training.run import Trained, load, read_run_info
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
 # of each stage: vae has one, conventional and proposed two, omote three
@@ -74,7 +74,7 @@ def run_demo(to: Path) -> Path:
     scores: dict[str, Scores] = {}
     with _timed("scoring", timings), console.status("scoring"):
         for method, trained in runs.items():
-            scores[method] = evaluate_run(trained, face_set)
+            scores[method] = evaluate(trained, face_set)
             scores[method].save(to / method)
     with _timed("pictures", timings), console.status("drawing pictures"):
         pictures = _pictures(to, face_set, list(runs.values()))
@@ -92,7 +92,7 @@ def run_demo(to: Path) -> Path:
 def _faces(path: Path, timings: dict[str, float]) -> FaceSet:
     if path.exists():
         face_set = open_face_set(path)
-        if FACES.items() <= face_set.about["options"].items():
+        if FACES.items() <= face_set.about.options.items():
             return face_set
     with _timed("drawing faces", timings), counting("drawing faces") as progress:
         return prepare_drawn(path, progress=progress, overwrite=path.exists(), **FACES)
@@ -116,8 +116,8 @@ def _pictures(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Picture]
     examples = choose_examples(face_set, held_out, expressions=SWAP_ROWS)
     sources, targets = choose_pairs(face_set, held_out)
     faces = face_set.faces
-    swap = swap_grid(runs, faces[examples.identity], faces[examples.expression])
-    strip = interpolation_strip(runs, faces[sources], faces[targets])
+    swap = plot_swap(runs, faces[examples.identity], faces[examples.expression])
+    strip = plot_interpolation(runs, faces[sources], faces[targets])
     frames = face_set.frames
     scored = frames["subject"].isin(held_out) & (frames["use"] != "train") & frames["expression"].notna()
     rows = np.flatnonzero(scored.to_numpy())

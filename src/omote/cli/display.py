@@ -135,10 +135,10 @@ def show_table(results: "Results") -> None:
 
 def show_face_set(face_set: "FaceSet") -> None:
     """Print what is in a face set, and what was left out of it."""
-    counts = face_set.about["counts"]
-    say(f"{face_set.path}: {len(face_set)} faces of {counts['subjects']} people, {face_set.size} px")
-    for name, content in counts.items():
-        if isinstance(content, dict) and content:
+    counts = face_set.about.counts
+    say(f"{face_set.path}: {len(face_set)} faces of {len(face_set.subjects)} people, {face_set.size} px")
+    for name, content in (("expressions", counts.expressions), ("skipped", counts.skipped)) if counts else ():
+        if content:
             say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
     skipped = face_set.skipped()
     if len(skipped):

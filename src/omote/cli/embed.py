@@ -81,9 +81,9 @@ def embed(
     Ctrl-C or --end. A table that is there already is replaced.
     """
     from omote.data.images import Excerpt
-    from omote.export.embed import embed_to, open_reader
-    from omote.export.profile import Profile
-    from omote.export.table import check_table_path
+    from omote.features.embed import embed_to, open_reader
+    from omote.features.profile import Profile
+    from omote.features.table import check_table_path
 
     check_table_path(to)
     excerpt = Excerpt(every, fps, seconds(start, "--start"), None if end is None else seconds(end, "--end"))

@@ -19,8 +19,8 @@ def export(
     Their outputs are compared with PyTorch's first. `omote embed` reads
     model.onnx as it reads a run.
     """
-    from omote.export.onnx_file import check_onnx_path, export_onnx
-    from omote.training.run import load
+    from omote.export.onnx import check_onnx_path, export_onnx
+    from omote.runs.trained import load
 
     check_onnx_path(to)
     trained = load(run)

@@ -6,24 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omote.errors import OmoteError
+from omote.methods.registry import DEFAULT_METHOD, METHODS
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
-    from omote.training.run import Trained
+    from omote.runs.trained import Trained
 
-METHODS = (  # of the registry, which would load torch; the default first
-    "omote",
-    "contrast",
-    "proposed",
-    "conventional",
-    "vae",
-    "cvae",
-    "beta_vae",
-    "ml_vae",
-    "gvae",
-    "adversarial_vae",
-)
-METHODS_HELP = f"{METHODS[0]} (the default), {', '.join(METHODS[1:-1])} or {METHODS[-1]}."
+_OTHERS = [name for name in METHODS if name != DEFAULT_METHOD]
+METHODS_HELP = f"{DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
 
 To = Annotated[Path, typer.Option("--to", help="Where the result goes.", show_default=False)]
 Workers = Annotated[int | None, typer.Option(help="Processes; one a core if not given.", show_default=False)]
@@ -65,7 +55,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 def load_makers(runs: list[Path]) -> "list[Trained]":
     """Return every run, loaded; one that cannot make images is refused before anything is looked for or drawn."""
-    from omote.training.run import load
+    from omote.runs.trained import load
 
     models = [load(run) for run in runs]
     for model in models:
@@ -76,7 +66,7 @@ def load_makers(runs: list[Path]) -> "list[Trained]":
 def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
     """Return the face set, and the subjects that --people (train, test or all) means."""
     from omote.data.face_set import open_face_set
-    from omote.training.pretrained import check_people
+    from omote.runs.hub import check_people
 
     face_set = open_face_set(faces)
     if people == "all":
@@ -96,10 +86,13 @@ def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tupl
 
 def faces_of_photos(photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None) -> Any:
     """Return the photos' faces at the size of the largest run."""
-    from omote.export.look import cut_as
-    from omote.export.look import faces_of_photos as cut_faces
+    from omote.data.cut import faces_of_photos as cut_photos
+    from omote.data.detect import find_detector
+    from omote.features.reader import cut_for
 
-    cuts = [cut_as(model, cropped=cropped, detector=detector) for model in models]
+    cuts = [cut_for(model, cropped=cropped) for model in models]
     if len({(cut.align, cut.margin) for cut in cuts}) > 1:
         raise OmoteError("the runs were trained on faces cut out in different ways; draw them one by one")
-    return cut_faces(photos, max(cuts, key=lambda cut: cut.size))
+    return cut_photos(
+        photos, max(cuts, key=lambda cut: cut.size), None if cropped else find_detector(detector)
+    )

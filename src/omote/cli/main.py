@@ -118,7 +118,7 @@ def train(
 ) -> None:
     """Train a method. Stopped (Ctrl-C) and given again, the same command goes on where it was."""
     from omote.data.face_set import open_face_set
-    from omote.training.config import TrainConfig
+    from omote.runs.config import TrainConfig
 
     changes: dict[str, Any] = dict(setting(text) for text in settings or [])
     given: dict[str, Any] = {"method": method, "options.epochs": epochs}
@@ -153,7 +153,7 @@ def options(
     from pydantic import BaseModel
     from rich.table import Table
 
-    from omote.training.config import TrainConfig
+    from omote.runs.config import TrainConfig
 
     resolved = TrainConfig.read(None, {"method": method} if method else None)
 
@@ -184,13 +184,13 @@ def evaluate(
 ) -> None:
     """Score a run: clusters of expressions, and how far each code gives the subject away."""
     from omote.data.face_set import open_face_set
-    from omote.evaluation.run import evaluate_run
-    from omote.training.card import write_card
-    from omote.training.run import load
+    from omote.evaluation.evaluate import evaluate
+    from omote.runs.card import write_card
+    from omote.runs.trained import load
 
     trained, face_set = load(run), open_face_set(faces)
     with console.status("scoring"):
-        scores = evaluate_run(trained, face_set, k=clusters, seeds=seeds, centred=centred)
+        scores = evaluate(trained, face_set, k=clusters, seeds=seeds, centred=centred)
     to = run / "centred" if centred else run
     scores.save(to)
     if not centred:
@@ -237,9 +237,9 @@ def swap(
     credit: Credit = None,
 ) -> None:
     """Draw the paper's Figure 4: every expression on every face. From a face set, or from photos."""
-    from omote.figures.examples import choose_examples
+    from omote.figures.paper.examples import choose_examples
+    from omote.figures.paper.swap import plot_swap
     from omote.figures.picture import check_picture_path, save_picture
-    from omote.figures.swap import swap_grid
 
     check_picture_path(to)
     models = load_makers(runs)
@@ -254,7 +254,7 @@ def swap(
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
         )
-    save_picture(swap_grid(models, columns, rows, credit=credit), to)
+    save_picture(plot_swap(models, columns, rows, credit=credit), to)
     say(f"Drawn: {to}")
 
 
@@ -272,8 +272,8 @@ def interpolate(
     credit: Credit = None,
 ) -> None:
     """Draw the paper's Figure 5: from one expression to another in equal steps, on the first face."""
-    from omote.figures.examples import choose_pairs
-    from omote.figures.interpolate import interpolation_strip
+    from omote.figures.paper.examples import choose_pairs
+    from omote.figures.paper.interpolate import plot_interpolation
     from omote.figures.picture import check_picture_path, save_picture
 
     check_picture_path(to)
@@ -287,7 +287,7 @@ def interpolate(
         targets = faces_of_photos([target], models, cropped, detector)
     else:
         raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
-    save_picture(interpolation_strip(models, sources, targets, steps=steps, credit=credit), to)
+    save_picture(plot_interpolation(models, sources, targets, steps=steps, credit=credit), to)
     say(f"Drawn: {to}")
 
 
@@ -340,7 +340,7 @@ def reproduce(
         raise OmoteError(f'--rows was given "{rows}"; it takes numbers of rows, such as 1,4') from None
     face_set = open_face_set(faces)
     from omote.reproduction.plan import make_plan
-    from omote.reproduction.run import write_results
+    from omote.reproduction.reproduce import write_results
     from omote.reproduction.work import carry_out
 
     plan = make_plan(

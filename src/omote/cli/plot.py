@@ -36,7 +36,7 @@ def plot(
 
     The faces are cut again out of the videos and photos that the table names.
     """
-    from omote.figures.video import plot_features
+    from omote.figures.table.plot import plot_features
 
     with counting("cutting faces") as progress:
         page, notes = plot_features(

@@ -75,7 +75,7 @@ def prepare_folder(
     overwrite: Overwrite = False,
 ) -> None:
     """Find and cut out the faces of photos and videos."""
-    from omote.data.prepare import prepare_folder as make
+    from omote.data.prepare import prepare as make
 
     mapping = dict(pair(text, "--map-expression") for text in map_expression or [])
     with counting("preparing") as progress:
@@ -102,7 +102,7 @@ def prepare_drawn(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw faces whose every factor is known: no photos are needed to begin."""
-    from omote.data.prepare import prepare_drawn as make
+    from omote.synthetic.prepare import prepare_drawn as make
 
     with counting("drawing") as progress:
         face_set = make(
@@ -148,7 +148,7 @@ def prepare_rendered(
 
     omote prepare rendered --model ICT-FaceKit --to faces
     """
-    from omote.data.prepare import prepare_rendered as make
+    from omote.synthetic.prepare import prepare_rendered as make
 
     with counting("rendering") as progress:
         face_set = make(
@@ -302,7 +302,7 @@ def _show(face_set: "FaceSet") -> None:
     """Print what is in a face set, and of a published data set also the counts of its authors."""
     show_face_set(face_set)
     found, published = (
-        ", ".join(f"{number:,} {what}" for what, number in face_set.about.get(key, {}).items())
+        ", ".join(f"{number:,} {what}" for what, number in (getattr(face_set.about, key) or {}).items())
         for key in ("found", "published")
     )
     if published:

@@ -55,7 +55,7 @@ def profile(
     faces, without codes, and gives the reason in the column doubt. Long videos
     are better embedded first, which goes on where it was stopped.
     """
-    from omote.export.profile import check_profile_path, make_profile, profile_of_tables
+    from omote.features.profile import check_profile_path, make_profile, profile_of_tables
 
     check_profile_path(to)
     tables = [given for given in inputs if Path(given).suffix in (".parquet", ".csv")]
@@ -77,7 +77,7 @@ def profile(
 
 def _embedded(inputs: list[str], cropped: bool, detector: Path | None) -> "DataFrame":
     """Return the table of pictures, read by the first input."""
-    from omote.export.embed import embed, open_reader
+    from omote.features.embed import embed, open_reader
 
     run, *pictures = inputs
     if not pictures:

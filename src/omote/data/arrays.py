@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from omote.data.build import Part, build_face_set
-from omote.data.face_set import FaceSet
-from omote.data.prepare import SIZES
+from omote.data.cut import SIZES
+from omote.data.face_set import About, FaceSet
 from omote.data.resize import FRAMES_A_JOB, Stretch
 from omote.errors import OmoteError
 
 
-def face_set_of_arrays(
+def prepare_arrays(
     faces: np.ndarray,
     subjects: Sequence[Any],
     to: str | Path,
@@ -56,7 +56,7 @@ def face_set_of_arrays(
     frames["source"] = [f"face {i}" for i in range(count)]
     if expressions is not None:
         frames["expression"] = _texts("expressions", expressions, count, needed=False)
-    about = {
+    about: dict[str, Any] = {
         "dataset": "arrays",
         "importer": "arrays",
         "options": {"cropped": True},
@@ -67,7 +67,9 @@ def face_set_of_arrays(
     }
     jobs = [_stretch(faces, frames, start) for start in range(0, count, FRAMES_A_JOB)]
     make = partial(_part, faces=faces, frames=frames)
-    return build_face_set(to, jobs, make, size=shape[1], about=about, workers=1, overwrite=overwrite)
+    return build_face_set(
+        to, jobs, make, size=shape[1], about=About.model_validate(about), workers=1, overwrite=overwrite
+    )
 
 
 def _texts(name: str, values: Sequence[Any], count: int, *, needed: bool = True) -> list[str | None]:

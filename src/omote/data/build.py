@@ -30,6 +30,7 @@ from omote.data.face_set import (
     FORMAT,
     FORMAT_VERSION,
     SCHEMA,
+    About,
     FaceSet,
     open_face_set,
     schema_problem,
@@ -67,7 +68,7 @@ def build_face_set(
     make: Callable[[Job], Iterator[Part]],
     *,
     size: int,
-    about: dict[str, Any],
+    about: About,
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -79,8 +80,8 @@ def build_face_set(
         make: yields the parts of one job, in order; must be picklable (a module's function or a partial of
             one).
         size: side S of the faces in pixels.
-        about: importer, options and terms, plain JSON; a resumed preparation must have the same. `licence` is
-            filled in if it is missing.
+        about: importer, options and terms; a resumed preparation must have the same. `licence` is filled in if it
+            is missing.
         workers: number of processes; None for one a core. The result does not depend on it.
         overwrite: replace a face set at `to`, once the new one is whole.
         progress: called with (jobs done, jobs in all) at the start and after every job.
@@ -93,7 +94,7 @@ def build_face_set(
         raise OmoteError(f"workers is {workers}; expected at least 1, or none for one a core.")
     _check_target(to, overwrite)
     partial = to.with_name(f"{to.name}.partial")
-    about = json.loads(json.dumps({"licence": DEFAULT_LICENCE, **about}))
+    about = About.model_validate({"licence": DEFAULT_LICENCE, **about.to_json()})
     with _claimed(partial, _wanted(about, jobs, size)):
         pending = [i for i in range(len(jobs)) if not _job_folder(partial, i).is_dir()]
         done = len(jobs) - len(pending)
@@ -127,9 +128,9 @@ def _check_target(to: Path, overwrite: bool) -> None:
         )
 
 
-def _wanted(about: dict[str, Any], jobs: Sequence[Any], size: int) -> dict[str, Any]:
+def _wanted(about: About, jobs: Sequence[Any], size: int) -> dict[str, Any]:
     digest = hashlib.sha256("\n".join(map(repr, jobs)).encode()).hexdigest()
-    return {"size": size, "about": about, "jobs": {"count": len(jobs), "sha256": digest}}
+    return {"size": size, "about": about.to_json(), "jobs": {"count": len(jobs), "sha256": digest}}
 
 
 @contextmanager
@@ -236,7 +237,7 @@ def _table(frames: pd.DataFrame) -> pa.Table:
     return table
 
 
-def _assemble(partial: Path, num_jobs: int, size: int, about: dict[str, Any]) -> Path:
+def _assemble(partial: Path, num_jobs: int, size: int, about: About) -> Path:
     """Copy the parts of all jobs, in order, into one face set in `partial / "whole"`; return that folder."""
     whole = partial / "whole"
     shutil.rmtree(whole, ignore_errors=True)
@@ -276,7 +277,7 @@ def _assemble(partial: Path, num_jobs: int, size: int, about: dict[str, Any]) ->
     }
     versions = {"omote": version("omote"), "opencv": cv2.__version__}
     head = {"format": FORMAT, "format_version": FORMAT_VERSION, "size": size}
-    _write_json(whole / "about.json", {**head, **about, "counts": counts, "versions": versions})
+    _write_json(whole / "about.json", {**head, **about.to_json(), "counts": counts, "versions": versions})
     return whole
 
 

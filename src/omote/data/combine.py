@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from omote.data.build import DEFAULT_LICENCE, Part, Progress, build_face_set
-from omote.data.face_set import SCHEMA, FaceSet, open_face_set
+from omote.data.face_set import SCHEMA, About, FaceSet, open_face_set
 from omote.data.resize import Stretch, carried_about, origin, read_part, stretches
 from omote.errors import OmoteError
 
@@ -80,7 +80,7 @@ def combine_face_sets(
 
 
 def _label(face_set: FaceSet) -> str | None:
-    if face_set.about.get("importer") == IMPORTER:
+    if face_set.about.importer == IMPORTER:
         return None
     return " and ".join(sorted(face_set.frames["dataset"].unique())) or face_set.path.resolve().name
 
@@ -98,9 +98,9 @@ def _check_names(sources: list[_Source]) -> None:
 def _check_alike(face_sets: list[FaceSet]) -> None:
     def told(face_set: FaceSet) -> dict[str, Any]:
         about = face_set.about
-        told = {"size": face_set.size, "align": about.get("align", "none")}
+        told = {"size": face_set.size, "align": about.align}
         # Where no detector was used there is no choice of a margin.
-        return told | ({"margin": about["margin"]} if about.get("detector_sha256") else {})
+        return told | ({"margin": about.margin} if about.detector_sha256 else {})
 
     for name in ("size", "align", "margin"):
         values = {
@@ -129,34 +129,32 @@ def _clashing_columns(face_sets: list[FaceSet]) -> list[str]:
     return clashing
 
 
-def _about(sources: list[_Source]) -> dict[str, Any]:
+def _about(sources: list[_Source]) -> About:
     abouts = [source.face_set.about for source in sources]
     titles = [" and ".join(source.datasets) for source in sources]
-    licences = [about.get("licence", DEFAULT_LICENCE) for about in abouts]
-    margins = {about["margin"] for about in abouts if about.get("detector_sha256")}
-    cropped = all(about.get("options", {}).get("cropped") for about in abouts)
-    return {
-        "dataset": " and ".join(titles),
-        "importer": IMPORTER,
-        "options": {
-            "cropped": cropped
-        },  # read, like the next two, when photos are to be cut out like these faces
-        "align": abouts[0].get("align", "none"),
-        "margin": margins.pop() if margins else None,
-        "detector_sha256": next(
-            (about["detector_sha256"] for about in abouts if about.get("detector_sha256")), None
-        ),
-        "licence": "\n".join(f"{title}: {licence}" for title, licence in zip(titles, licences, strict=True)),
-        "sources": [
-            {
-                **carried_about(face_set),
-                **origin(face_set),
-                "counts": face_set.about.get("counts"),
-                "dataset": title,
-            }
+    licences = [about.licence or DEFAULT_LICENCE for about in abouts]
+    margins = {about.margin for about in abouts if about.detector_sha256}
+    return About(
+        dataset=" and ".join(titles),
+        importer=IMPORTER,
+        # read, like the next two, when photos are to be cut out like these faces
+        options={"cropped": all(about.is_cropped for about in abouts)},
+        align=abouts[0].align,
+        margin=margins.pop() if margins else None,
+        detector_sha256=next((about.detector_sha256 for about in abouts if about.detector_sha256), None),
+        licence="\n".join(f"{title}: {licence}" for title, licence in zip(titles, licences, strict=True)),
+        sources=[
+            About.model_validate(
+                {
+                    **carried_about(face_set),
+                    **origin(face_set),
+                    "counts": face_set.about.counts,
+                    "dataset": title,
+                }
+            )
             for (face_set, _), title in zip(sources, titles, strict=True)
         ],
-    }
+    )
 
 
 def _named(job: _Job, sources: list[_Source], as_text: list[str]) -> Iterator[Part]:

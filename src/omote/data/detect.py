@@ -1,15 +1,14 @@
-"""Finding the one face of a picture with YuNet and cutting it out.
+"""Face detection with YuNet.
 
 YuNet: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023; model file of the OpenCV Zoo, MIT
     licence.
 """
 
 import hashlib
-import math
 import os
 import threading
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,7 +16,6 @@ import pooch
 
 from omote.errors import OmoteError
 
-Align = Literal["none", "eyes"]
 DETECTOR_NAME = "face_detection_yunet_2023mar.onnx"
 DETECTOR_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 # The OpenCV Zoo's own addresses, tried in turn: its GitHub repository is archived, with its files in Git LFS,
@@ -34,8 +32,6 @@ SIDES = (320, 640, 1280)  # long sides, in pixels, at which a picture is searche
 CLEAR_HEIGHT = 80  # pixels; a face this high at one of SIDES needs no search at the next
 LARGE = 4000  # pixels, long side; a larger picture is reduced to this for a last search
 PADDING = 0.5  # of the long side, for a last search in a picture that a face fills
-LOOK_SIDE, LOOK_WIDTH = 448, 1.6  # pixels of a closer look at a face, and how much wider than the box it is
-MIRROR = [1, 0, 2, 4, 3]  # landmarks in the order that a mirror shows them
 
 
 class Face(NamedTuple):
@@ -98,7 +94,7 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
     found: list[Face] = []
     for side in SIDES:
         scale = side / max(height, width)
-        faces = _detect(image, scale, model)
+        faces = detect(image, scale, model)
         found = faces or found
         if found and found[0].box[3] * scale >= CLEAR_HEIGHT:
             break
@@ -114,7 +110,7 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
             ]
         pad = round(PADDING * max(height, width))
         padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        for face in _detect(padded, SIDES[0] / max(padded.shape[:2]), model):
+        for face in detect(padded, SIDES[0] / max(padded.shape[:2]), model):
             box = face.box - [pad, pad, 0, 0]
             found.append(Face(face.score, box, face.landmarks - pad))
     return found
@@ -133,25 +129,8 @@ def only_face(image: np.ndarray, model: str | Path) -> Face | str:
     return faces[0] if len(people) == 1 else "two people"
 
 
-def steadied(image: np.ndarray, face: Face, model: str | Path) -> Face:
-    """Return the face with steadier landmarks: the mean of two closer looks, one of them in a mirror.
-
-    One look is off by some hundredths of the distance of the eyes, which alignment would show as shaking.
-    """
-    x, y, width, height = face.box
-    middle, side = np.array([x + width / 2, y + height / 2]), LOOK_WIDTH * max(width, height)
-    near = cut_square(image, (middle[0], middle[1]), side, 0.0, LOOK_SIDE)
-    looks = []
-    for mirrored in (False, True):
-        faces = _detect(np.ascontiguousarray(near[:, ::-1]) if mirrored else near, 1.0, model)
-        if not faces:
-            return face
-        landmarks = faces[0].landmarks
-        looks.append(landmarks[MIRROR] * [-1, 1] + [LOOK_SIDE, 0] if mirrored else landmarks)
-    return face._replace(landmarks=np.mean(looks, 0) * side / LOOK_SIDE + middle - side / 2)
-
-
-def _detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
+def detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
+    """Return the faces found in a picture scaled by `scale`, in pixels of the unscaled picture; the highest box first."""
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     detector = _detector(str(model))
@@ -188,64 +167,3 @@ def _made_detector(model: str) -> cv2.FaceDetectorYN:
             )
         finally:
             cv2.utils.logging.setLogLevel(level)
-
-
-# Where the eyes lie with align "eyes" and no margin, as shares of the side from the middle of the square:
-# where they lie on average without alignment (102 neutral photos of the London Set), so that both show the
-# same part of the face.
-EYES_APART = 0.36
-EYES_ABOVE_MIDDLE = 0.11
-
-
-def cut_out(image: np.ndarray, face: Face, size: int, align: Align, margin: float) -> np.ndarray:
-    """Return the face as a (size, size, 3) square; what lies outside the picture repeats its border.
-
-    Args:
-        align: "none": the square round the detected box, its side the longer one of the box; "eyes": turned,
-            scaled and moved so that both eyes lie level at fixed places.
-        margin: share of the side added on each side.
-    """
-    right_eye, left_eye = face.landmarks[:2]
-    across = left_eye - right_eye
-    distance = float(np.hypot(*across))
-    if align == "none" or distance == 0:
-        x, y, width, height = face.box
-        return cut_square(
-            image, (x + width / 2, y + height / 2), max(width, height) * (1 + 2 * margin), 0.0, size
-        )
-    angle = math.atan2(across[1], across[0])
-    side = distance / EYES_APART
-    down = np.array([-across[1], across[0]]) / distance
-    middle = (right_eye + left_eye) / 2 + down * EYES_ABOVE_MIDDLE * side
-    return cut_square(image, (middle[0], middle[1]), side * (1 + 2 * margin), angle, size)
-
-
-def cut_square(
-    image: np.ndarray, middle: tuple[float, float], side: float, angle: float, size: int
-) -> np.ndarray:
-    """Return the square of `side` source pixels round `middle`, turned by `angle` (radians).
-
-    It is cut out near the source's own scale and then averaged over areas, to (size, size, 3), so that fine
-    detail does not alias.
-    """
-    fine = size * max(1, math.ceil(side / size))
-    step = side / fine  # source pixels a pixel of the fine cut
-    cos, sin = step * math.cos(angle), step * math.sin(angle)
-    half = (fine - 1) / 2
-    # OpenCV puts pixel centres at whole numbers; boxes have them at halves.
-    x, y = middle[0] - 0.5, middle[1] - 0.5
-    to_source = np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
-    cut = cv2.warpAffine(
-        image,
-        to_source,
-        (fine, fine),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return cut if fine == size else cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def cut_middle(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the largest square in the middle of a picture, the whole of a square one, as (size, size, 3)."""
-    height, width = image.shape[:2]
-    return cut_square(image, (width / 2, height / 2), min(height, width), 0.0, size)

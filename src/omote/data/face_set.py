@@ -9,12 +9,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from omote.errors import OmoteError
 
@@ -46,6 +47,99 @@ SCHEMA = pa.schema(
 REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
 
 
+MADE = ("drawn", "rendered")  # importers of faces that show no person
+
+
+class Counts(BaseModel):
+    """How many subjects, clips and frames a face set has, and frames by expression and by reason left out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subjects: int
+    clips: int
+    frames: int
+    expressions: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+
+
+class Origin(BaseModel):
+    """The face set that another one was resized from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None = None  # of its folder
+    size: int
+    versions: dict[str, str] | None = None
+    by: str = ""  # how
+
+
+class About(BaseModel):
+    """Metadata of a face set: its `about.json`. A field that was not recorded has its default."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    name: str | None = None  # as a source of a combined face set: of its folder
+    size: int | None = None  # side of a face in pixels
+    dataset: str | None = None
+    importer: str | None = None  # "folder", "arrays", "drawn", "rendered", "combined", or a data set's name
+    options: dict[str, Any] = {}  # of the importer
+    align: Literal["none", "eyes"] = "none"
+    margin: float | None = (
+        None  # share of the detected square added on each side; None where nothing was detected
+    )
+    detector_sha256: str | None = None
+    licence: str | None = None
+    found: dict[str, int] | None = None  # counts of a published data set, as found
+    published: dict[str, int] | None = None  # and as its authors give them
+    made_from: Origin | None = None
+    sources: list["About"] | None = None  # of a combined face set
+    counts: Counts | None = None
+    versions: dict[str, str] | None = None  # of omote and OpenCV
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the faces are drawn or rendered, so that no person is shown."""
+        return self.importer in MADE
+
+    @property
+    def is_cropped(self) -> bool:
+        """Whether the pictures were faces already, so that none was detected."""
+        return bool(self.options.get("cropped"))
+
+    @property
+    def parts(self) -> list["About"]:
+        """The sources of a combined face set; of any other the face set itself."""
+        return self.sources or [self]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that were given, as plain JSON."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def without_names(self) -> "About":
+        """Return the metadata without what may tell whose pictures they are: names of people, folders and files."""
+        kept = {name: value for name, value in self.to_json().items() if name in NAMELESS}
+        # a number tells of nobody; a pattern or a file's name may
+        kept["options"] = {
+            name: value
+            for name, value in self.options.items()
+            if self.is_made or isinstance(value, int | float)
+        }
+        if self.counts is not None:
+            kept["counts"] = self.counts.model_dump(exclude={"skipped"})
+        if self.made_from is not None:
+            kept["made_from"] = self.made_from.model_dump(exclude={"name"}, exclude_unset=True)
+        if self.sources:  # each with its own terms; those of all begin with the folders' names
+            kept["sources"] = [source.without_names().to_json() for source in self.sources]
+            kept.pop("licence", None)
+        return About.model_validate(kept)
+
+
+NAMELESS = ("format", "format_version", "size", "importer", "align", "margin", "detector_sha256", "licence", "found",
+            "published", "versions")  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class FaceSet:
     """An opened face set; `faces[i]` and `frames.iloc[i]` are the same frame."""
@@ -53,7 +147,7 @@ class FaceSet:
     path: Path
     faces: np.ndarray  # (N, S, S, 3) uint8 RGB, memory-mapped, read-only
     frames: pd.DataFrame  # N rows, the columns of SCHEMA first, then any others
-    about: dict[str, Any]  # about.json
+    about: About
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -88,16 +182,14 @@ def open_face_set(path: str | Path) -> FaceSet:
     frames = _read_frames(path / "frames.parquet")
     if len(frames) != len(faces):
         raise _damaged(path, f"frames.parquet has {len(frames)} rows and faces.npy {len(faces)} faces")
-    if about.get("size") != faces.shape[1]:
-        raise _damaged(
-            path, f"about.json says size {about.get('size')} and faces.npy holds {faces.shape[1]} px"
-        )
+    if about.size != faces.shape[1]:
+        raise _damaged(path, f"about.json says size {about.size} and faces.npy holds {faces.shape[1]} px")
     if not (path / "skipped.csv").is_file():
         raise _damaged(path, "skipped.csv is missing")
     return FaceSet(path, faces, frames, about)
 
 
-def read_about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> About:
     """Return the checked about.json of the face set in `path`; raise OmoteError as `open_face_set`."""
     file = path / "about.json"
     if not file.is_file():
@@ -113,7 +205,12 @@ def read_about(path: Path) -> dict[str, Any]:
             f"{path} is a face set of format version {about.get('format_version')!r}; this omote reads "
             f"version {FORMAT_VERSION}. Update omote, or prepare the face set again with this one."
         )
-    return about
+    try:
+        return About.model_validate(about)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise _damaged(path, f"about.json: {key}: {problem['msg']}") from error
 
 
 def _no_face_set(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 
 MAX_MEGAPIXELS = 100  # of a photo or a video frame: 300 MB as RGB
@@ -179,7 +180,7 @@ def read_video(
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
         rate = float(stream.average_rate or 25)
-        chosen = only if count is None else set(evenly(max(1, _num_frames(path, stream)), count))
+        chosen = only if count is None else set(evenly_spaced(max(1, _num_frames(path, stream)), count))
         reformatter = VideoReformatter()  # one for all frames: it keeps what it has worked out of their form
         start, inside, due, index, time, end_of_last = 0.0, -1, 0, -1, math.nan, math.nan
         try:
@@ -251,17 +252,6 @@ def _num_frames(path: str | Path, stream: Any) -> int:
         for packet in container.demux(video=0):
             packets += packet.size > 0  # the last one only says that there are no more
     return packets
-
-
-def evenly(count: int, chosen: int) -> list[int]:
-    """Return `chosen` of the numbers 0 .. `count`-1, the first and the last and between them at equal intervals.
-
-    All of them where there are no more; of one, the first. Halves are rounded up.
-    """
-    if count <= chosen:
-        return list(range(count))
-    gaps = max(1, chosen - 1)
-    return [(2 * i * (count - 1) + gaps) // (2 * gaps) for i in range(chosen)]
 
 
 def _first_line(error: Exception) -> str:

@@ -3,19 +3,20 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from omote.data.build import Part, Progress, Skipped, build_face_set
 from omote.data.clips import Clip, File, Listing, check_clips
-from omote.data.detect import DETECTOR_SHA256, Align, cut_middle, cut_out, find_detector, only_face, steadied
-from omote.data.face_set import BOX, LANDMARKS, FaceSet
+from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
+from omote.data.detect import DETECTOR_SHA256, find_detector
+from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
 from omote.data.images import Excerpt, Unreadable, is_video, read_photo, read_video
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS
@@ -23,11 +24,9 @@ from omote.errors import OmoteError
 
 PHOTOS_A_JOB = 64
 FRAMES_A_PART = 256  # at most in memory at once, per worker
-DEFAULT_MARGIN = 0.05  # of the detected square, on each side
-SIZES = (64, 128)  # pixels, of the paper's networks
 
 
-def prepare_folder(
+def prepare(
     path: str | Path,
     to: str | Path,
     *,
@@ -129,7 +128,7 @@ def prepare_dataset(
     progress: Progress | None = None,
     **rule: int,
 ) -> FaceSet:
-    """Return a face set of a published data set, unpacked in the folder `path`; for the rest see `prepare_folder`.
+    """Return a face set of a published data set, unpacked in the folder `path`; for the rest see `prepare`.
 
     Its counts and the published ones are kept in about.json, as "found" and "published".
 
@@ -139,7 +138,7 @@ def prepare_dataset(
         rule: the importer's own options, as train_frames and evaluate_frames of `list_ckplus`.
     Raises:
         OmoteError: If there is no such data set, it has no such option, the folder is not laid out as expected, or
-            as `prepare_folder`.
+            as `prepare`.
     """
     if name not in IMPORTERS:
         raise OmoteError(f"There is no data set {name!r}; expected one of {', '.join(IMPORTERS)}.")
@@ -169,16 +168,14 @@ def prepare_dataset(
 
 
 @dataclass(frozen=True)
-class _Cutting:
-    """How the faces of all pictures are made."""
+class _Source:
+    """Where all clips are, and how faces are made of them."""
 
     root: Path
     dataset: str
-    size: int
-    align: Align
-    margin: float
-    fps: float | None
+    cut: Cut
     detector: Path | None  # None: the pictures are faces already
+    fps: float | None
 
 
 @dataclass(frozen=True)
@@ -208,27 +205,18 @@ def prepare_clips(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> FaceSet:
-    """Return a face set of the clips that an importer found; see `prepare_folder` for what is not said here.
+    """Return a face set of the clips that an importer found; see `prepare` for what is not said here.
 
     Args:
         importer, options: how the listing came about, kept in about.json.
         published: counts by the authors of a data set; kept in about.json, and those of the listing as "found".
     """
-    if size not in SIZES:
-        raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
-    if align not in get_args(Align):
-        raise OmoteError(f"align is {align!r}; expected one of {', '.join(get_args(Align))}.")
-    if not -0.4 < margin <= 2:
-        raise OmoteError(
-            f"margin is {margin}; expected more than -0.4 and at most 2 (0.05 adds 5 % on each side)."
-        )
+    cut = Cut(size, align, margin, cropped)
+    cut.check()
     Excerpt(fps=fps).check()
-    if cropped and align != "none":
-        raise OmoteError("Faces that are cut out already cannot be aligned: leave out align, or cropped.")
     check_clips(listing.clips)
-    model = None if cropped else find_detector(detector)
-    cutting = _Cutting(listing.root, dataset, size, align, margin, fps, model)
-    about = {
+    source = _Source(listing.root, dataset, cut, None if cropped else find_detector(detector), fps)
+    about: dict[str, Any] = {
         "dataset": dataset,
         "importer": importer,
         "options": {**options, "cropped": cropped, "fps": fps},
@@ -243,9 +231,16 @@ def prepare_clips(
     jobs: list[_Batch | tuple[Skipped, ...]] = [*_batches(listing)]
     if listing.skipped:
         jobs.append(tuple(listing.skipped))
-    make = partial(_make, cutting=cutting)
+    make = partial(_make, of=source)
     return build_face_set(
-        to, jobs, make, size=size, about=about, workers=workers, overwrite=overwrite, progress=progress
+        to,
+        jobs,
+        make,
+        size=size,
+        about=About.model_validate(about),
+        workers=workers,
+        overwrite=overwrite,
+        progress=progress,
     )
 
 
@@ -268,25 +263,25 @@ def _batches(listing: Listing) -> Iterator[_Batch]:
         yield batch()
 
 
-def _make(job: _Batch | tuple[Skipped, ...], cutting: _Cutting) -> Iterator[Part]:
+def _make(job: _Batch | tuple[Skipped, ...], of: _Source) -> Iterator[Part]:
     """Yield the parts of a job, each of at most FRAMES_A_PART frames and skipped frames."""
     if isinstance(job, tuple):
-        yield Part(_stacked([], cutting.size), pd.DataFrame(), list(job))
+        yield Part(_stacked([], of.cut.size), pd.DataFrame(), list(job))
         return
     faces: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
     skipped: list[Skipped] = []
     for clip in job.clips:
-        for made in _video(clip, cutting) if is_video(clip.files[0].path) else _photos(clip, cutting):
+        for made in _video(clip, of) if is_video(clip.files[0].path) else _photos(clip, of):
             if isinstance(made, dict):
                 skipped.append(made)
             else:
                 faces.append(made[0])
                 rows.append(made[1])
             if len(faces) + len(skipped) >= FRAMES_A_PART:
-                yield Part(_stacked(faces, cutting.size), pd.DataFrame(rows), skipped)
+                yield Part(_stacked(faces, of.cut.size), pd.DataFrame(rows), skipped)
                 faces, rows, skipped = [], [], []
-    yield Part(_stacked(faces, cutting.size), pd.DataFrame(rows), skipped)
+    yield Part(_stacked(faces, of.cut.size), pd.DataFrame(rows), skipped)
 
 
 def _stacked(faces: list[np.ndarray], size: int) -> np.ndarray:
@@ -296,153 +291,43 @@ def _stacked(faces: list[np.ndarray], size: int) -> np.ndarray:
 Made = tuple[np.ndarray, dict[str, Any]] | Skipped  # a face and its row, or why there is none
 
 
-def _photos(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
+def _photos(clip: Clip, of: _Source) -> Iterator[Made]:
     for index, file in enumerate(clip.files):
         try:
-            image = read_photo(cutting.root / file.path)
+            image = read_photo(of.root / file.path)
         except Unreadable as error:
             yield Skipped(source=file.path, frame=None, reason=str(error))
         else:
-            yield _cut(image, clip, file, index if file.frame is None else file.frame, math.nan, cutting)
+            yield _cut(image, clip, file, index if file.frame is None else file.frame, math.nan, of)
 
 
-def _video(clip: Clip, cutting: _Cutting) -> Iterator[Made]:
+def _video(clip: Clip, of: _Source) -> Iterator[Made]:
     (file,) = clip.files
-    path = cutting.root / file.path
+    path = of.root / file.path
     try:
-        for index, time, image in read_video(path, Excerpt(fps=cutting.fps), count=file.count):
-            yield _cut(image, clip, file, index, time, cutting)
+        for index, time, image in read_video(path, Excerpt(fps=of.fps), count=file.count):
+            yield _cut(image, clip, file, index, time, of)
     except Unreadable as error:
         yield Skipped(source=file.path, frame=None, reason=str(error))
 
 
-def _cut(image: np.ndarray, clip: Clip, file: File, index: int, time: float, cutting: _Cutting) -> Made:
+def _cut(image: np.ndarray, clip: Clip, file: File, index: int, time: float, of: _Source) -> Made:
     row = {
         "subject": clip.subject,
         "clip": clip.name,
         "frame": index,
         "time": time,
-        "dataset": cutting.dataset,
+        "dataset": of.dataset,
         "expression": file.expression,
         "use": file.use,
         "source": file.path,
         **dict(file.further),
     }
-    if cutting.detector is None:
-        return cut_middle(image, cutting.size), row
-    face = only_face(image, cutting.detector)
-    if isinstance(face, str):
-        return Skipped(source=file.path, frame=index if is_video(file.path) else None, reason=face)
-    if cutting.align == "eyes":
-        face = steadied(image, face, cutting.detector)
-    row["detection_score"] = face.score
-    row.update(zip(BOX, face.box.tolist(), strict=True))
-    row.update(zip(LANDMARKS, face.landmarks.ravel().tolist(), strict=True))
-    return cut_out(image, face, cutting.size, cutting.align, cutting.margin), row
-
-
-def prepare_drawn(
-    to: str | Path,
-    *,
-    workers: int | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    **options: Any,
-) -> FaceSet:
-    """Return a face set of drawn faces, written to `to`; its true factors are further columns of `frames`.
-
-    Args:
-        workers: number of processes; None for one a core. The faces do not depend on it.
-        overwrite: replace a face set at `to`, once the new one is whole.
-        progress: called with (subjects done, subjects in all).
-        options: fields of `omote.data.drawn.DrawnOptions`: subjects, clips, frames, size, seed and others.
-    Raises:
-        OmoteError: If an option is out of range, or as `build_face_set`.
-    """
-    from omote.data.drawn import DrawnOptions
-
-    chosen = DrawnOptions(**options)
-    about = {
-        "importer": "drawn",
-        "options": asdict(chosen),
-        "align": "none",
-        "margin": 0.0,
-        "licence": "Drawn by omote; no person is shown. Use the faces as you like.",
-    }
-    make = partial(_draw, options=chosen)
-    return build_face_set(
-        to,
-        range(chosen.subjects),
-        make,
-        size=chosen.size,
-        about=about,
-        workers=workers,
-        overwrite=overwrite,
-        progress=progress,
-    )
-
-
-def _draw(index: int, options: Any) -> Iterator[Part]:
-    from omote.data.drawn import draw_subject
-
-    yield Part(*draw_subject(options, index))
-
-
-def prepare_rendered(
-    model: str | Path,
-    to: str | Path,
-    *,
-    workers: int | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-    **options: Any,
-) -> FaceSet:
-    """Return a face set of rendered faces, written to `to`; its true factors are further columns of `frames`.
-
-    Args:
-        model: the ICT Face Model Light: its folder FaceXModel, or an .npz file; see `read_face_model`.
-        workers: number of processes; None for one a core. The faces do not depend on it.
-        overwrite: replace a face set at `to`, once the new one is whole.
-        progress: called with (subjects done, subjects in all).
-        options: fields of `omote.data.rendered.RenderedOptions`: subjects, clips, frames or total, size, seed ...
-    Raises:
-        OmoteError: If an option is out of range, the model cannot be read, or as `build_face_set`.
-    """
-    from omote.data.rendered import RenderedOptions, read_face_model
-
-    chosen = RenderedOptions(**options)
-    sha256 = read_face_model(model).sha256()
-    about = {
-        "importer": "rendered",
-        "options": {**asdict(chosen), "model_sha256": sha256},
-        "align": "none",
-        "margin": 0.0,
-        "licence": (
-            "Rendered by omote from the ICT Face Model Light (MIT licence, USC Institute for Creative Technologies); "
-            "the people are random, no person is shown. Use the faces as you like."
-        ),
-    }
-    return build_face_set(
-        to,
-        range(chosen.subjects),
-        partial(_render, model=Path(model), sha256=sha256, options=chosen),
-        size=chosen.size,
-        about=about,
-        workers=workers,
-        overwrite=overwrite,
-        progress=progress,
-    )
-
-
-@lru_cache(maxsize=1)
-def _face_model(path: Path, sha256: str) -> Any:
-    """Return the face model, read once a process; the digest tells another model in the same place."""
-    from omote.data.rendered import read_face_model
-
-    return read_face_model(path)
-
-
-def _render(index: int, model: Path, sha256: str, options: Any) -> Iterator[Part]:
-    from omote.data.rendered import render_subject
-
-    yield Part(*render_subject(_face_model(model, sha256), options, index))
+    found = cut_only_face(image, of.cut, of.detector)
+    if isinstance(found, str):
+        return Skipped(source=file.path, frame=index if is_video(file.path) else None, reason=found)
+    if found.face is not None:
+        row["detection_score"] = found.face.score
+        row.update(zip(BOX, found.face.box.tolist(), strict=True))
+        row.update(zip(LANDMARKS, found.face.landmarks.ravel().tolist(), strict=True))
+    return found.crop, row

@@ -6,14 +6,15 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from omote.data.detect import Face, cut_middle
+from omote.data.cut import cut_middle
+from omote.data.detect import Face
 
 # Sharpness is judged as a network of 64 pixels sees the face, so that what it cannot see does no harm, and a small
 # face, enlarged to that side, counts as blurred as it is. The filter is as wide as in the paper.
 SIDE, MARGIN, FILTER = 64, 0.05, 9  # pixels; share of the box on each side; pixels
 
 # The five landmarks of the ICT Face Model Light's average head, in cm: x to the person's left, y up, z to the front
-# (means of the places in `omote.data.rendered.anatomy.LANDMARKS` on its neutral mesh).
+# (means of the places in `omote.synthetic.rendered.anatomy.LANDMARKS` on its neutral mesh).
 POINTS = np.array(
     [[-3.18, 3.36, 8.92], [3.18, 3.36, 8.92], [0.0, 0.09, 13.09], [-2.43, -3.47, 10.23], [2.43, -3.47, 10.23]]
 )
@@ -105,7 +106,7 @@ def pose(face: Face, points: np.ndarray = YUNET_POINTS) -> Pose:
     camera = np.diag([CAMERA, CAMERA, 1.0])
     ahead = np.zeros(3), np.array([0.0, 0.0, CAMERA])  # where the search begins
     _, turn, _ = cv2.solvePnP(head, marks / size, camera, None, *ahead, True, cv2.SOLVEPNP_ITERATIVE)
-    # The matrix of `omote.data.rendered.scene.turned`.
+    # The matrix of `omote.synthetic.rendered.scene.turned`.
     r = cv2.Rodrigues(turn)[0] * np.outer((1, -1, -1), (1, -1, -1))
     yaw, pitch, roll = (
         math.asin(min(1.0, max(-1.0, -r[2, 0]))),

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from omote.data.build import Part, Progress, Skipped, build_face_set
-from omote.data.face_set import FaceSet
-from omote.data.prepare import SIZES
+from omote.data.cut import check_size
+from omote.data.face_set import About, FaceSet, Origin
 from omote.errors import OmoteError
 
 FRAMES_A_JOB = 512  # in memory at once
@@ -42,14 +42,14 @@ def resize_face_set(
     Raises:
         OmoteError: If `size` is another number, or as `build_face_set`.
     """
-    if size not in SIZES:
-        raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
+    check_size(size)
     if size >= face_set.size:
         raise OmoteError(
             f"The face set {face_set.path} is of {face_set.size} px and can only be made smaller, not {size} px. "
             "Prepare it again from its source with that size."
         )
-    about = {**carried_about(face_set), "made_from": {**origin(face_set), "by": "area averaging"}}
+    made_from = Origin(**origin(face_set), by="area averaging")
+    about = About.model_validate({**carried_about(face_set), "made_from": made_from})
     make = partial(_resized, face_set=face_set, size=size)
     return build_face_set(
         to,
@@ -74,7 +74,9 @@ def _resized(job: Stretch, face_set: FaceSet, size: int) -> Iterator[Part]:
 def stretches(face_set: FaceSet) -> list[Stretch]:
     """Return jobs that together are the whole face set, in order."""
     state = (face_set.path / "faces.npy").stat()
-    stamp = hashlib.sha256(repr((face_set.about, state.st_size, state.st_mtime_ns)).encode()).hexdigest()
+    stamp = hashlib.sha256(
+        repr((face_set.about.to_json(), state.st_size, state.st_mtime_ns)).encode()
+    ).hexdigest()
     starts = range(0, len(face_set), FRAMES_A_JOB)
     return [Stretch(start, min(start + FRAMES_A_JOB, len(face_set)), stamp) for start in starts]
 
@@ -95,7 +97,7 @@ def _skipped(face_set: FaceSet) -> list[Skipped]:
 def carried_about(face_set: FaceSet) -> dict[str, Any]:
     """Return about.json without what is written anew for every face set."""
     anew = ("format", "format_version", "size", "counts", "versions")
-    return {key: value for key, value in face_set.about.items() if key not in anew}
+    return {key: value for key, value in face_set.about.to_json().items() if key not in anew}
 
 
 def origin(face_set: FaceSet) -> dict[str, Any]:
@@ -103,5 +105,5 @@ def origin(face_set: FaceSet) -> dict[str, Any]:
     return {
         "name": face_set.path.resolve().name,
         "size": face_set.size,
-        "versions": face_set.about.get("versions"),
+        "versions": face_set.about.versions,
     }

@@ -1,4 +1,4 @@
-"""Which frames meet in a training step: the batches of an epoch, x_rand_id of Eq. 1, and the partners of Eq. 4."""
+"""Sampling of frames: batches of an epoch, x_rand_id of Eq. 1, partners of Eq. 4, and evenly spaced rows."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -90,3 +90,14 @@ def _runs(sorted_values: Indices) -> tuple[Indices, Indices]:
     """Return the start and the length of each run of equal values."""
     start = np.flatnonzero(np.r_[True, sorted_values[1:] != sorted_values[:-1]])
     return start, np.diff(np.r_[start, len(sorted_values)])
+
+
+def evenly_spaced(count: int, chosen: int) -> list[int]:
+    """Return `chosen` of the numbers 0 .. `count`-1, the first and the last and between them at equal intervals.
+
+    All of them where there are no more; of one, the first. Halves are rounded up.
+    """
+    if count <= chosen:
+        return list(range(count))
+    gaps = max(1, chosen - 1)
+    return [(2 * i * (count - 1) + gaps) // (2 * gaps) for i in range(chosen)]

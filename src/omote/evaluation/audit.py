@@ -17,7 +17,6 @@ from joblib import Parallel, cpu_count, delayed
 
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
-from omote.evaluation.continuity import rising_by_factors, rising_by_pixels
 from omote.evaluation.feature import (
     Feature,
     as_face_set,
@@ -27,10 +26,11 @@ from omote.evaluation.feature import (
 )
 from omote.evaluation.feature_scores import NO_APEX, Scored, feature_scores, image_scores
 from omote.evaluation.protocol import check_settings
-from omote.evaluation.score import Array
 from omote.files import write_text
-from omote.training.pretrained import check_people
-from omote.training.run import Trained, load, read_training
+from omote.metrics.continuity import rising_by_factors, rising_by_pixels
+from omote.metrics.score import Array
+from omote.runs.hub import check_people
+from omote.runs.trained import Trained, load, read_training
 
 COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
 APEX_BY_FACTORS = "the apex of a clip is found by the true action units"
@@ -159,7 +159,9 @@ def audit(
     moving = np.zeros(len(frames), dtype=bool) if rising is None else rising
     about = {
         "inputs": [str(given) for given in inputs],
-        "face_set": None if faces is None else {name: faces.about.get(name) for name in ABOUT_FACES},
+        "face_set": None
+        if faces is None
+        else {name: faces.about.to_json().get(name) for name in ABOUT_FACES},
         "judge": None if judge is None else str(judge),
         "test_subjects": test_subjects,
         "columns": {feature.name: list(feature.columns) for feature in features if feature.columns},

@@ -1,7 +1,7 @@
 """Codes that nobody trained, which stand beside every feature: an untrained network and principal components.
 
 The third baseline, components less the subject's mean, is Eq. 6 applied to the second:
-`omote.evaluation.run.centred_codes`.
+`omote.evaluation.evaluate.centred_codes`.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from omote.data.images import evenly
+from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
-from omote.evaluation.score import Array
+from omote.metrics.score import Array
 from omote.models.encoder import Encoder
-from omote.training.run import to_images
+from omote.runs.trained import to_images
 
 Represent = Callable[[Array], Array]  # (n, S, S, 3) uint8 RGB -> (n, Z) float32
 
@@ -61,7 +61,7 @@ def pixel_pca(faces: Array, rows: Array, *, components: int = 64) -> Represent:
     if len(rows) < 2:
         raise OmoteError(f"principal components need two training faces or more; there are {len(rows)}")
     values = int(np.prod(faces.shape[1:]))
-    chosen = np.asarray(rows)[evenly(len(rows), max(2, VALUES_FITTED // values))]
+    chosen = np.asarray(rows)[evenly_spaced(len(rows), max(2, VALUES_FITTED // values))]
     fitted = PCA(min(components, len(chosen) - 1), random_state=0, copy=False)
     fitted.fit(_pixels(faces[chosen]))
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from omote.data.face_set import SCHEMA, FaceSet
-from omote.data.reading import code_names
+from omote.data.outputs import code_names
 from omote.errors import OmoteError
 from omote.evaluation.baselines import pixel_pca, random_network
-from omote.evaluation.run import KNOWS_ONLY_ITS_PEOPLE, centred_codes
-from omote.evaluation.score import Array
-from omote.training.run import Trained
+from omote.evaluation.evaluate import KNOWS_ONLY_ITS_PEOPLE, centred_codes
+from omote.metrics.score import Array
+from omote.runs.trained import Trained
 
 FACTORS = ("id_", "au_", "nuisance_")  # how the columns of true factors begin
 CENTRED = ", subject mean removed"

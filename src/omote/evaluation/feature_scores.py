@@ -7,27 +7,27 @@ import numpy as np
 import pandas as pd
 
 from omote.data.face_set import FaceSet
-from omote.evaluation.bootstrap import interval_over_people, resampled_accuracies
-from omote.evaluation.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.continuity import (
+from omote.evaluation.feature import FACTORS, Feature
+from omote.evaluation.protocol import ACROSS
+from omote.evaluation.swaps import audit_swaps, choose_swaps, why_no_images
+from omote.metrics.bootstrap import interval_over_people, resampled_accuracies
+from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.metrics.continuity import (
     CONTINUITY_SCORES,
     INTERPOLATION_SCORES,
     continuity_scores,
     interpolation_scores,
 )
-from omote.evaluation.disentanglement import disentanglement_scores
-from omote.evaluation.feature import FACTORS, Feature
-from omote.evaluation.jackknife import GROUPS, anew, mean, mean_of
-from omote.evaluation.leakage import identity_probe, nearest_neighbour_leakage
-from omote.evaluation.posterior import is_point, kl_scores, sampled
-from omote.evaluation.probes import Probe, expression_probe
-from omote.evaluation.protocol import ACROSS
-from omote.evaluation.readout import mean_r2, r2, readouts
-from omote.evaluation.retrieval import retrieval_scores
-from omote.evaluation.score import Answers, Array, Score, no_answers, no_score, numbered
-from omote.evaluation.swaps import audit_swaps, choose_swaps, why_no_images
-from omote.evaluation.verification import verification_scores
-from omote.training.run import Trained
+from omote.metrics.disentanglement import disentanglement_scores
+from omote.metrics.jackknife import GROUPS, anew, mean, mean_of
+from omote.metrics.leakage import identity_probe, nearest_neighbour_leakage
+from omote.metrics.posterior import is_point, kl_scores, sampled
+from omote.metrics.probes import Probe, expression_probe
+from omote.metrics.readout import mean_r2, r2, readouts
+from omote.metrics.retrieval import retrieval_scores
+from omote.metrics.score import Answers, Array, Score, no_answers, no_score, numbered
+from omote.metrics.verification import verification_scores
+from omote.runs.trained import Trained
 
 STRIPS = 60  # interpolations, at most
 STEPS = 9  # faces in each, as in the paper's Figure 5

@@ -14,12 +14,12 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.bootstrap import resampled_accuracies
-from omote.evaluation.clustering import KMeansRuns, Labelled, clustering_scores, kmeans_runs
-from omote.evaluation.leakage import leakage_scores, nearest_neighbour_leakage
-from omote.evaluation.probes import probe_scores
-from omote.evaluation.score import Array, Score, no_score, numbered
 from omote.files import write_text
+from omote.metrics.bootstrap import resampled_accuracies
+from omote.metrics.clustering import KMeansRuns, Labelled, clustering_scores, kmeans_runs
+from omote.metrics.leakage import leakage_scores, nearest_neighbour_leakage
+from omote.metrics.probes import probe_scores
+from omote.metrics.score import Array, Score, no_score, numbered
 
 People = Literal["train", "test"]
 Code = Literal["expression", "identity"]
@@ -136,7 +136,7 @@ def _records(table: pd.DataFrame) -> list[Any]:
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
-def evaluate(
+def evaluate_codes(
     represent: Callable[[Array], Codes],
     face_set: FaceSet,
     *,
@@ -234,7 +234,7 @@ def score_codes(
         frames: N rows in the same order, with the columns subject, clip and expression of a face set.
         test_subjects: The people held out of the training; those not in `frames` have nothing to score.
         k, seeds, folds: As of `evaluate`.
-        resamples: Draws of other people for an interval, see `omote.evaluation.bootstrap`.
+        resamples: Draws of other people for an interval, see `omote.metrics.bootstrap`.
         no_test_reason: Why there are no frames of the people held out, where it is not that none are marked.
     Raises:
         OmoteError: If `k`, `seeds` or `folds` is too small.

@@ -13,10 +13,10 @@ from scipy.spatial.distance import cdist
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.probes import fitted_probe, subject_folds
 from omote.evaluation.protocol import Codes, read_codes
-from omote.evaluation.score import Answers, Array, as_labels, no_answers, numbered, why_not
-from omote.training.run import Trained
+from omote.metrics.probes import fitted_probe, subject_folds
+from omote.metrics.score import Answers, Array, as_labels, no_answers, numbered, why_not
+from omote.runs.trained import Trained
 
 EXPRESSION_SCORES = ("expression_read_back", "expression_kept_from_target", "expression_read_back_ceiling")
 IDENTITY_SCORES = ("identity_read_back", "identity_of_source", "identity_read_back_ceiling")
@@ -84,7 +84,7 @@ def swap_scores(
 ) -> dict[str, Answers]:
     """Return `SWAP_SCORES`, an answer a swap: 1 where what a judge reads is what was asked, else 0.
 
-    expression_read_back: a linear probe (see `omote.evaluation.probes`) of the judge's expression code names the
+    expression_read_back: a linear probe (see `omote.metrics.probes`) of the judge's expression code names the
     source's expression in the swapped image. It is fitted on real labelled frames; people go to `folds` folds, and
     the source's and the target's fold are left out, so that it has seen neither of the two. Where only one expression
     is left then, as with two people, the swap is not asked about.

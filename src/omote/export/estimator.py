@@ -15,14 +15,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
-from omote.data.arrays import face_set_of_arrays
-from omote.data.prepare import SIZES
-from omote.data.reading import Faces, Floats, code_columns
+from omote.data.arrays import prepare_arrays
+from omote.data.cut import SIZES
+from omote.data.outputs import Faces, Floats, code_columns
 from omote.errors import OmoteError
-from omote.methods.registry import METHODS
-from omote.training.config import TrainConfig
+from omote.methods.registry import method_class
+from omote.runs.config import TrainConfig
+from omote.runs.trained import Trained, load
 from omote.training.loop import train
-from omote.training.run import Trained, load
 
 ROWS = 256  # turned to uint8 at a time
 BATCH = (
@@ -144,7 +144,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         config = self._config()
         # a memory-mapped file cannot be removed on Windows while it is open
         with tempfile.TemporaryDirectory(prefix="omote-", ignore_cleanup_errors=True) as folder:
-            face_set = face_set_of_arrays(faces, list(people), Path(folder) / "faces")
+            face_set = prepare_arrays(faces, list(people), Path(folder) / "faces")
             try:
                 self.trained_ = train(face_set, Path(folder) / "run", config)
             except OmoteError as error:
@@ -209,7 +209,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
 
 def _refuse_subjects(method: str) -> None:
-    if METHODS[method].needs_subject:
+    if method_class(method).needs_subject:
         raise OmoteError(
             f"{method} has to be told whose face it reads, which `transform` cannot know; take another method"
         )

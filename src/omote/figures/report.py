@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from omote.evaluation.protocol import Scores
-from omote.evaluation.score import Score
 from omote.figures.page import (
     Cell,
     Head,
@@ -20,6 +19,7 @@ from omote.figures.page import (
     timings_section,
     write_page,
 )
+from omote.metrics.score import Score
 
 Better = Literal["higher", "lower", "neither"]
 ARROWS: dict[Better, str] = {"higher": "↑ higher is better", "lower": "↓ lower is better", "neither": ""}

@@ -4,7 +4,7 @@ import math
 from typing import Literal, NamedTuple
 
 from omote.evaluation.protocol import People
-from omote.figures.curves import NAMES
+from omote.figures.paper.curves import NAMES
 from omote.reproduction.results import Difference, Estimate, Results
 from omote.reproduction.rows import ROWS
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from omote.data.face_set import FaceSet
-from omote.evaluation.bootstrap import interval_over_people
 from omote.evaluation.protocol import People, Scores
-from omote.evaluation.score import Array, Score
+from omote.metrics.bootstrap import interval_over_people
+from omote.metrics.score import Array, Score
 from omote.reproduction.claims import ORDERS
 from omote.reproduction.plan import Plan, Training
 from omote.reproduction.results import Difference, Estimate, Results, RowResult
@@ -144,7 +144,7 @@ def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
     }
     return {
         "scale": plan.scale,
-        "faces": f"{face_set.about.get('dataset') or face_set.about.get('importer')} faces",
+        "faces": f"{face_set.about.dataset or face_set.about.importer} faces",
         **sides,
         "seeds": plan.seeds,
         "folds": plan.folds,
@@ -210,7 +210,8 @@ def _caveats(plan: Plan) -> list[str]:
             f"The scale {plan.scale} trains a network of width {config.options.width} with batches of "
             f"{config.batch_size} for far fewer steps than the paper; the paper's training is --scale paper."
         )
-    if (made := plan.face_set.about.get("importer")) in ("drawn", "rendered"):
+    if plan.face_set.about.is_made:
+        made = plan.face_set.about.importer
         caveats.append(
             f"The faces are {made}, so they are not the paper's data, and its figures need not come out."
         )

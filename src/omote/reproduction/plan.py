@@ -13,7 +13,7 @@ from omote.data.resize import resize_face_set
 from omote.errors import OmoteError
 from omote.files import is_in_use, write_text
 from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
 
 PLAN = "reproduce.json"
 
@@ -97,7 +97,7 @@ def make_plan(
     if seeds < 1:
         raise OmoteError(f"seeds is {seeds}; give 1 or more")
     splits = _splits(face_set, folds, test_subjects)
-    _claim(to, {"scale": scale, "held_out": splits, "face_set": face_set.about})
+    _claim(to, {"scale": scale, "held_out": splits, "face_set": face_set.about.to_json()})
     faces = {face_set.size: face_set.path}
     if 64 not in faces and any(ROWS[row].size == 64 for row in chosen):
         smaller = to / "faces-64"

@@ -13,8 +13,6 @@ from PIL import Image
 
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People
-from omote.evaluation.score import Score
-from omote.figures.curves import NAMES, accuracy_curve
 from omote.figures.page import (
     Cell,
     Head,
@@ -28,7 +26,9 @@ from omote.figures.page import (
     timings_section,
     write_page,
 )
+from omote.figures.paper.curves import NAMES, accuracy_curve
 from omote.figures.report import Measure, scores_section
+from omote.metrics.score import Score
 from omote.reproduction.claims import (
     ORDERS,
     PEOPLE,

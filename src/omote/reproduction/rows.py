@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from omote.training.config import TrainConfig
+from omote.runs.config import TrainConfig
 
 
 class Row(NamedTuple):

@@ -10,8 +10,8 @@ import pandas as pd
 
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People
-from omote.figures.curves import NAMES
 from omote.figures.page import duration
+from omote.figures.paper.curves import NAMES
 from omote.files import write_text
 from omote.reproduction.claims import PEOPLE
 from omote.reproduction.results import Results

@@ -12,12 +12,12 @@ from joblib import Parallel, cpu_count, delayed
 
 from omote.data.face_set import open_face_set
 from omote.errors import OmoteError
-from omote.evaluation.run import evaluate_run
+from omote.evaluation.evaluate import evaluate
 from omote.files import locked, write_text
 from omote.reproduction.plan import Plan, Training
-from omote.training.device import choose_device
+from omote.runs.device import choose_device
+from omote.runs.trained import load
 from omote.training.loop import Progress, check_trained, train_or_load
-from omote.training.run import load
 
 RESAMPLES = 100  # draws of other people, for the intervals
 Listener = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
@@ -92,10 +92,10 @@ def train_and_score(training: Training, rows: Sequence[int], progress: Listener 
     trained = train_or_load(face_set, training.run, training.config, progress=show, keep_stages=bool(after))
     for row, folder in training.scores(rows).items():
         if not _scored(folder):
-            evaluate_run(trained, face_set, resamples=RESAMPLES, centred=row != training.row).save(folder)
+            evaluate(trained, face_set, resamples=RESAMPLES, centred=row != training.row).save(folder)
     for stage, folder in after:
         if not _scored(folder):
-            evaluate_run(load(training.run, stage=stage), face_set).save(folder)
+            evaluate(load(training.run, stage=stage), face_set).save(folder)
 
 
 def _finished(plan: Plan, training: Training) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from omote.errors import OmoteError
-from omote.training.run import write_tensors
+from omote.runs.trained import write_tensors
 
 FILE = "checkpoint.safetensors"
 

@@ -24,14 +24,10 @@ from omote.files import is_in_use, locked
 from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
-from omote.training.card import write_card
-from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
-from omote.training.config import TrainConfig
-from omote.training.device import kept_memory, make_fabric
-from omote.training.faces import TrainingFaces, send
-from omote.training.processes import any_process, num_processes, share_networks
-from omote.training.reference import make_reference
-from omote.training.run import (
+from omote.runs.card import write_card
+from omote.runs.config import TrainConfig
+from omote.runs.ood import make_reference
+from omote.runs.trained import (
     RunInfo,
     Trained,
     after_stage,
@@ -43,6 +39,10 @@ from omote.training.run import (
     write_run_info,
     write_tensors,
 )
+from omote.training.checkpoint import Place, load_checkpoint, read_place, remove_checkpoint, save_checkpoint
+from omote.training.fabric import kept_memory, make_fabric
+from omote.training.faces import TrainingFaces, send
+from omote.training.processes import any_process, num_processes, share_networks
 from omote.training.step import begin_stage, remember, take_step
 
 CHECKPOINT_SECONDS = 120  # between two checkpoints

@@ -178,12 +178,12 @@ def test_the_published_form_becomes_a_face_set(tmp_path: Path) -> None:
     assert_array_equal(faces.faces[:8, 0, 0, 0], 10 * (frames["frame"] + 1))  # the pixels of the right frames
     assert (faces.frames["dataset"] == "ckplus").all()
     assert faces.subjects == ["S005", "S010"]
-    assert faces.about["importer"] == "ckplus"
-    assert faces.about["options"]["train_frames"] == 7
-    assert faces.about["options"]["evaluate_frames"] == 3
-    assert faces.about["found"] == {"subjects": 2, "clips": 3, "labelled clips": 2}
-    assert faces.about["published"] == {"subjects": 123, "clips": 593, "labelled clips": 327}
-    assert "jeffcohn.net" in faces.about["licence"]
+    assert faces.about.importer == "ckplus"
+    assert faces.about.options["train_frames"] == 7
+    assert faces.about.options["evaluate_frames"] == 3
+    assert faces.about.found == {"subjects": 2, "clips": 3, "labelled clips": 2}
+    assert faces.about.published == {"subjects": 123, "clips": 593, "labelled clips": 327}
+    assert "jeffcohn.net" in faces.about.licence
 
 
 def test_the_flat_form_becomes_a_face_set_without_a_detector(flat: Path, tmp_path: Path) -> None:
@@ -192,6 +192,6 @@ def test_the_flat_form_becomes_a_face_set_without_a_detector(flat: Path, tmp_pat
     assert faces.frames["expression"].tolist() == ["anger"] * 3 + ["happiness"] * 3
     assert faces.frames["frame"].tolist() == [14, 15, 16] * 2
     assert (faces.frames["use"] == "both").all()
-    assert faces.about["options"]["cropped"] is True
-    assert faces.about["detector_sha256"] is None
+    assert faces.about.options["cropped"] is True
+    assert faces.about.detector_sha256 is None
     assert_array_equal(faces.faces[:, 0, 0, 0], [15, 16, 17, 115, 116, 117])

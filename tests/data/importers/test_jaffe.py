@@ -72,8 +72,8 @@ def test_jaffe_becomes_a_face_set(jaffe: Path, tmp_path: Path) -> None:
     assert frames["frame"].tolist() == [0] * 4
     assert frames["source"].tolist() == [*NAMES]
     assert faces.faces[:, 0, 0, 0].tolist() == [0, 50, 100, 150]
-    assert faces.about["found"] == {"subjects": 3, "files": 4}
-    assert faces.about["published"] == {"subjects": 10, "files": 213}
+    assert faces.about.found == {"subjects": 3, "files": 4}
+    assert faces.about.published == {"subjects": 10, "files": 213}
 
 
 def test_data_sets_and_options_that_are_not_there_are_named(jaffe: Path, tmp_path: Path) -> None:

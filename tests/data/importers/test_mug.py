@@ -90,5 +90,5 @@ def test_mug_becomes_a_face_set(mug: Path, tmp_path: Path) -> None:
     assert (frames["use"] != "train").tolist() == [False] * 3 + [True] * 3 + [False] * 3
     red = faces.faces[frames.index, 0, 0, 0].astype(int)
     assert abs(red - frames["frame"] - 20).max() <= 2  # JPEG
-    assert faces.about["found"] == {"subjects": 2, "clips": 4}
-    assert faces.about["published"] == {"subjects": 52, "clips": 1462}
+    assert faces.about.found == {"subjects": 2, "clips": 4}
+    assert faces.about.published == {"subjects": 52, "clips": 1462}

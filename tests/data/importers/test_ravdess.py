@@ -139,9 +139,9 @@ def test_a_face_set_has_frames_from_the_first_to_the_last_of_each_video(tmp_path
     assert set(frames["use"]) == {"train"}
     assert frames["expression"].isna().all()
     assert frames["emotion"].tolist() == ["happiness"] * 5 + ["anger"] * 3
-    assert face_set.about["options"]["train_frames"] == 5
-    assert face_set.about["found"] == {"subjects": 2, "clips": 2}
-    assert face_set.about["published"] == {"subjects": 24, "clips": 2452}
+    assert face_set.about.options["train_frames"] == 5
+    assert face_set.about.found == {"subjects": 2, "clips": 2}
+    assert face_set.about.published == {"subjects": 24, "clips": 2452}
     assert face_set.skipped()["source"].tolist() == ["Actor_01/01-01-03-02-01-01-01.mp4"]
 
 

@@ -34,12 +34,12 @@ def test_olivetti_has_ten_photos_of_each_of_forty_people(olivetti: np.ndarray, t
     face_set = prepare_olivetti(tmp_path / "set")
     frames = face_set.frames
     assert frames.groupby("subject").size().tolist() == [10] * 40
-    assert face_set.about["counts"]["clips"] == 400
+    assert face_set.about.counts["clips"] == 400
     assert frames.loc[[0, 9, 10, 399], "source"].tolist() == ["s01/01", "s01/10", "s02/01", "s40/10"]
     assert frames["expression"].isna().all()
     assert set(frames["use"]) == {"both"}
-    assert face_set.about["found"] == face_set.about["published"] == {"subjects": 40, "files": 400}
-    assert "AT&T" in face_set.about["licence"]
+    assert face_set.about.found == face_set.about.published == {"subjects": 40, "files": 400}
+    assert "AT&T" in face_set.about.licence
 
 
 def test_the_grey_values_of_olivetti_come_back_exactly(olivetti: np.ndarray, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_each_photo_of_lfw_is_a_clip_of_the_person_it_is_named_after(
     assert frames["source"].iloc[3] == "Bob/Bob_0001.jpg"
     assert set(frames["use"]) == {"both"}
     assert frames["expression"].isna().all()
-    assert face_set.about["found"] == face_set.about["published"] == {"subjects": 2, "files": 4}
+    assert face_set.about.found == face_set.about.published == {"subjects": 2, "files": 4}
     again = prepare_lfw(
         tmp_path / "again", data_home=tmp_path / "home", workers=1
     )  # nothing is downloaded anew
@@ -115,7 +115,7 @@ def test_people_with_few_photos_can_be_left_out(lfw: Callable[..., None], tmp_pa
     lfw({"Ann_Lee": 3, "Bob": 1, "Cid": 2})
     face_set = prepare_lfw(tmp_path / "set", data_home=tmp_path / "home", min_photos=2, workers=1)
     assert face_set.subjects == ["Ann_Lee", "Cid"]
-    assert face_set.about["options"]["min_photos"] == 2
+    assert face_set.about.options["min_photos"] == 2
     with pytest.raises(OmoteError, match="Nobody has 4 photos in LFW; the most are 3"):
         prepare_lfw(tmp_path / "none", data_home=tmp_path / "home", min_photos=4)
 
@@ -133,7 +133,7 @@ def test_faces_of_lfw_are_detected_as_in_all_photos(
     face_set = prepare_lfw(tmp_path / "set", data_home=tmp_path / "home", detector=detector, workers=1)
     assert face_set.subjects == ["Ann_Lee"]
     assert face_set.frames["detection_score"].iloc[0] > 0.8
-    assert face_set.about["counts"]["skipped"] == {"no face": 1}
+    assert face_set.about.counts["skipped"] == {"no face": 1}
 
 
 @pytest.mark.parametrize("error", [URLError("Name or service not known"), TimeoutError(), EOFError("short")])

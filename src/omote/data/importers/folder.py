@@ -41,7 +41,7 @@ def list_folder(
     manifest: str | Path | None = None,
     map_expression: Mapping[str, str] | None = None,
 ) -> Listing:
-    """Return the clips of the photos and videos below `path`; see `prepare_folder` for the rules.
+    """Return the clips of the photos and videos below `path`; see `prepare` for the rules.
 
     Raises:
         OmoteError: If `path` is no folder or has no photo or video, if the subject cannot be told or can be

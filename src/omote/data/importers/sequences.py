@@ -11,8 +11,8 @@ from pathlib import Path
 
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, natural_order
-from omote.data.images import evenly
 from omote.data.importers.folder import media_files
+from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 
 # Of each sequence. All 593 of CK+, 1,462 of MUG and 2,452 of RAVDESS are 4,507; with 195 of 202 people in training,
@@ -49,7 +49,7 @@ def equal_intervals(count: int, chosen: int) -> list[int]:
         raise OmoteError(
             f"train_frames is {chosen}; expected at least 2, the first and the last of a sequence."
         )
-    return evenly(count, chosen)
+    return evenly_spaced(count, chosen)
 
 
 def last(count: int, chosen: int) -> range:

@@ -16,10 +16,10 @@ from sklearn.datasets import fetch_lfw_people, fetch_olivetti_faces, get_data_ho
 
 from omote.data.build import Part, Progress, build_face_set
 from omote.data.clips import Listing
-from omote.data.detect import Align, cut_middle
-from omote.data.face_set import FaceSet
+from omote.data.cut import DEFAULT_MARGIN, Align, check_size, cut_middle
+from omote.data.face_set import About, FaceSet
 from omote.data.importers.folder import list_folder
-from omote.data.prepare import DEFAULT_MARGIN, SIZES, prepare_clips
+from omote.data.prepare import prepare_clips
 from omote.errors import OmoteError
 
 OLIVETTI = {"subjects": 40, "files": 400}
@@ -54,10 +54,9 @@ def prepare_olivetti(
     Raises:
         OmoteError: If `size` is another number, the faces cannot be downloaded, or as `build_face_set`.
     """
-    if size not in SIZES:
-        raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
+    check_size(size)
     images = _fetched("Olivetti faces", fetch_olivetti_faces, data_home=data_home).images
-    about = {
+    about: dict[str, Any] = {
         "dataset": "olivetti",
         "importer": "olivetti",
         "options": {"cropped": True},
@@ -70,7 +69,14 @@ def prepare_olivetti(
     make = partial(_olivetti, images=images, size=size)
     people = range(len(images) // OLIVETTI_PHOTOS)
     return build_face_set(
-        to, people, make, size=size, about=about, workers=1, overwrite=overwrite, progress=progress
+        to,
+        people,
+        make,
+        size=size,
+        about=About.model_validate(about),
+        workers=1,
+        overwrite=overwrite,
+        progress=progress,
     )
 
 
@@ -114,10 +120,10 @@ def prepare_lfw(
         min_photos: leave out people with fewer; 4,069 have but one, of whom nothing can be learned about what
             changes in a face.
         data_home: scikit-learn's data folder; its own default if None.
-        size, align, margin, detector, workers, overwrite, progress: as `omote.data.prepare.prepare_folder`.
+        size, align, margin, detector, workers, overwrite, progress: as `omote.data.prepare.prepare`.
     Raises:
         OmoteError: If the photos cannot be downloaded or are not all there, if nobody has `min_photos`, or as
-            `prepare_folder`.
+            `prepare`.
     """
     folder = Path(get_data_home(data_home)) / "lfw_home" / "lfw_funneled"
     if not folder.is_dir():

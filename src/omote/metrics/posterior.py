@@ -1,0 +1,80 @@
+"""How much the posterior of a code says, and draws from it.
+
+A reader of the mean is not stopped by its size: a code that has collapsed to its prior can still name the subject from
+means that differ by a thousandth. Draws from the posterior carry what is left of that under its noise, and its
+divergence from the prior bounds it.
+"""
+
+import numpy as np
+
+from omote.metrics.score import Array, Score, mean_score, no_score
+
+POSTERIOR_SCORES = ("kl", "active_units")
+ACTIVE = 0.01  # variance of a mean
+POINT = "the code is a point, not a distribution: its divergence is infinite, and a sample of it is its mean"
+
+
+def is_point(logvar: Array) -> bool:
+    """Return whether there are codes and none has any width: log variances (N, Z) of -inf everywhere."""
+    return bool(logvar.size and np.isneginf(logvar).all())
+
+
+def sampled(mean: Array, logvar: Array, seed: int) -> Array:
+    """Return (N, Z) one draw a row from a diagonal Gaussian, float64.
+
+    Args:
+        mean: (N, Z).
+        logvar: (N, Z) log of the variance (not of the deviation).
+        seed: of the noise, which goes to the rows in their order.
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(mean, logvar)
+    noise = np.random.default_rng(seed).normal(size=mean.shape)
+    return mean + np.exp(logvar.astype(np.float64) / 2) * noise
+
+
+def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
+    """Return `POSTERIOR_SCORES`.
+
+    - kl: KL(q(z|x) || N(0, I)) in nats, mean over images, deviation between images; in closed form, as
+      `omote.objectives.divergence.gaussian_kl`. No reader of draws can learn more of an image, or of whose it is: the
+      mean is the mutual information of image and code plus a divergence, which is not negative (Hoffman and Johnson,
+      "ELBO surgery", 2016). To name one of 50 people without error takes log 50 = 3.9 nats.
+    - active_units: the number of dimensions whose mean has a variance over images above 0.01 (Burda et al.,
+      "Importance weighted autoencoders", 2016, section 5).
+
+    Both are 0 for a code that holds nothing, which is their chance.
+
+    Args:
+        mean: (N, Z) posterior means of N images.
+        logvar: (N, Z) log of the posterior variance (not of the deviation).
+    Returns:
+        Both nan with the reason if there are no images, no dimensions, NaN or infinity among the numbers, or the codes
+        are points (`is_point`), whose scale no prior sets. A collapsed code has a score: near 0.
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    _check(mean, logvar)
+    reason = None
+    if not mean.size:
+        reason = "the code has no numbers" if len(mean) else "there are no images"
+    elif is_point(logvar):
+        reason = POINT
+    elif not (np.isfinite(mean).all() and np.isfinite(logvar).all()):
+        reason = "the posterior contains NaN or infinity"
+    if reason is not None:
+        return dict.fromkeys(POSTERIOR_SCORES, no_score(reason))
+    mu, s = mean.astype(np.float64), logvar.astype(np.float64)  # mu, log sigma^2
+    kl = 0.5 * (mu**2 + np.exp(s) - 1 - s).sum(axis=1)
+    return {
+        "kl": mean_score(kl, 0.0),
+        "active_units": Score(float((mu.var(axis=0) > ACTIVE).sum()), chance=0.0),
+    }
+
+
+def _check(mean: Array, logvar: Array) -> None:
+    if mean.ndim != 2 or mean.shape != logvar.shape:
+        raise ValueError(
+            f"means of shape {mean.shape} and log variances of shape {logvar.shape}; expected (N, Z) twice"
+        )

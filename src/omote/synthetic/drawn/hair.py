@@ -1,0 +1,92 @@
+"""The hair: how far it falls, its strands, and painting it over the face."""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from omote.synthetic.drawn.canvas import FRACTION_BITS, Canvas, Colour, Floats, grid_of
+from omote.synthetic.drawn.curves import between, curve
+from omote.synthetic.drawn.people import Identity, Nuisance
+from omote.synthetic.drawn.shape import Shape
+
+
+@lru_cache(maxsize=8)
+def _strands(identity: Identity, canvas: int) -> Floats:
+    """Return (canvas, canvas) brightness of the hair, about 1, in strands that fall from the parting."""
+    rng = np.random.default_rng(7)
+    x, y = np.meshgrid(grid_of(canvas), grid_of(canvas))
+    part = between(-0.45, 0.45, identity.hair_part)
+    radius = np.hypot(x - part, (y + 1.45) * 0.9)
+    angle = np.arctan2(x - part, y + 1.45)
+    wave = (
+        identity.hair_wave
+        * 0.10
+        * np.sin(radius * between(7, 14, identity.hair_wave) + 1.5 * np.sin(5 * angle))
+    )
+    across = (angle + wave) * 3.0 + 20
+    out = np.zeros_like(x)
+    for frequency, strength in ((4.0, 0.15), (11.0, 0.13), (26.0, 0.09)):
+        table = rng.standard_normal(4096).astype(np.float32)
+        position = across * frequency + 0.8 * np.sin(radius * 3)
+        k = position.astype(int)
+        t = position - k
+        t = t * t * (3 - 2 * t)
+        out += strength * (table[k % 4096] * (1 - t) + table[(k + 1) % 4096] * t)
+    curls = cv2.GaussianBlur(rng.standard_normal((canvas, canvas)).astype(np.float32), (0, 0), canvas * 0.012)
+    curls *= 0.22 / curls.std() * max(0.0, identity.hair_wave - 0.6) * 2.5
+    quiet = 1 - 0.5 * max(identity.hair_grey, 0.9 * identity.hair_tone)
+    strands: Floats = np.clip(1 + quiet * (out + curls), 0.35, 1.8).astype(np.float32)
+    return strands
+
+
+def hair_fall(i: Identity, w: float) -> tuple[float, float]:
+    """Return how far down the hair goes, and how far out beside the face of half-width w."""
+    length = max(0.0, i.hair_length - 0.12) / 0.88
+    out = w + (0.02 + 0.12 * i.hair_volume) * (0.35 + 0.65 * min(1.0, 2.5 * length)) + 0.03 * i.hair_length
+    return between(-0.34, 1.6, length), out
+
+
+def paint_hair(c: Canvas, i: Identity, shape: Shape, hair: Colour, n: Nuisance) -> None:
+    w = float(shape.head.outline[:, 0].max())
+    bottom, out = hair_fall(i, w)
+    top = between(-0.70, -0.88, i.hair_line)
+    top += (shape.brow_rest - 0.02 - top) * 0.75 * i.fringe
+    part = between(-0.16, 0.16, i.hair_part)
+    inner = between(0.99, 0.90, i.hair_length) * w  # long hair covers the sides of the face a little
+    recede = 0.10 * i.hair_line * (1 - i.fringe)
+    temple = w * between(0.84, 0.92, i.hair_line)
+    temple_y = between(-0.50 - recede, top + 0.08, i.fringe)
+    side = (
+        (temple, temple_y),
+        (inner * 0.985, -0.26),
+        (inner, 0.1),
+        (inner, 0.6),
+        (w * 0.97, 1.3),
+        (0.5, 2.2),
+    )
+    crown_y = top + 0.12 * (1 - i.fringe) - recede
+    left = ((0.27 + 0.5 * part, top + 0.015), (0.76 * temple, crown_y))
+    right = ((-0.76 * temple, crown_y), (-0.27 + 0.5 * part, top + 0.015))
+    crown = (*right, (part, top - 0.03 * (1 - i.fringe)), *left)
+    opening = curve(*((-x, y) for x, y in reversed(side)), *crown, *side, closed=True, steps=4)
+    half = (
+        (0.5, -1.6),
+        (out, -1.1),
+        (out * 1.01, -0.5),
+        (out + 0.02 * i.hair_wave, min(-0.1, bottom - 0.1)),
+        (out * 0.99, bottom),
+        (w * 0.93, bottom + 0.06),
+        (w * 0.8, min(bottom - 0.05, -0.42)),
+    )
+    outer = curve(*((-x, y) for x, y in half), (0, -0.5), *reversed(half), closed=True, steps=4)
+    mask = np.zeros((c.size, c.size), np.uint8)
+    cv2.fillPoly(mask, [c.fixed(outer)], 255, cv2.LINE_AA, FRACTION_BITS)
+    cv2.fillPoly(mask, [c.fixed(opening)], 0, cv2.LINE_AA, FRACTION_BITS)
+    c.pixels *= 1 - c.blur(mask, 0.035) * np.float32(0.3 / 255)
+    cover = c.blur(mask, between(0.010, 0.02, i.hair_wave)) * np.float32(1 / 255)
+    grid = grid_of(c.size)
+    glow = 1.05 + np.float32(0.22 * n.light_x) * grid[None, :] - np.float32(0.10 * n.light_y) * grid[:, None]
+    glow *= _strands(i, c.size)
+    for channel, colour in zip(c.pixels, hair, strict=True):
+        channel += cover * (glow * colour - channel)

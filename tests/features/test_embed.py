@@ -1,0 +1,443 @@
+"""Videos in, features out."""
+
+import io
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from omote.data.face_set import BOX, LANDMARKS, FaceSet
+from omote.data.images import Excerpt
+from omote.data.prepare import prepare
+from omote.errors import OmoteError
+from omote.features import embed as embedding
+from omote.features import stream as streaming
+from omote.features.embed import embed, embed_to
+from omote.features.extract import features
+from omote.features.profile import make_profile
+from omote.runs.trained import Trained
+from omote.training.loop import train
+from tests.conftest import Configure
+from tests.features.conftest import HEIGHT, WIDTH, scene, write_film
+
+CODE = [f"z_e_{i:02d}" for i in range(8)]
+DEVIATION = [f"z_e_deviation_{i:02d}" for i in range(8)]
+
+
+@pytest.fixture
+def photos(faces: FaceSet, tmp_path: Path) -> Path:
+    """Some faces of the face set as PNG files, in two folders."""
+    for i in range(4):
+        path = tmp_path / "photos" / f"folder{i % 2}" / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(faces.faces[i])).save(path)
+    return tmp_path / "photos"
+
+
+def save_photo(image: np.ndarray, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_a_film_gives_a_row_for_every_face_in_every_frame(
+    reader: Trained, film: Path, detector: Path
+) -> None:
+    table, skipped = embed(reader, [film], detector=detector)
+    described = [
+        "source",
+        "frame",
+        "time",
+        "face",
+        "trusted",
+        "doubt",
+        "model",
+        "detection_score",
+        *BOX,
+        *LANDMARKS,
+    ]
+    assert list(table.columns) == [*described, "blur", "yaw", "pitch", "roll", "ood", *CODE, *DEVIATION]
+    assert set(table["source"]) == {str(film)}
+    assert set(table["model"]) == {reader.model}
+    assert table["frame"].tolist() == [n for n in range(30) for _ in range((n not in (5, 6)) + (n >= 10))]
+    np.testing.assert_allclose(table["time"], table["frame"] / 10, atol=1e-6)
+    assert skipped.to_dict("list") == {"source": [str(film)] * 2, "frame": [5, 6], "reason": ["no face"] * 2}
+    assert (table["doubt"] == "").tolist() == table["trusted"].tolist()
+
+
+def test_each_person_keeps_one_number_through_a_film(reader: Trained, film: Path, detector: Path) -> None:
+    table, _ = embed(reader, [film], detector=detector)
+    middle = table["box_x"] + table["box_width"] / 2
+    assert set(table.loc[middle > 200, "face"]) == {1}  # who stands at the right, from the 10th frame on
+    assert set(table.loc[middle < 180, "face"]) == {0}  # gone for two frames
+
+
+def test_a_frame_has_the_same_feature_from_a_film_a_photo_a_face_set_and_a_list(
+    reader: Trained, film: Path, scenes: list[np.ndarray], detector: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    of_film = embed(reader, [film], detector=detector, excerpt=Excerpt(end=0.45))[0][CODE].to_numpy()
+    photos = [save_photo(image, tmp_path / "ann" / f"{n}.png") for n, image in enumerate(scenes[:5])]
+    of_photos = embed(reader, photos, detector=detector)[0]
+    assert of_photos["time"].isna().all()
+    face_set = prepare(tmp_path, tmp_path / "set", detector=detector, workers=1)
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(map(str, photos)) + "\n"))
+    listed = embed(reader, ["-"], detector=detector)[0]
+    assert of_film.shape == (5, 8)
+    for other in (of_photos, features(reader, face_set), listed):
+        np.testing.assert_allclose(other[CODE].to_numpy(), of_film, atol=1e-4)
+    assert np.abs(of_film[0] - of_film[1]).max() > 0.01  # so that frames taken for each other would show
+
+
+def test_rows_come_in_order_whatever_the_batches_and_the_threads(
+    reader: Trained, film: Path, detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = embed(reader, [film], detector=detector, workers=1)
+    monkeypatch.setattr(streaming, "FACES_A_BATCH", 3)
+    monkeypatch.setattr(streaming, "FACES_A_PIECE", 5)
+    monkeypatch.setattr(streaming, "WAITING_BYTES", 1)  # one picture at a time
+    table, _ = embed(reader, [film], detector=detector, workers=3)
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("killed_at", [1, 4, 8])
+def test_killed_and_called_again_it_goes_on_to_the_same_table(
+    reader: Trained,
+    film: Path,
+    scenes: list[np.ndarray],
+    detector: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    killed_at: int,
+) -> None:
+    photo = save_photo(scenes[3], tmp_path / "photo.png")
+    inputs = [
+        photo,
+        film,
+        save_photo(scene(), tmp_path / "empty.png"),
+        save_photo(scenes[12], tmp_path / "two.png"),
+    ]
+    whole = embed_to(reader, inputs, tmp_path / f"whole{suffix}", detector=detector)
+    monkeypatch.setattr(streaming, "FACES_A_PIECE", 6)
+    keep, count = embedding._keep, 0
+
+    def killed(*args: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == killed_at:
+            raise KeyboardInterrupt
+        keep(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, inputs, tmp_path / f"again{suffix}", detector=detector)
+    assert not (tmp_path / f"again{suffix}").exists()
+    looked: list[int] = []
+    again = embed_to(
+        reader,
+        inputs,
+        tmp_path / f"again{suffix}",
+        detector=detector,
+        progress=lambda done, total: looked.append(done),
+    )
+    assert (
+        len(looked) < 33 or killed_at == 1
+    )  # of 33 frames and photos, those that were done are not looked at again
+    assert again.num_faces == whole.num_faces == 51
+    assert again == whole
+    read = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    pd.testing.assert_frame_equal(
+        read(tmp_path / f"again{suffix}"), read(tmp_path / f"whole{suffix}"), rtol=1e-4, atol=1e-5
+    )
+    listed = [(tmp_path / f"{name}{suffix}.skipped.csv").read_text() for name in ("again", "whole")]
+    assert listed[0] == listed[1]
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_interrupted_embedding_of_something_else_is_not_mixed_in(
+    reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
+    with pytest.raises(OmoteError, match=r"of other inputs or options \(inputs, number of inputs\)"):
+        embed_to(reader, [photos / "folder0"], tmp_path / "t.csv", cropped=True)
+
+
+def test_a_truncated_film_gives_the_frames_before_and_a_note(
+    reader: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    film = write_film(tmp_path / "film.avi", list(noise))
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    table, skipped = embed(reader, [film], cropped=True)
+    assert 5 < len(table) < 15
+    assert table["frame"].tolist() == list(range(len(table)))
+    assert skipped["source"].tolist() == [str(film)]
+    assert skipped["reason"].str.startswith("damaged video").all()
+
+
+def test_pictures_of_faces_give_the_features_of_the_face_set(
+    reader: Trained, faces: FaceSet, photos: Path
+) -> None:
+    table, skipped = embed(reader, [photos], cropped=True)
+    assert skipped.empty
+    assert [Path(source).name for source in table["source"]] == ["0.png", "2.png", "1.png", "3.png"]
+    np.testing.assert_allclose(
+        table[CODE].to_numpy(), reader.represent(faces.faces[[0, 2, 1, 3]])[0], atol=1e-4
+    )
+    assert table[["detection_score", *BOX, "yaw"]].isna().all(axis=None)
+
+
+def test_face_sets_are_embedded_as_they_are_one_after_the_other(
+    reader: Trained, faces: FaceSet, cast: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "ROWS_OF_A_FACE_SET", 7)
+    table, _ = embed(reader, [faces.path, cast.path])
+    expected = pd.concat([features(reader, faces), features(reader, cast)], ignore_index=True)
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-4, atol=1e-5)
+    embed_to(reader, [faces.path, cast.path], tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_trained_on_faces_already_cut_out_asks_for_such_pictures(
+    photos: Path, tmp_path: Path, configure: Configure
+) -> None:
+    (tmp_path / "people").mkdir()
+    for number, photo in enumerate(sorted(photos.rglob("*.png"))):
+        photo.rename(tmp_path / "people" / f"s{number % 2}_{number}.png")
+    face_set = prepare(tmp_path / "people", tmp_path / "set", pattern="{subject}_{}", cropped=True, workers=1)
+    trained = train(face_set, tmp_path / "run", configure(method="vae", test_subjects=0))
+    with pytest.raises(OmoteError, match="give --cropped"):
+        embed(trained, [tmp_path / "people"])
+    assert len(embed(trained, [tmp_path / "people"], cropped=True)[0]) == 4
+
+
+def test_what_is_left_out_is_told(reader: Trained, photos: Path) -> None:
+    (photos / "broken.jpg").write_text("no picture")
+    table, skipped = embed(reader, [photos / "folder0", photos / "broken.jpg"], cropped=True)
+    assert len(table) == 2
+    assert skipped["source"].tolist() == [str(photos / "broken.jpg")]
+
+
+class FakeCamera:
+    """What OpenCV gives of a camera: BGR pictures, for ever or a few."""
+
+    pictures: Sequence[np.ndarray] = ()
+
+    def __init__(self, index: int) -> None:
+        self.given: Iterator[np.ndarray] = iter(self.pictures if index == 0 else ())
+        self.opened = index == 0
+
+    def isOpened(self) -> bool:
+        return self.opened
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        image = next(self.given, None)
+        return image is not None, None if image is None else image[..., ::-1]
+
+    def release(self) -> None:
+        self.opened = False
+
+
+def test_a_camera_is_read_until_it_ends(
+    reader: Trained, photos: Path, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    table, skipped = embed(reader, ["0"], cropped=True, excerpt=Excerpt(every=2))
+    assert table["source"].unique().tolist() == ["camera 0"]
+    assert table["frame"].tolist() == [0, 2, 4]
+    assert (table["time"].diff().dropna() >= 0).all()
+    np.testing.assert_allclose(table[CODE], reader.represent(faces.faces[[0, 2, 4]])[0], atol=1e-4)
+    assert skipped["reason"].tolist() == ["unreadable: the camera gave no more pictures after 6 frames"]
+    with pytest.raises(OmoteError, match="no such camera"):
+        embed(reader, ["7"], cropped=True)
+
+
+def test_where_no_face_is_found_nothing_is_written(reader: Trained, detector: Path, tmp_path: Path) -> None:
+    photo = save_photo(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), tmp_path / "room.png")
+    (tmp_path / "text.mp4").write_text("dear diary")
+    with pytest.raises(
+        OmoteError, match=r"Not one face was found.*no face: 1; unreadable: 1.*room\.png: no face"
+    ):
+        embed_to(reader, [photo, tmp_path / "text.mp4"], tmp_path / "new" / "t.parquet", detector=detector)
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_bad_input_is_named(reader: Trained, faces: FaceSet, photos: Path, tmp_path: Path) -> None:
+    (photos / "notes.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    for given, message in (
+        ([], "no input was given"),
+        ([tmp_path / "nowhere"], "does not exist"),
+        ([photos / "notes.txt"], "neither a photo nor a video"),
+        ([tmp_path / "empty"], "holds no photos or videos"),
+        ([faces.path, photos], "were given together"),
+    ):
+        with pytest.raises(OmoteError, match=message):
+            embed(reader, given, cropped=True)
+    with pytest.raises(OmoteError, match="an excerpt"):
+        embed(reader, [faces.path], excerpt=Excerpt(every=2))
+    with pytest.raises(OmoteError, match="every is 0"):
+        embed(reader, [photos], cropped=True, excerpt=Excerpt(every=0))
+
+
+def test_the_parts_of_an_embedding_say_where_to_go_on(
+    reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+    places: list[Any] = []
+    keep = embedding._keep
+
+    def noted(part: Path, *rest: Any) -> None:
+        keep(part, *rest)
+        places.append(json.loads(part.with_suffix(".json").read_text())["place"])
+
+    monkeypatch.setattr(embedding, "_keep", noted)
+    embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
+    assert [(place["source"], place["frame"]) for place in places] == [
+        (0, 0),
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, -1),
+    ]
+
+
+@pytest.mark.parametrize("removed", [1, 3, 6])
+def test_killed_while_it_tidies_up_it_begins_anew_and_never_shortens_a_table(
+    reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
+) -> None:
+    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+
+    def killed(folder: Path, **options: Any) -> None:
+        for file in sorted(folder.iterdir())[:removed]:
+            file.unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 4
+    embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 4
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["t.csv"]
+
+
+def test_what_a_camera_saw_before_it_was_killed_is_written_when_the_command_is_given_again(
+    reader: Trained, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+    keep, count = embedding._keep, 0
+
+    def killed(*args: Any) -> None:
+        nonlocal count
+        count += 1
+        if count == 4:
+            raise KeyboardInterrupt
+        keep(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True)
+    assert embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True).num_faces == 3
+    assert pd.read_csv(tmp_path / "t.csv")["frame"].tolist() == [0, 1, 2]
+
+
+def test_the_first_ctrl_c_ends_a_camera_and_keeps_what_it_saw(
+    reader: Trained, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless() -> Iterator[np.ndarray]:
+        for number in range(1000):
+            if number == 5:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield np.asarray(faces.faces[0])
+
+    monkeypatch.setattr(FakeCamera, "pictures", endless())
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    table, skipped = embed(reader, ["0"], cropped=True)
+    assert len(table) == 6
+    assert skipped.empty
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_profile_takes_its_neutral_off_one_face_and_leaves_the_others_without_codes(
+    reader: Trained, film: Path, detector: Path, tmp_path: Path
+) -> None:
+    plain, _ = embed(reader, [film], detector=detector)
+    profile = make_profile(plain.assign(trusted=True), "ann", face=1)
+    done = embed_to(reader, [film], tmp_path / "t.parquet", detector=detector, profile=profile, face=1)
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    person = (plain["face"] == 1).to_numpy()
+    np.testing.assert_allclose(
+        table.loc[person, CODE], plain.loc[person, CODE].to_numpy() - profile.neutral, atol=1e-5
+    )
+    assert table.loc[~person, CODE].isna().all(axis=None)
+    assert table.loc[~person, "doubt"].str.endswith("not the person of the profile").all()
+    assert set(table["profile"]) == {"ann"}
+    assert (done.num_faces, done.num_others) == (48, 28)
+    assert done.num_doubted == (~plain.loc[person, "trusted"]).sum()
+    with pytest.raises(OmoteError, match="no source has a face number 7"):
+        embed_to(reader, [film], tmp_path / "u.parquet", detector=detector, profile=profile, face=7)
+    assert [file.name for file in tmp_path.glob("u*")] == []
+
+
+def test_a_face_set_that_was_made_anew_meanwhile_is_not_mixed_with_the_old_one(
+    reader: Trained, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(faces.path, tmp_path / "set"))
+
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, [copy], tmp_path / "t.csv")
+    os.utime(copy / "faces.npy", (0, 0))
+    with pytest.raises(OmoteError, match=r"of other inputs or options \(inputs\)"):
+        embed_to(reader, [copy], tmp_path / "t.csv")
+
+
+def test_options_that_do_nothing_are_refused_before_anything_is_written(
+    reader: Trained, faces: FaceSet, photos: Path, tmp_path: Path, configure: Configure
+) -> None:
+    needs_subject = train(faces, tmp_path / "cvae", configure(method="cvae", options__epochs=1))
+    cases: list[tuple[Trained, list[Path], dict[str, Any], str]] = [
+        (reader, [photos], {"cropped": True, "workers": 0}, "workers is 0"),
+        (reader, [photos], {"cropped": True, "face": 1}, "no profile was given"),
+        (reader, [faces.path], {"cropped": True}, "are for pictures"),
+        (needs_subject, [photos], {"cropped": True}, "has to be told who is in each picture"),
+    ]
+    for model, inputs, options, message in cases:
+        with pytest.raises(OmoteError, match=message):
+            embed_to(model, inputs, tmp_path / "new" / "t.csv", **options)
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_left_out_and_told(reader: Trained, photos: Path) -> None:
+    odd = os.fsdecode(os.fsencode(photos) + b"/caf\xe9.png")
+    shutil.copy(photos / "folder0" / "0.png", odd)
+    table, skipped = embed(reader, [odd, photos / "folder1"], cropped=True)
+    assert len(table) == 2
+    assert skipped["reason"].tolist() == ["file name is not UTF-8"]

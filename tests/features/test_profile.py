@@ -1,0 +1,377 @@
+"""A person's neutral: what counts in it, what it is worth, and what is refused."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from omote.data.outputs import Floats, code_columns, code_names
+from omote.errors import OmoteError
+from omote.features import profile as profiles
+from omote.features.embed import embed
+from omote.features.profile import (
+    LEAST_FRAMES,
+    MOST_FRAMES,
+    NO_SPREAD,
+    OTHER_FACE,
+    Profile,
+    make_profile,
+    profile_of_tables,
+)
+from omote.runs.trained import Trained
+from tests.conftest import save_table
+
+Z = 16
+LOOKS = 3 * math.sqrt(Z) * np.eye(4, Z, dtype=np.float32)  # far from one another
+
+
+def table_of(codes: Any, sources: Any = None, **columns: Any) -> pd.DataFrame:
+    """Return a table as `omote embed` writes it, a second between two frames; one source, and one face, if not told."""
+    codes = np.asarray(codes, np.float32)
+    count = len(codes)
+    described = {
+        "source": "a.mp4" if sources is None else [f"{source}.mp4" for source in sources],
+        "frame": np.arange(count),
+        "time": np.arange(count, dtype=np.float64),
+        "face": 0,
+        "trusted": True,
+        "doubt": "",
+        "model": "omote-12345678",
+        "blur": np.float32(0.1),
+        **columns,
+    }
+    deviation = code_columns(np.zeros_like(codes), "z_e_deviation")
+    return pd.concat(
+        [pd.DataFrame(described, index=range(count)), code_columns(codes, "z_e"), deviation], axis=1
+    )
+
+
+def film(rng: np.random.Generator, person: Floats, stretches: int = 30, frames: int = 10) -> pd.DataFrame:
+    """Return footage of stretches of 10 s, each of one expression and little beside."""
+    shown = rng.normal(0, 0.7, (stretches, 1, Z)) + rng.normal(0, 0.1, (stretches, frames, Z))
+    return table_of((person + shown).reshape(-1, Z))
+
+
+def test_footage_of_one_look_has_that_look_for_its_neutral() -> None:
+    profile = make_profile(table_of(np.tile(LOOKS[1], (20, 1)), np.repeat([0, 1], 10)), "ann")
+    np.testing.assert_allclose(profile.neutral, LOOKS[1], rtol=1e-6)
+    assert profile.looks == pytest.approx(1)
+    assert (profile.share, profile.error, profile.num_frames, profile.num_sources) == (1.0, 0.0, 20, 2)
+    assert profile.spread == pytest.approx(0, abs=1e-5)
+
+
+def test_looks_are_counted_and_a_look_that_lasts_has_one_vote() -> None:
+    even = make_profile(table_of(5 + np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann")
+    assert even.looks == pytest.approx(4, rel=1e-4)
+    assert even.spread == pytest.approx(math.sqrt(2 * (1 - 1 / 4)) * 3 * math.sqrt(Z), rel=1e-4)
+    long = [500, 10, 10, 10]
+    smiling = make_profile(table_of(5 + np.repeat(LOOKS, long, axis=0), np.repeat(range(4), long)), "ann")
+    assert 1 < smiling.looks < 1.2
+    for profile in (even, smiling):
+        np.testing.assert_allclose(profile.neutral / profile.share, 5 + LOOKS.mean(axis=0), atol=0.01)
+
+
+def test_as_much_is_taken_as_the_footage_tells_from_nobody() -> None:
+    # four looks that lie round 0: leaving one out moves their middle by as much as it is away from 0
+    assert make_profile(
+        table_of(np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann"
+    ).share == pytest.approx(0, abs=1e-6)
+    assert (
+        make_profile(table_of(50 + np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann").share > 0.99
+    )
+
+
+def test_the_same_frames_more_often_are_no_news() -> None:
+    codes = np.random.default_rng(0).normal(1, 1, (12, Z))
+    once = make_profile(table_of(codes, np.repeat(range(4), 3), time=np.nan), "ann")
+    often = make_profile(table_of(np.repeat(codes, 8, axis=0), np.repeat(range(4), 24), time=np.nan), "ann")
+    assert often.num_frames == 8 * once.num_frames
+    np.testing.assert_allclose(often.neutral, once.neutral, rtol=1e-4)
+    assert often.error == pytest.approx(once.error, rel=1e-4)
+    assert 0 < once.share < 1
+
+
+@pytest.mark.parametrize("far", [0.0, 0.5, 2.0])
+def test_the_error_is_how_far_the_middle_of_the_looks_moves_with_other_footage(far: float) -> None:
+    rng = np.random.default_rng(1)
+    person = far * rng.normal(0, 1, Z).astype(np.float32)
+    made = [make_profile(film(rng, person), "ann") for _ in range(30)]
+    middles = np.array([profile.neutral / profile.share for profile in made if profile.share])
+    moved = np.sqrt(middles.var(axis=0, ddof=1).sum())
+    told = np.sqrt(np.mean([profile.error**2 for profile in made if profile.share]))
+    assert 0.6 < told / moved < 1.5
+    assert np.mean([profile.share for profile in made]) == pytest.approx(
+        {0.0: 0.1, 0.5: 0.9, 2.0: 1.0}[far], abs=0.12
+    )
+
+
+def test_features_of_people_come_nearer_when_they_are_relative() -> None:
+    rng = np.random.default_rng(2)
+    people = rng.normal(0, 1, (2, Z)).astype(np.float32)
+    neutral = [make_profile(film(rng, person), "ann") for person in people]
+    smile = np.ones((1, Z), np.float32)
+    apart = [np.linalg.norm(one - other) for one, other in [
+        (people[0] + smile, people[1] + smile),
+        (neutral[0].relative(people[0] + smile), neutral[1].relative(people[1] + smile)),
+    ]]  # fmt: skip
+    assert apart[1] < 0.3 * apart[0]
+
+
+def test_from_one_short_stretch_half_is_taken_and_nothing_is_claimed() -> None:
+    profile = make_profile(table_of(np.tile(LOOKS[0], (8, 1))), "ann")
+    np.testing.assert_allclose(profile.neutral, LOOKS[0] / 2, rtol=1e-6)
+    assert math.isnan(profile.error)
+    said = " ".join(profile.statement())
+    assert "8 trusted frames of one source" in said
+    assert "hardly varied: about 1.0 different looks. 50% of their middle" in said
+    assert "From one stretch of 10 s nobody can tell" in said
+    assert "another camera or day" in said
+
+
+def test_the_statement_says_how_comparable_the_features_are() -> None:
+    neutral = np.zeros(Z, np.float32)
+    profile = Profile("ann", "omote-12345678", 412, 3, 4.25, 0.9, 1.2, 10.0, neutral)
+    assert profile.statement() == [
+        "Neutral of ann from 412 trusted frames of 3 sources (omote-12345678).",
+        "To this model the footage is varied: about 4.2 different looks. 90% of their middle is taken off.",
+        "With other such footage that middle would move by about 12% of the usual distance of two looks: smaller "
+        "differences between ann and other people mean little. Those among frames of ann do not depend on it.",
+    ]
+
+
+def test_of_identical_frames_no_share_of_their_spread_is_told() -> None:
+    frame = np.random.default_rng(8).normal(0, 1, Z)  # of no round numbers, so that the spread is not quite 0
+    profile = make_profile(table_of(np.tile(frame, (30, 1)), np.repeat(range(3), 10)), "ann")
+    assert 0 < profile.spread < NO_SPREAD
+    said = " ".join(profile.statement())
+    assert "All its frames look the same to this model" in said
+    assert "usual distance" not in said
+
+
+def test_only_trusted_frames_of_the_face_count() -> None:
+    codes = np.repeat(LOOKS[:3], 10, axis=0)
+    table = table_of(codes, np.repeat([0, 1], 15), face=np.repeat([0, 1, 1], 10), trusted=np.arange(30) < 26)
+    profile = make_profile(table, "bob", face=1)
+    assert (profile.num_frames, profile.num_sources) == (16, 2)
+    assert np.all(profile.neutral[[0, 3]] == 0)
+    with pytest.raises(
+        OmoteError, match=r"of bob there are 0 trusted frames.*at least 5.*0 \(10 of 10\), 1 \(16 of 20\)"
+    ):
+        make_profile(table, "bob", face=2)
+
+
+def test_in_a_table_of_a_face_set_the_person_is_a_subject() -> None:
+    codes = np.repeat(LOOKS[:2], 10, axis=0)
+    table = table_of(
+        codes, subject=np.repeat(["0001", "0002"], 10), clip=np.tile(np.repeat(["x", "y"], 5), 2)
+    )
+    table = table.drop(columns=["face", "trusted", "doubt"])
+    profile = make_profile(table, "0002")
+    assert (profile.num_frames, profile.num_sources) == (10, 2)
+    np.testing.assert_allclose(profile.relative(codes[10:]), 0, atol=1e-5)
+    with pytest.raises(OmoteError, match="Trusted frames of each subject"):
+        make_profile(table, "ann")
+
+
+def test_long_footage_is_thinned_evenly_and_counted_whole() -> None:
+    count = 20 * MOST_FRAMES
+    codes = np.random.default_rng(3).normal(0.5, 1, (count, Z)).astype(np.float32)
+    table = table_of(codes)
+    profile = make_profile(table, "ann")
+    assert profile.num_frames == count
+    some = make_profile(table.iloc[: count // 2], "ann")
+    np.testing.assert_allclose(profile.neutral, some.neutral, atol=0.25)
+    assert 0 < profile.error < 0.5
+
+
+def test_embedding_with_a_profile_takes_the_neutral_off_the_person_and_the_codes_off_others(
+    reader: Trained, film: Path, detector: Path
+) -> None:
+    plain, _ = embed(reader, [film], detector=detector)
+    plain["trusted"] = True  # the drawn faces of a hardly trained network need not be
+    profile = make_profile(plain, "ann", face=1)
+    person = (plain["face"] == 1).to_numpy(bool)
+    assert profile.num_frames == person.sum() == 20
+    found, _ = embed(reader, [film], detector=detector, profile=profile, face=1)
+    code = code_names(list(plain.columns))
+    pd.testing.assert_frame_equal(found[code][person], plain[code][person] - profile.neutral)
+    assert found[code][~person].isna().all(axis=None)
+    changed = ["trusted", "doubt", *code]
+    pd.testing.assert_frame_equal(found.drop(columns=["profile", *changed]), plain.drop(columns=changed))
+    assert set(found["profile"]) == {"ann"}
+    assert not found["trusted"][~person].any()
+    assert found["doubt"][~person].str.endswith(OTHER_FACE).all()
+    damaged = replace(profile, neutral=profile.neutral[:1])
+    with pytest.raises(OmoteError, match="its neutral has 1 numbers, and codes of omote-"):
+        embed(reader, [film], detector=detector, profile=damaged)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_profile_of_files_is_that_of_their_tables(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "ROWS_AT_ONCE", 70)  # 600 rows, half of them looked at
+    monkeypatch.setattr(profiles, "MOST_FRAMES", 300)
+    table = film(np.random.default_rng(4), np.ones(Z, np.float32)).assign(face=np.arange(300) % 2)
+    other = film(np.random.default_rng(5), np.ones(Z, np.float32)).assign(source="b.mp4", face=1)
+    save_table(table, tmp_path / f"one{suffix}")
+    save_table(other, tmp_path / f"two{suffix}")
+    files = [tmp_path / f"one{suffix}", tmp_path / f"two{suffix}", tmp_path / f"one{suffix}"]
+    of_files = profile_of_tables(files, "ann", face=1)
+    of_tables = make_profile(pd.concat([table, other], ignore_index=True), "ann", face=1)
+    np.testing.assert_allclose(of_files.neutral, of_tables.neutral, rtol=1e-5)
+    assert of_files.statement() == of_tables.statement()
+    assert (of_files.num_frames, of_files.num_sources) == (450, 2)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_videos_of_one_name_in_two_tables_are_two_sources(suffix: str, tmp_path: Path) -> None:
+    codes = np.random.default_rng(7).normal(1, 1, (20, Z))
+    files = [tmp_path / f"monday{suffix}", tmp_path / f"tuesday{suffix}"]
+    for file, rows in zip(files, (codes[:10], codes[10:]), strict=True):
+        save_table(table_of(rows), file)
+    profile = profile_of_tables(files, "ann")
+    assert (profile.num_frames, profile.num_sources) == (20, 2)
+    other_names = make_profile(table_of(codes, np.repeat([0, 1], 10)), "ann")
+    assert profile.error == pytest.approx(other_names.error, rel=1e-4)
+
+
+def test_rows_that_do_not_say_whose_they_are_are_refused(tmp_path: Path) -> None:
+    video = table_of(np.tile(LOOKS[0], (8, 1)))
+    face_set = video.drop(columns=["face", "trusted", "doubt"]).assign(subject="ann", clip="x")
+    for suffix in (".parquet", ".csv"):
+        files = [tmp_path / f"video{suffix}", tmp_path / f"faces{suffix}", tmp_path / f"no_model{suffix}"]
+        no_model = video.assign(model=video["model"].where(video["frame"] > 0))
+        for table, file in zip((video, face_set, no_model), files, strict=True):
+            save_table(table, file)
+        with pytest.raises(OmoteError, match="face sets and of videos were given together"):
+            profile_of_tables(files[:2], "ann")
+        with pytest.raises(OmoteError, match="some rows have no model"):
+            profile_of_tables(files[2:], "ann")
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("trusted", ["yes", "no"]),
+        ("trusted", [True, None]),
+        ("time", ["1:30", "1:40"]),
+        ("face", ["0", "ann"]),
+    ],
+)
+def test_a_column_of_another_kind_is_one_sentence(column: str, values: list[Any], tmp_path: Path) -> None:
+    table = table_of(np.tile(LOOKS[0], (8, 1))).assign(**{column: values * 4})
+    save_table(table, tmp_path / "table.parquet")
+    save_table(table, tmp_path / "table.csv")
+    with pytest.raises(OmoteError, match=f"the column {column} holds .* instead of"):
+        profile_of_tables([tmp_path / "table.parquet"], "ann")
+    with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
+        profile_of_tables([tmp_path / "table.csv"], "ann")
+
+
+def test_a_code_that_is_text_is_one_sentence(tmp_path: Path) -> None:
+    save_table(table_of(np.tile(LOOKS[0], (8, 1))).assign(z_e_07="much"), tmp_path / "table.csv")
+    with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
+        profile_of_tables([tmp_path / "table.csv"], "ann")
+
+
+@pytest.mark.parametrize("error", [0.5, math.nan])
+def test_a_profile_comes_back_as_it_was_saved(error: float, tmp_path: Path) -> None:
+    neutral = np.random.default_rng(5).normal(0, 1, 64).astype(np.float32)
+    profile = Profile("Zoë", "omote-12345678", 412, 3, 4.2, 0.9, error, 9.5, neutral)
+    profile.save(tmp_path / "new" / "zoe.json")
+    again = Profile.load(tmp_path / "new" / "zoe.json")
+    np.testing.assert_array_equal(again.neutral, neutral)
+    assert again.statement() == profile.statement()
+    assert str({**vars(again), "neutral": 0}) == str({**vars(profile), "neutral": 0})
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["zoe.json"]
+    assert (tmp_path / "new" / "zoe.json").stat().st_size < 3000
+
+
+def test_a_file_that_is_no_profile_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "ann.json"
+    with pytest.raises(OmoteError, match="there is no profile"):
+        Profile.load(file)
+    profile = Profile("ann", "omote-12345678", 412, 3, 4.2, 0.9, 0.5, 9.5, np.ones(4, np.float32))
+    profile.save(file)
+    whole = json.loads(file.read_text())
+    for change, message in (
+        ({"format_version": 2}, "Update omote"),
+        ({"format": "omote face set"}, "is not a profile"),
+        ({"neutral": [1.0, None]}, "is damaged"),
+        ({"neutral": []}, "is damaged"),
+        ({"neutral": [[1.0]]}, "is damaged"),
+        ({"name": 7}, "is damaged"),
+        ({"looks": None}, "is damaged"),
+        ({"extra": 1}, "is damaged"),
+    ):
+        file.write_text(json.dumps({**whole, **change}))
+        with pytest.raises(OmoteError, match=message):
+            Profile.load(file)
+    for text in ("", "[1]", "\x00\x01", json.dumps(whole)[:-9]):
+        file.write_text(text)
+        with pytest.raises(OmoteError, match="is not a profile"):
+            Profile.load(file)
+    del whole["error"]
+    file.write_text(json.dumps(whole))
+    with pytest.raises(OmoteError, match="is damaged"):
+        Profile.load(file)
+
+
+def test_codes_of_another_model_are_refused() -> None:
+    profile = make_profile(table_of(np.tile(LOOKS[0], (8, 1))), "ann")
+    profile.check("omote-12345678")
+    with pytest.raises(OmoteError, match=f"its neutral has {Z} numbers, and codes of omote-12345678 have 8"):
+        profile.relative(np.zeros((3, 8), np.float32))
+    with pytest.raises(OmoteError, match="of omote-12345678, and the features are of omote-87654321"):
+        profile.check("omote-87654321")
+
+
+def test_tables_that_make_no_profile_are_named(tmp_path: Path) -> None:
+    table = table_of(np.tile(LOOKS[0], (8, 1)))
+    for bad, message in (
+        (table.drop(columns="model"), "has no column model"),
+        (table[["source", "model"]], "has no codes"),
+        (table.assign(profile="ann"), "relative to a profile already"),
+        (table.assign(model=["a", "b"] * 4), "several models"),
+        (table.iloc[: LEAST_FRAMES - 1], "of ann there are 4 trusted frames"),
+        (table.iloc[:1], "of ann there is 1 trusted frame; "),
+        (table.iloc[:0], "The table is empty"),
+        (table.assign(z_e_07=np.nan), "codes of ann are no numbers"),
+    ):
+        with pytest.raises(OmoteError, match=message):
+            make_profile(bad, "ann")
+    save_table(table.iloc[:0], tmp_path / "nothing.parquet")
+    save_table(table.iloc[:0], tmp_path / "nothing.csv")
+    (tmp_path / "broken.parquet").write_text("no table")
+    (tmp_path / "empty.csv").write_text("")
+    for name, message in (
+        ("none.parquet", "there is no table"),
+        ("broken.parquet", "cannot be read as a table"),
+        ("empty.csv", "cannot be read as a table"),
+        ("film.mp4", "is not a table of features"),
+        ("nothing.parquet", "no rows|is empty"),
+        ("nothing.csv", "no rows|is empty"),
+    ):
+        with pytest.raises(OmoteError, match=message):
+            profile_of_tables([tmp_path / name], "ann")
+    save_table(table, tmp_path / "long.parquet")
+    save_table(table.drop(columns="z_e_15"), tmp_path / "short.parquet")
+    with pytest.raises(OmoteError, match="of different lengths"):
+        profile_of_tables([tmp_path / "long.parquet", tmp_path / "short.parquet"], "ann")
+    with pytest.raises(OmoteError, match=r"ends in \.json"):
+        make_profile(table, "ann").save(tmp_path / "ann.mp4")
+
+
+def test_a_table_without_times_has_its_sources_for_blocks() -> None:
+    codes = np.random.default_rng(6).normal(1, 1, (40, Z))
+    table = table_of(codes, np.repeat(range(4), 10))
+    photos = table_of(codes, range(40), time=np.nan)
+    assert make_profile(photos, "ann").num_sources == 40
+    without = make_profile(table.drop(columns="time"), "ann")
+    assert without.error == pytest.approx(make_profile(table, "ann").error)

@@ -1,0 +1,258 @@
+"""A published model: what is in its folder, who is not, and what it is opened as."""
+
+import hashlib
+import json
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
+from omote.runs.card import card, write_card
+from omote.runs.hub import about_without_names, check_people
+from omote.runs.trained import Trained, load
+from omote.training.loop import train
+from tests.conftest import Configure
+
+NAMES = ("ann-marie", "bob-jones", "cyd-lee", "dan-brown", "eve-white")
+PHOTOS = {
+    "importer": "folder",
+    "dataset": "the-clinic",
+    "options": {
+        "pattern": "the-clinic/{subject}.jpg",
+        "map_expression": {"1": "the-clinic"},
+        "cropped": True,
+        "fps": 5,
+    },
+    "licence": "CC BY 4.0",
+    "counts": {"subjects": 5, "frames": 40, "skipped": {"the-clinic": 1}},
+    "made_from": {"name": "the-clinic", "size": 128},
+}
+
+
+@pytest.fixture
+def trained(copied: Trained) -> Trained:
+    """A run that may be changed."""
+    return copied
+
+
+@pytest.fixture
+def of_people(trained: Trained) -> Trained:
+    """The run as if it had been trained on photos of people, and scored."""
+    path = trained.path / "run.json"
+    content = json.loads(path.read_text())
+    content |= {"train_subjects": NAMES[:4], "test_subjects": NAMES[4:], "face_set": PHOTOS}
+    content["config"]["test_subjects"] = NAMES[4:]
+    path.write_text(json.dumps(content))
+    about = {"k": 9, "seeds": 2, "face_set": PHOTOS} | {
+        kind: {"subjects": count, "images": 10 * count} for kind, count in (("train", 4), ("test", 1))
+    }
+    row = {
+        "people": "test",
+        "code": "expression",
+        "score": "accuracy",
+        "value": 0.5,
+        "chance": 0.2,
+        "reason": "",
+    }
+    by_subject = [{"people": "test", "subject": NAMES[4], "images": 10, "accuracy": 0.5}]
+    content = {
+        "about": about,
+        "scores": [row],
+        "by_subject": by_subject,
+        "resampled": {"test": [{NAMES[4]: 1}]},
+    }
+    (trained.path / "scores.json").write_text(json.dumps(content))
+    loaded = load(trained.path)
+    write_card(loaded)
+    return loaded
+
+
+def change(file: Path, **content: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | content))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_published_model_reads_what_the_run_reads(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    folder = trained.save_pretrained(tmp_path / "deep" / "model")
+    assert set(files(folder)) == {
+        "config.json", "model.safetensors", "reference.safetensors", "training.json", "README.md"
+    }  # fmt: skip
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
+    for again in (load(folder), Trained.from_pretrained(folder)):
+        np.testing.assert_array_equal(again.represent(faces.faces)[0], trained.represent(faces.faces)[0])
+        np.testing.assert_array_equal(again.read(faces.faces).ood, trained.read(faces.faces).ood)
+        assert again.model == trained.model
+        assert card(again) == card(trained)
+    content = json.loads((folder / "config.json").read_text())
+    assert content["library_name"] == "omote"
+    assert (
+        content["weights_sha256"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    )
+    assert Trained.from_pretrained(trained.path).model == trained.model
+
+
+def test_a_model_whose_run_is_gone_can_still_be_published(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    shutil.rmtree(trained.path)
+    published = load(trained.save_pretrained(tmp_path / "model"))
+    np.testing.assert_array_equal(published.read(faces.faces).ood, trained.read(faces.faces).ood)
+    assert "How long it took was not recorded" in card(published)
+
+
+def test_nobody_is_named_in_a_published_model_and_the_numbers_stay(
+    of_people: Trained, tmp_path: Path
+) -> None:
+    folder = of_people.save_pretrained(tmp_path / "model")
+    told = files(folder)
+    assert "scores.json" in told
+    for name, content in told.items():
+        found = [word for word in (*NAMES, "the-clinic", str(tmp_path)) if word.encode() in content]
+        assert not found, f"{found} in {name}"
+    published = load(folder)
+    assert (len(published.info.train_subjects), len(published.info.test_subjects)) == (4, 1)
+    assert not published.info.named
+    assert published.info.config.test_subjects == 1
+    assert published.face_set["counts"] == {"subjects": 5, "frames": 40}
+    assert published.face_set["options"] == {"cropped": True, "fps": 5}
+    assert published.face_set["licence"] == "CC BY 4.0"
+    assert card(published) == card(of_people)
+    assert "| 0.50 | 0.20 |" in card(published)
+    assert files(published.save_pretrained(tmp_path / "again")) == told
+
+
+def test_names_stay_where_they_are_asked_for_or_nobody_s(
+    of_people: Trained, trained: Trained, once: Path, tmp_path: Path
+) -> None:
+    named = load(of_people.save_pretrained(tmp_path / "named", names=True))
+    assert named.info == of_people.info
+    assert json.loads((named.path / "scores.json").read_text())["by_subject"][0]["subject"] == NAMES[4]
+    drawn = load(once)
+    published = load(drawn.save_pretrained(tmp_path / "drawn"))
+    assert published.info.named
+    assert published.info.train_subjects == drawn.info.train_subjects
+    assert published.face_set["options"] == drawn.face_set["options"]
+
+
+def test_of_face_sets_put_together_each_is_told_without_its_names(trained: Trained) -> None:
+    both = {"importer": "combined", "dataset": "the-clinic and mug", "licence": "the-clinic: CC BY 4.0",
+            "sources": [PHOTOS | {"name": "the-clinic"}, trained.face_set], "margin": 0.05}  # fmt: skip
+    told = about_without_names(both)
+    assert "the-clinic" not in json.dumps(told)
+    assert [source["importer"] for source in told["sources"]] == ["folder", "drawn"]
+    assert told["sources"][0]["licence"] == "CC BY 4.0"
+    assert told["margin"] == 0.05
+    assert about_without_names(told) == told
+
+
+def test_an_unnamed_model_is_not_scored_on_the_face_set_of_its_training(
+    of_people: Trained, tmp_path: Path
+) -> None:
+    unnamed = load(of_people.save_pretrained(tmp_path / "model"))
+    check_people(of_people.info, PHOTOS)
+    check_people(unnamed.info, PHOTOS | {"importer": "mug"})
+    for about in (PHOTOS, unnamed.face_set):
+        with pytest.raises(OmoteError, match="nobody can tell who was held out"):
+            check_people(unnamed.info, about)
+
+
+def test_a_method_that_has_to_know_its_people_still_counts_them(
+    faces: FaceSet, run: Path, configure: Configure, tmp_path: Path
+) -> None:
+    trained = train(faces, run, configure(method="cvae", options__epochs=1))
+    change(run / "run.json", face_set={"importer": "folder"})
+    published = load(load(run).save_pretrained(tmp_path / "model"))
+    mean = published.represent(faces.faces[:1], [published.info.train_subjects[2]])[0]
+    np.testing.assert_array_equal(
+        mean, trained.represent(faces.faces[:1], [trained.info.train_subjects[2]])[0]
+    )
+
+
+def test_a_model_replaces_a_model_and_nothing_else(of_people: Trained, once: Path, tmp_path: Path) -> None:
+    folder = of_people.save_pretrained(tmp_path / "model")
+    assert (folder / "scores.json").is_file()
+    (folder / "notes.txt").write_text("mine")
+    load(once).save_pretrained(folder)
+    assert not (folder / "scores.json").exists()  # of the other model
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert load(folder).info.named
+    assert "drawn by omote" in (folder / "README.md").read_text()
+    for taken in (once, tmp_path):
+        before = sorted(taken.iterdir())
+        with pytest.raises(OmoteError, match="holds other files"):
+            of_people.save_pretrained(taken)
+        assert sorted(taken.iterdir()) == before
+    with pytest.raises(OmoteError, match="is a file"):
+        of_people.save_pretrained(folder / "notes.txt")
+
+
+def test_a_repository_of_the_hub_takes_a_model_and_keeps_a_card_written_by_hand(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = tmp_path / "repository"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".gitattributes").write_text("")
+    (folder / "README.md").write_text("mine")
+    trained.save_pretrained(folder)
+    assert load(folder).model == trained.model
+    assert (folder / "README.md").read_text() == "mine"
+    assert (folder / ".git").is_dir()
+    (trained.path / "README.md").write_text("also mine")
+    assert (trained.save_pretrained(tmp_path / "new") / "README.md").read_text() == "also mine"
+
+
+def test_changed_damaged_missing_and_foreign_files_are_told_in_a_sentence(
+    trained: Trained, tmp_path: Path
+) -> None:
+    folder = trained.save_pretrained(tmp_path / "model")
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    whole, text = weights.read_bytes(), config.read_text()
+
+    def refused(why: str) -> None:
+        with pytest.raises(OmoteError, match=why) as found:
+            load(folder)
+        assert "\n" not in str(found.value)
+        weights.write_bytes(whole)
+        config.write_text(text)
+
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused(r"model\.safetensors is damaged or was changed")
+    weights.unlink()
+    refused(r"has no model\.safetensors; get the model again")
+    poison = pickle.dumps({"weights": 1})
+    weights.write_bytes(poison)
+    change(config, weights_sha256=hashlib.sha256(poison).hexdigest())
+    refused("is damaged or of another network")
+    change(config, format=2)
+    refused("has format 2; this omote reads format 1. Update omote")
+    change(config, library_name="transformers")
+    refused(r"its config\.json is not of a model of omote")
+    config.write_text(text[:-40])
+    refused(r"config\.json is damaged.*get the model again")
+    change(config, image_size=63)
+    refused("image size 63 was given")
+    for wrong in (
+        {"image_size": "large"},
+        {"train_subjects": 4},
+        {"more": 1},
+        {"config": {"method": "newer"}},
+    ):
+        change(config, **wrong)
+        refused(r"config\.json is damaged or of another omote")
+    assert load(folder).model == trained.model
+
+
+def test_a_name_on_the_hub_is_to_be_downloaded_first() -> None:
+    with pytest.raises(OmoteError, match="hf download someone/model --local-dir folder"):
+        Trained.from_pretrained("someone/model")
+    with pytest.raises(OmoteError) as found:
+        load("nowhere")
+    assert "hf download" not in str(found.value)
