@@ -75,19 +75,13 @@ def contents(file: Path) -> dict[str, str]:
             html.unescape(re.sub("<[^>]+>", "", cell))
             for cell in re.findall(r"<td[^>]*>(.*?)</td>", text, re.S)
         ]
-        content = without_times(json.loads(file.read_text(encoding="utf-8")))
-        return {"": digest(json.dumps(content, sort_keys=True).encode())}
+        numbers = [
             cell.strip() for cell in cells if re.search(r"\d", cell) and not re.search(r"\d s\b|min\b", cell)
         ]
         return {**found, "numbers": digest(repr(numbers).encode())}
     if name == ".json":
-        return {
-            "": digest(
-                json.dumps(
-                    without_times(json.loads(file.read_text(encoding="utf-8"))), sort_keys=True
-                ).encode()
-            )
-        }
+        content = without_times(json.loads(file.read_text(encoding="utf-8")))
+        return {"": digest(json.dumps(content, sort_keys=True).encode())}
     return {}
 
 
