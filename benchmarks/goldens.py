@@ -91,10 +91,12 @@ def picture_digest(content: bytes) -> str:
 
 
 def without_times(value: Any) -> Any:
-    """Return JSON without what differs from run to run."""
+    """Return JSON without what differs from run to run: times and the folder."""
     if isinstance(value, dict):
         return {key: without_times(one) for key, one in value.items() if not key.startswith(TIMES)}
-    return [without_times(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [without_times(one) for one in value]
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
 
 
 def commands() -> list[list[str]]:

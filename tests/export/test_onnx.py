@@ -19,8 +19,8 @@ from omote.data.face_set import FaceSet
 from omote.data.images import read_photo
 from omote.errors import OmoteError
 from omote.export import onnx as onnx_file
-from omote.features import onnx_reader
 from omote.export.onnx import OnnxFile, export_onnx
+from omote.features import onnx_reader
 from omote.features.embed import open_reader
 from omote.features.onnx_reader import OnnxReader, Runtime
 from omote.runs.hub import about_without_names

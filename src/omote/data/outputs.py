@@ -11,7 +11,7 @@ Faces = NDArray[np.uint8]  # (N, S, S, 3) RGB
 Floats = NDArray[np.float32]
 
 
-class Reading(NamedTuple):
+class Outputs(NamedTuple):
     """The expression codes of N faces."""
 
     mean: Floats  # (N, Z) posterior mean: the feature

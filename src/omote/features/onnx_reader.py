@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from omote.data.face_set import About
-from omote.data.outputs import Faces, Floats, Reading
+from omote.data.outputs import Faces, Floats, Outputs
 from omote.errors import OmoteError
 from omote.features.reader import IN_BFLOAT16
 
@@ -70,7 +70,7 @@ class OnnxReader:
         self.model = self.metadata["model"] + IN_BFLOAT16 * bfloat16
         self.face_set = About.model_validate_json(self.metadata["face_set"])
 
-    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
         """Return the features of faces; memory does not grow with their number, but for the result.
 
         Args:
@@ -89,7 +89,7 @@ class OnnxReader:
         parts = [self._network(np.ascontiguousarray(batch)) for batch in batches]
         whole = {name: np.concatenate([part[name] for part in parts])[: len(faces)] for name in parts[0]}
         unknown = np.full(len(faces), np.nan, np.float32)
-        return Reading(whole["z_e"], whole["z_e_deviation"], whole.get("ood", unknown))
+        return Outputs(whole["z_e"], whole["z_e_deviation"], whole.get("ood", unknown))
 
 
 def need_packages(*packages: str) -> None:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from omote.data.cut import Cut
 from omote.data.face_set import About
-from omote.data.outputs import Faces, Reading
+from omote.data.outputs import Faces, Outputs
 from omote.errors import OmoteError
 
 IN_BFLOAT16 = "-bf16"  # ends the `model` of a reader that computes in it
@@ -30,7 +30,7 @@ class Reader(Protocol):
     def face_set(self) -> About:
         """Metadata of the face set that the model was trained on."""
 
-    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
         """Return the features of (N, S, S, 3) uint8 RGB faces; OmoteError if they have another size or type.
 
         ``subjects``, whose face each is, is for a method that has to be told.

@@ -25,7 +25,7 @@ from omote.data.cut import Cut, cut_faces
 from omote.data.detect import Face
 from omote.data.face_set import BOX, LANDMARKS
 from omote.data.images import Excerpt, Unreadable, VideoFrame, is_video, read_photo, read_video
-from omote.data.outputs import Reading, code_columns
+from omote.data.outputs import Outputs, code_columns
 from omote.data.quality import UNKNOWN, Pose, blur, doubts, pose
 from omote.data.track import Tracker
 from omote.features.profile import OTHER_FACE, Profile
@@ -258,7 +258,7 @@ class _Rows:
         self.reader, self.profile, self.person = reader, profile, person
         self.rows: list[_Row] = []
         self.unread: list[np.ndarray] = []
-        self.readings: list[Reading] = []
+        self.outputs: list[Outputs] = []
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -276,14 +276,14 @@ class _Rows:
 
     def _read(self) -> None:
         size = self.reader.size
-        self.readings.append(self.reader.read(np.array(self.unread, np.uint8).reshape(-1, size, size, 3)))
+        self.outputs.append(self.reader.read(np.array(self.unread, np.uint8).reshape(-1, size, size, 3)))
         self.unread = []
 
     def table(self) -> pd.DataFrame:
         """Return the rows so far as a table, and begin anew."""
         self._read()
-        codes, deviations, ood = (np.concatenate(parts) for parts in zip(*self.readings, strict=True))
-        rows, self.rows, self.readings = self.rows, [], []
+        codes, deviations, ood = (np.concatenate(parts) for parts in zip(*self.outputs, strict=True))
+        rows, self.rows, self.outputs = self.rows, [], []
         why = [
             doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=far)
             for row, far in zip(rows, ood.tolist(), strict=True)

@@ -76,7 +76,7 @@ def write_page(
         )
     first, *others = introduction or ("",)
     page = Template(
-        resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+        resources.files(__package__).joinpath("templates", "page.html").read_text(encoding="utf-8")
     ).substitute(
         title=escape(title),
         lead=f'<p class="lead">{escape(first)}</p>' if first else "",

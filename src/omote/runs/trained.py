@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from omote.data.face_set import About
-from omote.data.outputs import Reading, code_columns
+from omote.data.outputs import Outputs, code_columns
 from omote.errors import OmoteError
 from omote.files import write_text
 from omote.methods.method import Method
@@ -197,7 +197,7 @@ class Trained:
         nobody = np.zeros((0, self.size, self.size, 3), np.uint8)
         return self.needs_subject or self.identify(nobody)[0].shape[1] > 0
 
-    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Reading:
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
         """Return what is read off the faces: the code's mean and deviation, and how far they are from the training's.
 
         Args:
@@ -208,7 +208,7 @@ class Trained:
         """
         mean, logvar = self.represent(faces, subjects)
         unknown = np.full(len(mean), np.nan, np.float32)
-        return Reading(
+        return Outputs(
             mean, np.exp(logvar / 2), self.reference.distance(faces) if self.reference else unknown
         )
 
