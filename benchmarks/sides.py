@@ -234,7 +234,7 @@ def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:
 
 
 def read_by_torch(turn: Turn, *, model: str, batch: int, work: float, bfloat16: bool) -> None:
-    """Read features with PyTorch, as `omote.features` does."""
+    """Read features with PyTorch, as `omote.extract_features` does."""
     from omote.runs.trained import load
 
     _read(turn, replace(load(model), bfloat16=bfloat16), batch, work, bfloat16)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
 
@@ -31,7 +31,9 @@ def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -
 def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
-    table = features(trained, faces)[["subject", "clip", "frame", "expression", "use", "z_e_00", "z_e_01"]]
+    table = extract_features(trained, faces)[
+        ["subject", "clip", "frame", "expression", "use", "z_e_00", "z_e_01"]
+    ]
     table.rename(columns={"z_e_00": "AU01_r", "z_e_01": "AU02_r"}).to_csv(tmp_path / "tool.csv", index=False)
     omote("audit", tmp_path / "tool.csv", "--seeds", 2, "--clusters", 3, "--workers", 1)
     found = pd.read_csv(tmp_path / "tool-audit" / "audit.csv")

@@ -8,7 +8,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
 
@@ -16,7 +16,7 @@ from tests.cli.test_commands import omote
 def test_the_features_of_a_face_set_are_drawn_beside_their_table(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
-    features(trained, faces).to_parquet(tmp_path / "features.parquet")
+    extract_features(trained, faces).to_parquet(tmp_path / "features.parquet")
     printed = omote("plot", tmp_path / "features.parquet", "--faces", faces.path, "--clusters", 4)
     page = tmp_path / "features-plots" / "index.html"
     assert f"Open {page} in a browser" in printed

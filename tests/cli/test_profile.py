@@ -9,7 +9,7 @@ from PIL import Image
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
@@ -59,7 +59,7 @@ def test_a_profile_of_photos_makes_their_features_relative(
 def test_a_table_of_a_face_set_is_asked_for_a_subject(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
-    save_table(features(trained, faces), tmp_path / "faces.csv")
+    save_table(extract_features(trained, faces), tmp_path / "faces.csv")
     omote("profile", tmp_path / "faces.csv", "--to", tmp_path / "one.json", "--name", faces.subjects[1])
     assert Profile.load(tmp_path / "one.json").num_frames == 8
     with pytest.raises(OmoteError, match=f"Trusted frames of each subject.*{faces.subjects[0]} "):

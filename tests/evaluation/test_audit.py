@@ -15,7 +15,7 @@ from omote.evaluation.audit import COLUMNS, Audit, audit
 from omote.evaluation.feature import baseline_features, read_feature_table
 from omote.evaluation.feature_scores import NO_APEX
 from omote.evaluation.swaps import NO_DECODER, TOLD, audit_swaps, choose_swaps
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.metrics.posterior import POINT, POSTERIOR_SCORES
 from omote.runs.trained import Trained, load, read_run_info
 from omote.synthetic.prepare import prepare_drawn
@@ -231,7 +231,7 @@ def test_what_cannot_be_audited_together_is_refused(
     train(faces, tmp_path / "b", configure(method="vae", options__epochs=1, test_subjects=2))
     table = made(tmp_path, person=1, expression=1)
     copy = tmp_path / "a.parquet"
-    features(load(tmp_path / "a"), faces).to_parquet(copy)
+    extract_features(load(tmp_path / "a"), faces).to_parquet(copy)
     for inputs, message in (
         ([], "nothing was given"),
         ([tmp_path / "a", tmp_path / "b"], "different people"),

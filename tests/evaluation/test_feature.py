@@ -17,7 +17,7 @@ from omote.evaluation.feature import (
     read_feature_table,
     run_features,
 )
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.runs.trained import Trained
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -69,7 +69,7 @@ def test_only_frames_to_train_on_make_the_mean_and_people_without_are_named() ->
 
 
 def test_a_table_written_by_embed_is_read_back(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
-    features(trained, faces).to_parquet(tmp_path / "codes.parquet")
+    extract_features(trained, faces).to_parquet(tmp_path / "codes.parquet")
     (expression, _), frames = read_feature_table(tmp_path / "codes.parquet")
     mean, logvar = trained.represent(faces.faces)
     assert expression.name == "codes z_e"

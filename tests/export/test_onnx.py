@@ -192,11 +192,11 @@ def test_features_are_read_without_torch_and_nobody_is_told(
     code = (
         "import sys, numpy as np\n"
         "from omote.data.face_set import open_face_set\n"
-        "from omote.features.extract import features\n"
+        "from omote.features.extract import extract_features\n"
         "from omote.features.onnx_reader import OnnxReader\n"
         "_, file, faces, to, *runtimes = sys.argv\n"
         "for runtime in runtimes:\n"
-        "    table = features(OnnxReader(file, runtime), open_face_set(faces))\n"
+        "    table = extract_features(OnnxReader(file, runtime), open_face_set(faces))\n"
         "    np.save(f'{to}/{runtime}.npy', table.filter(regex='z_e_[0-9]').to_numpy())\n"
         "assert not {'torch', 'openvino_telemetry'} & set(sys.modules)"
     )

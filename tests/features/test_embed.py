@@ -22,7 +22,7 @@ from omote.errors import OmoteError
 from omote.features import embed as embedding
 from omote.features import stream as streaming
 from omote.features.embed import embed, embed_to
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.features.profile import make_profile
 from omote.runs.trained import Trained
 from omote.training.loop import train
@@ -92,7 +92,7 @@ def test_a_frame_has_the_same_feature_from_a_film_a_photo_a_face_set_and_a_list(
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(map(str, photos)) + "\n"))
     listed = embed(reader, ["-"], detector=detector)[0]
     assert of_film.shape == (5, 8)
-    for other in (of_photos, features(reader, face_set), listed):
+    for other in (of_photos, extract_features(reader, face_set), listed):
         np.testing.assert_allclose(other[CODE].to_numpy(), of_film, atol=1e-4)
     assert np.abs(of_film[0] - of_film[1]).max() > 0.01  # so that frames taken for each other would show
 
@@ -209,7 +209,7 @@ def test_face_sets_are_embedded_as_they_are_one_after_the_other(
 ) -> None:
     monkeypatch.setattr(embedding, "ROWS_OF_A_FACE_SET", 7)
     table, _ = embed(reader, [faces.path, cast.path])
-    expected = pd.concat([features(reader, faces), features(reader, cast)], ignore_index=True)
+    expected = pd.concat([extract_features(reader, faces), extract_features(reader, cast)], ignore_index=True)
     pd.testing.assert_frame_equal(table, expected, rtol=1e-4, atol=1e-5)
     embed_to(reader, [faces.path, cast.path], tmp_path / "t.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "t.parquet"), expected, rtol=1e-4, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.features.table import check_table_path, join_tables
 from omote.runs.trained import Trained
 from omote.training.loop import train
@@ -20,7 +20,7 @@ CODE = [f"z_e_{i:02d}" for i in range(8)]
 def test_a_feature_is_the_posterior_mean_beside_its_deviation_and_the_frame_it_is_of(
     trained: Trained, faces: FaceSet
 ) -> None:
-    table = features(trained, faces)
+    table = extract_features(trained, faces)
     mean, logvar = trained.represent(faces.faces)
     np.testing.assert_array_equal(table[CODE].to_numpy(), mean)
     deviation = table[[f"z_e_deviation_{i:02d}" for i in range(8)]].to_numpy()
@@ -30,7 +30,7 @@ def test_a_feature_is_the_posterior_mean_beside_its_deviation_and_the_frame_it_i
 
 def test_a_point_deviates_by_0(faces: FaceSet, run: Path, configure: Configure) -> None:
     trained = train(faces, run, configure(method="contrast", options__epochs=1))
-    table = features(trained, faces)
+    table = extract_features(trained, faces)
     assert (table[[f"z_e_deviation_{i:02d}" for i in range(8)]] == 0).all(axis=None)
     np.testing.assert_array_equal(table[CODE], trained.represent(faces.faces)[0])
 
@@ -39,7 +39,7 @@ def test_a_point_deviates_by_0(faces: FaceSet, run: Path, configure: Configure) 
 def test_a_table_joined_from_parts_reads_back_as_it_was(
     suffix: str, trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
-    table = features(trained, faces)
+    table = extract_features(trained, faces)
     parts = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for part, rows in zip(parts, (table[:3], table[3:]), strict=True):
         rows.to_parquet(part, index=False)

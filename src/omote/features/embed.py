@@ -23,7 +23,7 @@ from omote.data.face_set import FaceSet, open_face_set
 from omote.data.images import EVERY_FRAME, PHOTO_SUFFIXES, VIDEO_SUFFIXES, Excerpt, is_video, num_taken
 from omote.data.importers.folder import media_files
 from omote.errors import OmoteError
-from omote.features.extract import features
+from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
 from omote.features.stream import Piece, Place, Source, stream
@@ -96,7 +96,7 @@ def embed(
     Returns:
         A table, one row a face: source, frame, time (s), face (its number in the source), trusted, doubt (why not),
         model, detection_score, box and landmarks (pixels), blur (0-1), yaw, pitch, roll (degrees), ood (1 is the
-        limit), z_e_00 ..., z_e_deviation_00 ...; of face sets as `features` makes it. And one of what was left out:
+        limit), z_e_00 ..., z_e_deviation_00 ...; of face sets as `extract_features` makes it. And one of what was left out:
         source, frame (missing for a whole file), reason.
     Raises:
         OmoteError: If face sets and pictures are mixed, an input is missing, an option makes no sense, or no face at
@@ -232,7 +232,7 @@ class _Work:
                     face_set.path, face_set.faces[rows], face_set.frames.iloc[rows], face_set.about
                 )
                 self.looked += len(some)
-                yield Piece(features(self.reader, some), [], Place(index, start + len(some) - 1))
+                yield Piece(extract_features(self.reader, some), [], Place(index, start + len(some) - 1))
                 if self.progress:
                     self.progress(self.looked, total)
 

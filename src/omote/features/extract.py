@@ -7,7 +7,7 @@ from omote.data.outputs import code_columns
 from omote.features.reader import Reader
 
 
-def features(reader: Reader, face_set: FaceSet) -> pd.DataFrame:
+def extract_features(reader: Reader, face_set: FaceSet) -> pd.DataFrame:
     """Return the expression feature of every frame of a face set.
 
     Args:
