@@ -13,6 +13,7 @@ import pytest
 from omote.data.outputs import Floats, code_columns, code_names
 from omote.errors import OmoteError
 from omote.features import profile as profiles
+from omote.features import table as tables
 from omote.features.embed import embed
 from omote.features.profile import (
     LEAST_FRAMES,
@@ -215,7 +216,7 @@ def test_embedding_with_a_profile_takes_the_neutral_off_the_person_and_the_codes
 def test_a_profile_of_files_is_that_of_their_tables(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiles, "ROWS_AT_ONCE", 70)  # 600 rows, half of them looked at
+    monkeypatch.setattr(tables, "CHUNK_ROWS", 70)  # 600 rows, half of them looked at
     monkeypatch.setattr(profiles, "MOST_FRAMES", 300)
     table = film(np.random.default_rng(4), np.ones(Z, np.float32)).assign(face=np.arange(300) % 2)
     other = film(np.random.default_rng(5), np.ones(Z, np.float32)).assign(source="b.mp4", face=1)

@@ -13,6 +13,7 @@ from omote.data.outputs import code_names
 from omote.errors import OmoteError
 from omote.evaluation.baselines import pixel_pca, random_network
 from omote.evaluation.evaluate import KNOWS_ONLY_ITS_PEOPLE, centred_codes
+from omote.features.table import SUFFIXES, read_table
 from omote.metrics.score import Array
 from omote.runs.trained import Trained
 
@@ -112,7 +113,11 @@ def read_feature_table(path: str | Path, columns: Sequence[str] = ()) -> tuple[l
             subject or clip is missing, or a true factor is no number.
     """
     path = Path(path)
-    table = _read_table(path)
+    if path.suffix not in SUFFIXES:
+        raise OmoteError(
+            f"{path} is neither a run nor a table of features; a table ends in {' or '.join(SUFFIXES)}"
+        )
+    table = read_table(path, types=dict.fromkeys(("subject", "clip", "expression"), str))
     table.columns = table.columns.astype(str)
     if "subject" not in table or table["subject"].isna().any():
         raise OmoteError(
@@ -181,22 +186,6 @@ def _frames(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         if name not in frames:
             frames[name] = pd.Series([default] * len(frames), dtype=object, index=frames.index)
     return frames
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    if path.suffix not in (".parquet", ".csv"):
-        raise OmoteError(
-            f"{path} is neither a run nor a table of features, whose name ends in .parquet or .csv"
-        )
-    if not path.is_file():
-        raise OmoteError(f"there is no table {path}")
-    try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path, dtype={"subject": str, "clip": str, "expression": str})
-        table: pd.DataFrame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise OmoteError(f"{path} cannot be read as a table ({error})") from None
-    return table
 
 
 def as_face_set(features: Sequence[Feature], frames: pd.DataFrame, face_set: FaceSet) -> list[Feature]:

@@ -10,7 +10,7 @@ frames change the features only a little. It is not the code of a face at rest, 
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
-from omote.features.table import SUFFIXES
+from omote.features.table import read_batches
 from omote.files import write_text
 
 FORMAT, FORMAT_VERSION = "omote profile", 1
@@ -37,7 +36,6 @@ SHARE_OF_ONE = 0.5  # of the middle of one block, of which nobody knows how far 
 VARIED, UNIFORM = 4.0, 2.0  # looks
 NO_SPREAD = 1e-6  # below it all looks are the same, but for rounding
 OTHER_FACE = "not the person of the profile"
-ROWS_AT_ONCE = 65536  # of a CSV file
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
 NUMBERS = {"time": np.float64, "face": np.int64, "trusted": np.bool_}
@@ -198,9 +196,12 @@ def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> 
         OmoteError: As `make_profile`, and if a file is missing or cannot be read.
     """
     files = [Path(path) for path in dict.fromkeys(paths)]
+    types = defaultdict(lambda: np.float32, TEXTS | NUMBERS)  # codes are float32
     wanted = {*TEXTS, *NUMBERS, FIRST_CODE}.__contains__
     described = [
-        part.assign(table=number) for number, path in enumerate(files) for part in _batches(path, wanted)
+        part.assign(table=number)
+        for number, path in enumerate(files)
+        for part in read_batches(path, wanted, types)
     ]
     if not described:
         raise OmoteError(f"{', '.join(map(str, files))}: no rows; make the table with `omote embed`")
@@ -209,7 +210,7 @@ def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> 
 
     def codes(rows: NDArray[np.int64]) -> Floats:
         found, begin = [], 0
-        for batch in chain.from_iterable(_batches(path, is_code) for path in files):
+        for batch in chain.from_iterable(read_batches(path, is_code, types) for path in files):
             inside = rows[(rows >= begin) & (rows < begin + len(batch))] - begin
             found.append(batch.iloc[inside][code_names(list(batch.columns))].to_numpy(np.float32))
             begin += len(batch)
@@ -218,27 +219,6 @@ def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> 
         return np.concatenate(found)
 
     return _made(table, codes, name, face)
-
-
-def _batches(path: Path, wanted: Callable[[str], bool]) -> Iterator[pd.DataFrame]:
-    """Yield some columns of a table, some rows at a time."""
-    if path.suffix not in SUFFIXES:
-        raise OmoteError(f"{path} is not a table of features, whose name ends in {' or '.join(SUFFIXES)}")
-    if not path.is_file():
-        raise OmoteError(f"there is no table {path}")
-    try:
-        if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                columns = [name for name in file.schema_arrow.names if wanted(name)]
-                for group in range(file.num_row_groups):  # iter_batches would hold several
-                    yield file.read_row_group(group, columns=columns).to_pandas()
-        else:
-            kinds = defaultdict(lambda: np.float32, TEXTS | NUMBERS)  # the others are codes
-            with pd.read_csv(path, usecols=wanted, dtype=kinds, chunksize=ROWS_AT_ONCE) as chunks:
-                yield from chunks
-    except (OSError, ValueError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise OmoteError(f"{path} cannot be read as a table ({reason})") from None
 
 
 def _made(table: pd.DataFrame, codes: Callable[[NDArray[np.int64]], Floats], name: str, face: int) -> Profile:

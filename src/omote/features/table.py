@@ -1,7 +1,9 @@
-"""Tables on disk: Parquet or CSV, by the suffix."""
+"""Tables of features on disk, Parquet or CSV by the suffix: reading, checking and joining."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -10,12 +12,70 @@ import pyarrow.parquet as pq
 from omote.errors import OmoteError
 
 SUFFIXES = (".parquet", ".csv")
+CHUNK_ROWS = 65536  # rows of a CSV file in memory at a time
+
+
+def read_table(
+    path: str | Path, wanted: Callable[[str], bool] | None = None, types: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Return a table of features.
+
+    Args:
+        path: a .parquet or .csv file.
+        wanted: whether to read the column of this name; None reads all.
+        types: dtype by column, for CSV; pandas infers that of other columns.
+    Raises:
+        OmoteError: If the file is missing, has another suffix or is damaged, or CSV text does not fit its type.
+    """
+    with _reading(path) as file:
+        if file.suffix == ".csv":
+            return pd.read_csv(file, usecols=wanted, dtype=types)
+        with pq.ParquetFile(file) as parquet:
+            table: pd.DataFrame = parquet.read(_columns(parquet, wanted)).to_pandas()
+            return table
+
+
+def read_batches(
+    path: str | Path, wanted: Callable[[str], bool], types: Mapping[str, Any]
+) -> Iterator[pd.DataFrame]:
+    """Yield a table of features in batches of rows, one in memory at a time; see `read_table`."""
+    with _reading(path) as file:
+        if file.suffix == ".csv":
+            with pd.read_csv(file, usecols=wanted, dtype=types, chunksize=CHUNK_ROWS) as chunks:
+                yield from chunks
+        else:
+            with pq.ParquetFile(file) as parquet:
+                columns = _columns(parquet, wanted)
+                for group in range(parquet.num_row_groups):  # iter_batches would hold several groups
+                    yield parquet.read_row_group(group, columns=columns).to_pandas()
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[Path]:
+    """Check the path, and turn errors of reading into OmoteError."""
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise OmoteError(f"{path} is not a table of features: its name must end in {' or '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise OmoteError(f"there is no table {path}; make one with `omote embed`")
+    try:
+        yield path
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise OmoteError(f"{path} cannot be read as a table ({reason})") from None
+
+
+def _columns(parquet: pq.ParquetFile, wanted: Callable[[str], bool] | None) -> list[str] | None:
+    return None if wanted is None else [name for name in parquet.schema_arrow.names if wanted(name)]
 
 
 def join_tables(parts: Sequence[Path], path: Path) -> None:
-    """Write Parquet files, one below the other, as one table; only one of them is in memory at a time.
+    """Write the rows of several Parquet files as one table, with one part in memory at a time.
 
-    A column that some of them lack is empty there. Parquet or CSV, by the suffix.
+    Columns are those of all parts; a column that a part lacks is empty in its rows.
+
+    Args:
+        path: .parquet or .csv.
     """
     schema = pa.unify_schemas([pq.read_schema(part) for part in parts], promote_options="permissive")
     if path.suffix == ".csv":
@@ -34,7 +94,7 @@ def join_tables(parts: Sequence[Path], path: Path) -> None:
 
 
 def check_table_path(path: str | Path) -> Path:
-    """Return the path, or raise OmoteError if a table cannot be written there."""
+    """Return the path, or raise OmoteError if no table can be written there."""
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise OmoteError(f"{path} was given for the table; its name must end in {' or '.join(SUFFIXES)}")

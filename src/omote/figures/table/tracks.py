@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from omote.data.face_set import BOX
 from omote.data.outputs import code_names, is_code
 from omote.errors import OmoteError
+from omote.features.table import read_table
 
 KEYS = ("subject", "clip", "frame")  # of a row of a face set
 READ = (*KEYS, "source", "time", "face", "trusted", "doubt", "model", *BOX)
+TEXTS = dict.fromkeys(("subject", "clip", "source", "doubt", "model"), str)
 PHOTOS = "photos"
 RATE = 25.0  # frames a second, where a video tells no time
 BLOCK = 65_536  # rows worked on at a time
@@ -63,14 +64,18 @@ class Features(NamedTuple):
 
 
 def read_features(table: Table | str | Path) -> Features:
-    """Return what is in a table of features, as `omote embed` writes it and `omote.features` returns it.
+    """Return what is in a table of features, as `omote embed` writes it and `omote.extract_features` returns it.
 
     Raises:
         OmoteError: If it is no such table, lacks a column, is of several models, or has fewer than two features to
             trust, or only equal ones.
     """
     name = "the table" if isinstance(table, Table) else str(table)
-    read = table if isinstance(table, Table) else _read(Path(table))
+    read = (
+        table
+        if isinstance(table, Table)
+        else read_table(table, lambda name: name in READ or is_code(name), TEXTS)
+    )
     coded = code_names([str(column) for column in read.columns])
     needed = KEYS if {"subject", "clip"} <= set(read.columns) else ("source", "frame")
     lacking = [column for column in needed if column not in read] if coded else ["z_e_00, z_e_01, ..."]
@@ -120,26 +125,6 @@ def read_features(table: Table | str | Path) -> Features:
     return Features(
         name, codes, trusted, frames, tracks, groups, group, track, seconds, doubts, int((~whole).sum())
     )  # fmt: skip
-
-
-def _read(path: Path) -> Table:
-    if path.suffix not in (".parquet", ".csv"):
-        raise OmoteError(f"{path} is not a table of features, whose name ends in .parquet or .csv")
-    if not path.is_file():
-        raise OmoteError(f"there is no table {path}; make one with `omote embed`")
-
-    def wanted(column: Any) -> bool:
-        return column in READ or is_code(str(column))
-
-    try:
-        if path.suffix == ".csv":
-            text = dict.fromkeys(("subject", "clip", "source", "doubt", "model"), str)
-            return pd.read_csv(path, usecols=wanted, dtype=text)
-        names = [column for column in pq.read_schema(path).names if wanted(column)]
-        read: Table = pq.read_table(path, columns=names).to_pandas()
-    except (OSError, ValueError) as error:
-        raise OmoteError(f"{path} cannot be read as a table ({str(error).splitlines()[0]})") from None
-    return read
 
 
 def _numbers(column: "pd.Series[Any]", name: str, kind: type = np.float64) -> NDArray[Any]:
