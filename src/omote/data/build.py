@@ -33,7 +33,7 @@ from omote.data.face_set import (
     About,
     FaceSet,
     open_face_set,
-    schema_problem,
+    find_schema_problem,
 )
 from omote.errors import OmoteError
 from omote.files import locked, write_text
@@ -232,7 +232,7 @@ def _table(frames: pd.DataFrame) -> pa.Table:
         SCHEMA.field(name) if name in SCHEMA.names else (name, data.type) for name, data in columns.items()
     ]
     table = pa.table(list(columns.values()), schema=pa.schema(fields))
-    problem = schema_problem(table)
+    problem = find_schema_problem(table)
     assert problem is None, f"an importer made bad frames: {problem}"
     return table
 

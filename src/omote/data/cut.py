@@ -71,7 +71,7 @@ class Cut:
 
         Drawn and rendered faces fill their pictures as detected ones do with the default margin.
         """
-        margin = DEFAULT_MARGIN if about.is_made or about.margin is None else about.margin
+        margin = DEFAULT_MARGIN if about.is_synthetic or about.margin is None else about.margin
         return cls(size, about.align, margin, about.is_cropped)
 
 

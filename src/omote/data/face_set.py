@@ -1,12 +1,11 @@
-"""The face set: prepared frames on disk, the one form that everything after `data` reads.
+"""The face set: prepared faces on disk, the one form that training, evaluation and features read.
 
-A folder with `faces.npy` (N, S, S, 3) uint8 RGB, `frames.parquet` (one row a frame, same order), `about.json`
-and `skipped.csv` (source, frame, reason of everything left out). `build.py` writes it, this file opens and
-checks it.
+A folder with `faces.npy` (N, S, S, 3) uint8 RGB, `frames.parquet` (one row per frame, in the same order), `about.json`
+(metadata) and `skipped.csv` (source, frame and reason of everything left out). `build.py` writes it; this file opens
+and checks it.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from omote.data.outputs import Faces
 from omote.errors import OmoteError
 
 FORMAT = "omote face set"
 FORMAT_VERSION = 1
-USES = ("train", "evaluate", "both")
+USES = ("train", "evaluate", "both")  # what a frame may be used for
 BOX = ("box_x", "box_y", "box_width", "box_height")
 LANDMARKS = tuple(
     f"{point}_{axis}"
@@ -35,118 +35,124 @@ SCHEMA = pa.schema(
         pa.field("frame", pa.int64(), nullable=False),  # index in the clip
         pa.field("time", pa.float64()),  # s from the start of the clip; NaN for a photo
         pa.field("dataset", pa.string(), nullable=False),
-        pa.field("expression", pa.string()),  # missing where not known
+        pa.field("expression", pa.string()),  # null if unknown
         pa.field("use", pa.string(), nullable=False),  # one of USES
         pa.field("source", pa.string(), nullable=False),  # path in the prepared folder, or a description
-        pa.field(
-            "detection_score", pa.float64()
-        ),  # 0-1; NaN where no detector was used, like all that follows
-        *(pa.field(name, pa.float64()) for name in BOX + LANDMARKS),  # pixels of the source
+        # Detection: score from 0 to 1, box and landmarks in pixels of the source; NaN if no detector was used.
+        *(pa.field(name, pa.float64()) for name in ("detection_score", *BOX, *LANDMARKS)),
     ]
 )
 REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
-
-
-MADE = ("drawn", "rendered")  # importers of faces that show no person
+SYNTHETIC = ("drawn", "rendered")  # importers whose faces show no real person
 
 
 class Counts(BaseModel):
-    """How many subjects, clips and frames a face set has, and frames by expression and by reason left out."""
+    """Numbers of subjects, clips and frames in a face set."""
 
     model_config = ConfigDict(frozen=True)
 
     subjects: int
     clips: int
     frames: int
-    expressions: dict[str, int] = {}
-    skipped: dict[str, int] = {}
+    expressions: dict[str, int] = {}  # labelled frames by expression
+    skipped: dict[str, int] = {}  # frames and files left out, by reason
 
 
 class Origin(BaseModel):
-    """The face set that another one was resized from."""
+    """The face set that another face set was resized from."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str | None = None  # of its folder
-    size: int
-    versions: dict[str, str] | None = None
-    by: str = ""  # how
+    size: int  # pixels
+    versions: dict[str, str] | None = None  # of omote and OpenCV that prepared it
+    by: str = ""  # how it was resized: "area averaging"
 
 
 class About(BaseModel):
-    """Metadata of a face set: its `about.json`. A field that was not recorded has its default."""
+    """Metadata of a face set: the content of its `about.json`.
+
+    Files of an older omote may lack fields. Unknown fields are kept, so that resizing, combining and training carry
+    them along; `without_names` drops them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     format: str = FORMAT
     format_version: int = FORMAT_VERSION
-    name: str | None = None  # as a source of a combined face set: of its folder
+    name: str | None = None  # folder of a source of a combined face set
     size: int | None = None  # side of a face in pixels
+    licence: str | None = None  # terms of use of the faces
     dataset: str | None = None
-    importer: str | None = None  # "folder", "arrays", "drawn", "rendered", "combined", or a data set's name
-    options: dict[str, Any] = {}  # of the importer
-    align: Literal["none", "eyes"] = "none"
-    margin: float | None = (
-        None  # share of the detected square added on each side; None where nothing was detected
+    importer: str | None = (
+        None  # "folder", "arrays", "drawn", "rendered", "combined", or the name of a data set
     )
-    detector_sha256: str | None = None
-    licence: str | None = None
-    found: dict[str, int] | None = None  # counts of a published data set, as found
-    published: dict[str, int] | None = None  # and as its authors give them
-    made_from: Origin | None = None
+    options: dict[str, Any] = {}  # of the importer; {} if the file says null
+    align: Literal["none", "eyes"] = "none"  # see `omote.data.cut.Cut`
+    margin: float | None = None  # likewise; None if no detector was used
+    detector_sha256: str | None = None  # of the face detector's model file; None if no detector was used
+    made_from: Origin | None = None  # of a resized face set
     sources: list["About"] | None = None  # of a combined face set
+    found: dict[str, int] | None = None  # counts of a published data set, as found on disk
+    published: dict[str, int] | None = None  # the same counts as its authors state them
     counts: Counts | None = None
     versions: dict[str, str] | None = None  # of omote and OpenCV
 
+    @field_validator("options", mode="before")
+    @classmethod
+    def _options_or_empty(cls, options: Any) -> Any:
+        return {} if options is None else options
+
     @property
-    def is_made(self) -> bool:
-        """Whether the faces are drawn or rendered, so that no person is shown."""
-        return self.importer in MADE
+    def is_synthetic(self) -> bool:
+        """Whether the faces are drawn or rendered, so that they show no real person."""
+        return self.importer in SYNTHETIC
 
     @property
     def is_cropped(self) -> bool:
-        """Whether the pictures were faces already, so that none was detected."""
+        """Whether the source pictures were face crops already, so that no face was detected."""
         return bool(self.options.get("cropped"))
 
     @property
     def parts(self) -> list["About"]:
-        """The sources of a combined face set; of any other the face set itself."""
+        """The sources of a combined face set; else the face set itself."""
         return self.sources or [self]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields that were given, as plain JSON."""
+        """Return the fields that were set, as plain JSON."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     def without_names(self) -> "About":
-        """Return the metadata without what may tell whose pictures they are: names of people, folders and files."""
-        kept = {name: value for name, value in self.to_json().items() if name in NAMELESS}
-        # a number tells of nobody; a pattern or a file's name may
+        """Return the metadata that cannot identify people: no names of people, data sets, folders or files."""
+        kept = self.model_dump(include=ANONYMOUS, exclude_unset=True)
+        # Numbers identify nobody; a file name or a pattern of file names may.
         kept["options"] = {
             name: value
             for name, value in self.options.items()
-            if self.is_made or isinstance(value, int | float)
+            if self.is_synthetic or isinstance(value, int | float)
         }
-        if self.counts is not None:
-            kept["counts"] = self.counts.model_dump(exclude={"skipped"})
-        if self.made_from is not None:
+        if self.counts:
+            kept["counts"] = self.counts.model_dump(exclude={"skipped"}, exclude_unset=True)
+        if self.made_from:
             kept["made_from"] = self.made_from.model_dump(exclude={"name"}, exclude_unset=True)
-        if self.sources:  # each with its own terms; those of all begin with the folders' names
+        if self.sources:  # each states its own terms; the combined text names the data sets
             kept["sources"] = [source.without_names().to_json() for source in self.sources]
             kept.pop("licence", None)
         return About.model_validate(kept)
 
 
-NAMELESS = ("format", "format_version", "size", "importer", "align", "margin", "detector_sha256", "licence", "found",
-            "published", "versions")  # fmt: skip
+# Fields that `About.without_names` keeps as they are.
+ANONYMOUS = {"format", "format_version", "size", "importer", "align", "margin", "detector_sha256", "licence", "found",
+             "published", "versions"}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class FaceSet:
-    """An opened face set; `faces[i]` and `frames.iloc[i]` are the same frame."""
+    """An opened face set; `faces[i]` and `frames.iloc[i]` belong to the same frame."""
 
     path: Path
-    faces: np.ndarray  # (N, S, S, 3) uint8 RGB, memory-mapped, read-only
-    frames: pd.DataFrame  # N rows, the columns of SCHEMA first, then any others
+    faces: Faces  # (N, S, S, 3) RGB, memory-mapped, read-only
+    frames: pd.DataFrame  # N rows: the columns of SCHEMA, then any others
     about: About
 
     def __len__(self) -> int:
@@ -163,18 +169,18 @@ class FaceSet:
         return sorted(self.frames["subject"].unique())
 
     def skipped(self) -> pd.DataFrame:
-        """Return what was left out, as columns source, frame (missing for a whole file), reason."""
+        """Return what was left out: columns source, frame (missing for a whole file) and reason."""
         table = pd.read_csv(self.path / "skipped.csv", dtype=str, keep_default_na=False)
         table["frame"] = pd.to_numeric(table["frame"], errors="coerce").astype("Int64")
         return table
 
 
 def open_face_set(path: str | Path) -> FaceSet:
-    """Return the face set in the folder `path`, its faces memory-mapped.
+    """Return the face set in the folder `path`, with its faces memory-mapped.
 
     Raises:
-        OmoteError: If `path` is no face set, is of a newer format, or is damaged (a file missing or
-            truncated, another number of rows than faces, a wrong type, a column missing).
+        OmoteError: If `path` is no face set, has a newer format, or is damaged: a file is missing or truncated, a
+            column is missing or has the wrong type, or the numbers of rows and faces differ.
     """
     path = Path(path)
     about = read_about(path)
@@ -190,10 +196,10 @@ def open_face_set(path: str | Path) -> FaceSet:
 
 
 def read_about(path: Path) -> About:
-    """Return the checked about.json of the face set in `path`; raise OmoteError as `open_face_set`."""
+    """Return the metadata of the face set in the folder `path`; raise OmoteError as `open_face_set`."""
     file = path / "about.json"
     if not file.is_file():
-        raise OmoteError(_no_face_set(path))
+        raise OmoteError(_why_no_face_set(path))
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -213,23 +219,23 @@ def read_about(path: Path) -> About:
         raise _damaged(path, f"about.json: {key}: {problem['msg']}") from error
 
 
-def _no_face_set(path: Path) -> str:
-    if not path.exists():
-        partial = Path(f"{path}.partial")
-        if partial.exists():
-            return (
-                f"{path} is not there yet: its preparation was interrupted ({partial} holds what is done). "
-                "Run the same `omote prepare` command again to finish it."
-            )
-        return f"There is no face set at {path}. Make one with `omote prepare`, or check the path."
-    if not path.is_dir():
+def _why_no_face_set(path: Path) -> str:
+    partial = Path(f"{path}.partial")
+    if path.exists() and not path.is_dir():
         return f"{path} is a file; a face set is a folder, as made by `omote prepare`."
-    return (
-        f"{path} is not a face set: it has no about.json. Make one with `omote prepare`, or check the path."
-    )
+    if path.exists():
+        reason = f"{path} is not a face set: it has no about.json."
+    elif partial.exists():
+        return (
+            f"{path} does not exist yet: its preparation was interrupted (the finished part is in {partial}). Run the "
+            "same `omote prepare` command again to finish it."
+        )
+    else:
+        reason = f"There is no face set at {path}."
+    return f"{reason} Make one with `omote prepare`, or check the path."
 
 
-def _open_faces(file: Path) -> np.ndarray:
+def _open_faces(file: Path) -> Faces:
     if not file.is_file():
         raise _damaged(file.parent, "faces.npy is missing")
     try:
@@ -251,9 +257,9 @@ def _open_faces(file: Path) -> np.ndarray:
     expected, found = start + int(np.prod(shape, dtype=np.int64)), file.stat().st_size
     if found != expected:
         raise _damaged(
-            file.parent, f"faces.npy is {found} bytes, its header asks for {expected}; it is truncated"
+            file.parent, f"faces.npy has {found} bytes and its header asks for {expected}; it is truncated"
         )
-    faces: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    faces: Faces = np.load(file, mmap_mode="r", allow_pickle=False)
     return faces
 
 
@@ -264,25 +270,27 @@ def _read_frames(file: Path) -> pd.DataFrame:
         table = pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
         raise _damaged(file.parent, f"frames.parquet cannot be read ({error})") from error
-    problem = schema_problem(table)
+    problem = find_schema_problem(table)
     if problem:
         raise _damaged(file.parent, f"frames.parquet: {problem}")
     frames: pd.DataFrame = table.to_pandas()
-    uses: Sequence[Any] = sorted(set(frames["use"]) - set(USES))
-    if uses:
-        raise _damaged(file.parent, f"frames.parquet: use is {uses[0]!r}; expected one of {', '.join(USES)}")
+    unknown = sorted(set(frames["use"]) - set(USES))
+    if unknown:
+        raise _damaged(
+            file.parent, f"frames.parquet: use is {unknown[0]!r}; expected one of {', '.join(USES)}"
+        )
     return frames
 
 
-def schema_problem(table: pa.Table) -> str | None:
-    """Return how a table of frames departs from SCHEMA (further columns are allowed), or None."""
+def find_schema_problem(table: pa.Table) -> str | None:
+    """Return how a table of frames violates SCHEMA, or None if it does not; further columns are allowed."""
     missing = [name for name in SCHEMA.names if name not in table.column_names]
     if missing:
         return f"missing columns {', '.join(missing)}"
     for field in SCHEMA:
         column = table[field.name]
-        long_text = pa.types.is_large_string(column.type) and field.type == pa.string()  # as pandas writes it
-        if column.type != field.type and not long_text:
+        is_text = pa.types.is_large_string(column.type) and field.type == pa.string()  # as pandas writes text
+        if column.type != field.type and not is_text:
             return f"column {field.name} is {column.type}; expected {field.type}"
         if not field.nullable and column.null_count:
             return f"column {field.name} has {column.null_count} missing values"

@@ -210,7 +210,7 @@ def _caveats(plan: Plan) -> list[str]:
             f"The scale {plan.scale} trains a network of width {config.options.width} with batches of "
             f"{config.batch_size} for far fewer steps than the paper; the paper's training is --scale paper."
         )
-    if plan.face_set.about.is_made:
+    if plan.face_set.about.is_synthetic:
         made = plan.face_set.about.importer
         caveats.append(
             f"The faces are {made}, so they are not the paper's data, and its figures need not come out."

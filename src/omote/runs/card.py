@@ -127,7 +127,7 @@ def _trained_on(trained: Trained) -> str:
 def _source(about: About) -> list[str]:
     """Return what one face set says of itself."""
     importer, counts = about.importer, about.counts
-    if about.is_made:
+    if about.is_synthetic:
         what = f"Faces {importer} by omote: made faces, no person is shown"
     elif about.published is not None:
         what = f"Faces of the data set {importer}: pictures of people"
@@ -142,12 +142,12 @@ def _source(about: About) -> list[str]:
         labels = ", ".join(f"{name} {count}" for name, count in expressions.items())
         lines.append(f"Labelled frames, whose labels the training did not see: {labels}.")
     lines.append(f"Terms of these faces: {' '.join((about.licence or 'not recorded').split())}")
-    return lines if about.is_made else [*lines, "Whether the people agreed to this use was not recorded."]
+    return lines if about.is_synthetic else [*lines, "Whether the people agreed to this use was not recorded."]
 
 
 def _cut(about: About) -> str:
     """Return how the faces were cut out."""
-    if all(source.is_made for source in about.parts):
+    if all(source.is_synthetic for source in about.parts):
         return "The faces fill the picture; nothing was detected."
     if about.is_cropped:
         return "The pictures were faces already; nothing was detected."
@@ -220,7 +220,7 @@ def _limits(trained: Trained) -> str:
         "They hold for faces like those it was trained on, in look, light, pose and size. On others they may mean "
         "nothing, and nothing here says how well they do.",
     ]
-    if all(source.is_made for source in about.parts):
+    if all(source.is_synthetic for source in about.parts):
         lines.append(
             "It was trained on made faces alone: what it does with photographs of people is another question."
         )
@@ -238,7 +238,7 @@ def _limits(trained: Trained) -> str:
             if trained.reference
             else "It cannot tell a face unlike those of the training: it was trained without a reference."
         )
-    if trained.reference and not all(source.is_made for source in about.parts):
+    if trained.reference and not all(source.is_synthetic for source in about.parts):
         lines.append(
             "`reference.safetensors` holds what small pictures of the training's faces have in common and how they "
             "differ most; like the weights it may show something of these people, the more the fewer they are."

@@ -84,7 +84,7 @@ def check_people(info: RunInfo, about: About) -> None:
 
 def _without_names(info: RunInfo) -> RunInfo:
     info = info._replace(face_set=info.face_set.without_names())
-    if info.face_set.is_made:
+    if info.face_set.is_synthetic:
         return info
     unnamed = {
         kind: [f"{UNNAMED}{kind}/{number}" for number in range(1, len(people) + 1)]
