@@ -101,9 +101,9 @@ def test_rows_come_in_order_whatever_the_batches_and_the_threads(
     reader: Trained, film: Path, detector: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, _ = embed(reader, [film], detector=detector, workers=1)
-    monkeypatch.setattr(streaming, "FACES_A_BATCH", 3)
-    monkeypatch.setattr(streaming, "FACES_A_PIECE", 5)
-    monkeypatch.setattr(streaming, "WAITING_BYTES", 1)  # one picture at a time
+    monkeypatch.setattr(streaming, "BATCH_FACES", 3)
+    monkeypatch.setattr(streaming, "PIECE_FACES", 5)
+    monkeypatch.setattr(streaming, "MAX_QUEUE_BYTES", 1)  # one picture at a time
     table, _ = embed(reader, [film], detector=detector, workers=3)
     pd.testing.assert_frame_equal(table, expected, rtol=1e-4, atol=1e-5)
 
@@ -128,7 +128,7 @@ def test_killed_and_called_again_it_goes_on_to_the_same_table(
         save_photo(scenes[12], tmp_path / "two.png"),
     ]
     whole = embed_to(reader, inputs, tmp_path / f"whole{suffix}", detector=detector)
-    monkeypatch.setattr(streaming, "FACES_A_PIECE", 6)
+    monkeypatch.setattr(streaming, "PIECE_FACES", 6)
     keep, count = embedding._keep, 0
 
     def killed(*args: Any) -> None:
@@ -301,7 +301,7 @@ def test_bad_input_is_named(reader: Trained, faces: FaceSet, photos: Path, tmp_p
 def test_the_parts_of_an_embedding_say_where_to_go_on(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+    monkeypatch.setattr(streaming, "PIECE_FACES", 1)
     places: list[Any] = []
     keep = embedding._keep
 
@@ -324,7 +324,7 @@ def test_the_parts_of_an_embedding_say_where_to_go_on(
 def test_killed_while_it_tidies_up_it_begins_anew_and_never_shortens_a_table(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
 ) -> None:
-    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+    monkeypatch.setattr(streaming, "PIECE_FACES", 1)
 
     def killed(folder: Path, **options: Any) -> None:
         for file in sorted(folder.iterdir())[:removed]:
@@ -346,7 +346,7 @@ def test_what_a_camera_saw_before_it_was_killed_is_written_when_the_command_is_g
 ) -> None:
     monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
-    monkeypatch.setattr(streaming, "FACES_A_PIECE", 1)
+    monkeypatch.setattr(streaming, "PIECE_FACES", 1)
     keep, count = embedding._keep, 0
 
     def killed(*args: Any) -> None:

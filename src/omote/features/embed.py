@@ -26,7 +26,7 @@ from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
-from omote.features.stream import Piece, Place, Source, stream
+from omote.features.stream import Piece, ResumePoint, Source, stream
 from omote.features.table import check_table_path, join_tables
 from omote.files import locked, write_text
 
@@ -104,7 +104,7 @@ def embed(
     """
     work = _Work(reader, inputs, **options)
     tables, skipped = [], list(work.skipped)
-    for piece in work.pieces(Place()):
+    for piece in work.pieces(ResumePoint()):
         tables.append(piece.table)
         skipped += piece.skipped
     done = _counted([(table, work.person(table)) for table in tables], skipped)
@@ -201,7 +201,7 @@ class _Work:
         self.cut = cut_for(reader, cropped=cropped)
         self.detector = None if self.cut.cropped else find_detector(detector)
 
-    def pieces(self, place: Place) -> Iterator[Piece]:
+    def pieces(self, place: ResumePoint) -> Iterator[Piece]:
         """Yield what is still to do from `place` on."""
         if self.face_sets:
             yield from self._pieces_of_face_sets(place)
@@ -217,12 +217,12 @@ class _Work:
 
         yield from stream(
             self.reader, self.sources, self.cut, self.detector, excerpt=self.excerpt, profile=self.profile, face=self.face,
-            place=place, workers=self.workers, looked=looked,
+            resume=place, workers=self.workers, on_frame=looked,
         )  # fmt: skip
         if self.progress:
             self.progress(self.looked, self.looked)
 
-    def _pieces_of_face_sets(self, place: Place) -> Iterator[Piece]:
+    def _pieces_of_face_sets(self, place: ResumePoint) -> Iterator[Piece]:
         total = sum(map(len, self.face_sets))
         for index, face_set in enumerate(self.face_sets[place.source :], place.source):
             first = place.frame + 1 if index == place.source else 0
@@ -232,7 +232,9 @@ class _Work:
                     face_set.path, face_set.faces[rows], face_set.frames.iloc[rows], face_set.about
                 )
                 self.looked += len(some)
-                yield Piece(extract_features(self.reader, some), [], Place(index, start + len(some) - 1))
+                yield Piece(
+                    extract_features(self.reader, some), [], ResumePoint(index, start + len(some) - 1)
+                )
                 if self.progress:
                     self.progress(self.looked, total)
 
@@ -332,14 +334,14 @@ def _sources(given: str, skipped: list[Skipped]) -> list[Source]:
     return [Source(str(path))]
 
 
-def _begin_or_go_on(partial: Path, work: _Work) -> Place:
+def _begin_or_go_on(partial: Path, work: _Work) -> ResumePoint:
     """Return where to go on: at the beginning, or behind the last part that is there."""
     file, asked = partial / "asked.json", json.loads(json.dumps(work.asked()))
     if not file.is_file():
         for old in partial.glob("part_*"):
             old.unlink()
         write_text(file, json.dumps(asked))
-        return Place()
+        return ResumePoint()
     found = json.loads(file.read_text(encoding="utf-8"))
     if found != asked:
         differing = ", ".join(sorted(key for key in asked if found.get(key) != asked[key]))
@@ -349,12 +351,12 @@ def _begin_or_go_on(partial: Path, work: _Work) -> Place:
         )
     parts = _parts(partial)
     if not parts:
-        return Place()
+        return ResumePoint()
     last = _described(parts[-1])
     work.looked = last["looked"]
-    place = Place(**last["place"])
+    place = ResumePoint(**last["place"])
     # what a camera saw does not come again: its recording ends with what was kept
-    return Place(place.source + 1) if place.frame >= 0 and work.is_camera(place.source) else place
+    return ResumePoint(place.source + 1) if place.frame >= 0 and work.is_camera(place.source) else place
 
 
 def _parts(partial: Path) -> list[Path]:
@@ -377,7 +379,7 @@ def _keep(part: Path, piece: Piece, work: _Work) -> None:
         "knows_ood": counts.knows_ood,
         "looked": work.looked,
         "skipped": piece.skipped,
-        "place": piece.place._asdict(),
+        "place": piece.resume._asdict(),
     }
     write_text(part.with_suffix(".json"), json.dumps(content))
 

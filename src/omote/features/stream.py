@@ -1,8 +1,7 @@
-"""Pictures in, pieces of a table out, in memory that does not grow with the length of a video.
+"""Photos, videos and cameras in, pieces of a feature table out; memory does not grow with the length of a video.
 
-The calling thread decodes, follows faces through a video and reads their codes; finding the faces, most of the work,
-is done beside it by other threads, as OpenCV lets go of Python's lock. A piece can be kept before the next is made, and
-says where to go on.
+The calling thread decodes, tracks faces and encodes them. Worker threads detect the faces, which is most of the work
+and releases Python's lock. Each piece holds the point to resume from, so that it can be saved before the next is made.
 """
 
 import math
@@ -32,11 +31,11 @@ from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
 
-WAITING_FRAMES = 16  # being looked at, or waiting for it
-WAITING_BYTES = 100_000_000  # of them, unless one alone is larger
-FACES_A_BATCH = 64
-FACES_A_PIECE, SECONDS_A_PIECE = 2048, 20.0
-WHERE = ("detection_score", *BOX, *LANDMARKS)
+MAX_QUEUE_FRAMES = 16  # frames waiting for detection or being searched
+MAX_QUEUE_BYTES = 100_000_000  # likewise, unless a single frame is larger
+BATCH_FACES = 64  # faces encoded at once, at least
+PIECE_FACES, PIECE_SECONDS = 2048, 20.0  # a piece ends after so many rows, or so long after the last one
+LOCATION = ("detection_score", *BOX, *LANDMARKS)
 QUALITY = ("blur", "yaw", "pitch", "roll")
 
 
@@ -44,33 +43,33 @@ class Source(NamedTuple):
     """A photo, a video or a camera."""
 
     name: str  # the path, as given; "camera 0"
-    camera: int | None = None  # the index of a camera
+    camera: int | None = None  # index of the camera
 
 
-class Place(NamedTuple):
-    """Where an embedding goes on."""
+class ResumePoint(NamedTuple):
+    """Where an interrupted embedding goes on."""
 
     source: int = 0  # index of the source
-    frame: int = -1  # the last one done there
-    tracker: dict[str, Any] | None = None  # `Tracker.state` after it
+    frame: int = -1  # the last finished frame of that source
+    tracker: dict[str, Any] | None = None  # `Tracker.state` after that frame
 
 
 class Piece(NamedTuple):
-    """Some rows of the table."""
+    """Consecutive rows of the table."""
 
     table: pd.DataFrame
     skipped: list[Skipped]
-    place: Place
+    resume: ResumePoint
 
 
-class _Shot(NamedTuple):
+class _SourceFrame(NamedTuple):
     source: int
     frame: VideoFrame
 
 
-class _End(NamedTuple):
+class _SourceEnd(NamedTuple):
     source: int
-    reason: str | None  # why it ended before its end
+    reason: str | None  # why the rest could not be read
 
 
 def stream(
@@ -82,87 +81,86 @@ def stream(
     excerpt: Excerpt,
     profile: Profile | None,
     face: int,
-    place: Place,
+    resume: ResumePoint,
     workers: int,
-    looked: Callable[[], None],
+    on_frame: Callable[[], None],
 ) -> Iterator[Piece]:
-    """Yield the table of all faces in the sources, piece by piece; from `place` on.
+    """Yield the table of all faces in the sources, piece by piece, from `resume` on.
 
     Args:
-        face: with a profile: which face of each source is the person; the others' codes are NaN.
-        workers: threads that look for faces.
-        looked: called after every frame.
+        face: with a profile, the number of the person's face in each source; the codes of other faces are NaN.
+        workers: threads that detect faces.
+        on_frame: called after every frame.
     """
-    rows = _Rows(reader, profile, face)
+    rows = _TableBuilder(reader, profile, face)
     skipped: list[Skipped] = []
-    tracker = Tracker() if place.tracker is None else Tracker.from_state(place.tracker)
+    tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
     since = time.monotonic()
-    events = _events(sources, excerpt, place)
-    for event, seen in _looked_at(events, lambda image: _look(image, cut, detector), workers):
+    events = _read_sources(sources, excerpt, resume)
+    for event, found in _map_frames(events, lambda image: _detect(image, cut, detector), workers):
         name = sources[event.source].name
-        if isinstance(event, _End):
+        if isinstance(event, _SourceEnd):
             if event.reason is not None:
                 skipped.append(Skipped(source=name, frame=None, reason=event.reason))
-            tracker, place = Tracker(), Place(event.source + 1)
+            tracker, resume = Tracker(), ResumePoint(event.source + 1)
         else:
-            faces = [one.face for one in seen if one.face is not None]
-            ids = [0] * len(seen) if cut.cropped else tracker.follow(event.frame.image, faces)
-            if not seen:
-                number = event.frame.number if _moves(sources[event.source]) else None
+            faces = [one.face for one in found if one.face is not None]
+            ids = [0] * len(found) if cut.cropped else tracker.follow(event.frame.image, faces)
+            if not found:
+                number = event.frame.number if _has_frames(sources[event.source]) else None
                 skipped.append(Skipped(source=name, frame=number, reason="no face"))
-            rows.add(name, event.frame, seen, ids)
-            place = Place(event.source, event.frame.number)
-            looked()
-        if len(rows) + len(skipped) >= FACES_A_PIECE or time.monotonic() - since > SECONDS_A_PIECE:
-            yield Piece(rows.table(), skipped, place._replace(tracker=tracker.state()))
+            rows.add(name, event.frame, found, ids)
+            resume = ResumePoint(event.source, event.frame.number)
+            on_frame()
+        if len(rows) + len(skipped) >= PIECE_FACES or time.monotonic() - since > PIECE_SECONDS:
+            yield Piece(rows.take_table(), skipped, resume._replace(tracker=tracker.state()))
             skipped, since = [], time.monotonic()
-    yield Piece(rows.table(), skipped, place)
+    yield Piece(rows.take_table(), skipped, resume)
 
 
-class Seen(NamedTuple):
-    """A face in a frame, before its code is read."""
-
-    face: Face | None  # None where the picture was a face already
+class _DetectedFace(NamedTuple):
+    face: Face | None  # None if the picture is a face crop
     crop: np.ndarray  # (S, S, 3) uint8 RGB
     blur: float
     pose: Pose
 
 
-def _look(image: np.ndarray, cut: Cut, detector: Path | None) -> list[Seen]:
-    """Return the faces in an (H, W, 3) uint8 RGB picture, with their quality."""
+def _detect(image: np.ndarray, cut: Cut, detector: Path | None) -> list[_DetectedFace]:
     return [
-        Seen(face, crop, blur(image, face), UNKNOWN if face is None else pose(face))
+        _DetectedFace(face, crop, blur(image, face), UNKNOWN if face is None else pose(face))
         for face, crop in cut_faces(image, cut, detector)
     ]
 
 
-def _moves(source: Source) -> bool:
+def _has_frames(source: Source) -> bool:
     return source.camera is not None or is_video(source.name)
 
 
-def _events(sources: Sequence[Source], excerpt: Excerpt, place: Place) -> Iterator[_Shot | _End]:
-    for index in range(place.source, len(sources)):
-        after = place.frame if index == place.source else -1
+def _read_sources(
+    sources: Sequence[Source], excerpt: Excerpt, resume: ResumePoint
+) -> Iterator[_SourceFrame | _SourceEnd]:
+    for index in range(resume.source, len(sources)):
+        after = resume.frame if index == resume.source else -1
         try:
-            for frame in _frames(sources[index], excerpt, after):
-                yield _Shot(index, frame)
+            for frame in _read_source(sources[index], excerpt, after):
+                yield _SourceFrame(index, frame)
         except Unreadable as error:
-            yield _End(index, str(error))
+            yield _SourceEnd(index, str(error))
         else:
-            yield _End(index, None)
+            yield _SourceEnd(index, None)
 
 
-def _frames(source: Source, excerpt: Excerpt, after: int) -> Iterator[VideoFrame]:
+def _read_source(source: Source, excerpt: Excerpt, after: int) -> Iterator[VideoFrame]:
     if source.camera is not None:
-        yield from _camera(source.camera, excerpt)
+        yield from _read_camera(source.camera, excerpt)
     elif is_video(source.name):
         yield from read_video(source.name, excerpt, after=after)
     elif after < 0:
         yield VideoFrame(0, math.nan, read_photo(source.name))
 
 
-def _camera(index: int, excerpt: Excerpt) -> Iterator[VideoFrame]:
-    """Yield frames as they come, until Ctrl-C or the excerpt's end; time is s since the first."""
+def _read_camera(index: int, excerpt: Excerpt) -> Iterator[VideoFrame]:
+    """Yield frames as they come, until Ctrl-C or the excerpt's end; their time is in s since the camera opened."""
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         camera = cv2.VideoCapture(index)
@@ -171,17 +169,17 @@ def _camera(index: int, excerpt: Excerpt) -> Iterator[VideoFrame]:
     try:
         if not camera.isOpened():
             raise Unreadable("unreadable: there is no such camera, or another program has it")
-        with first_interrupt() as stopped:  # a camera has no end
-            yield from _taken(camera, excerpt, stopped)
+        with first_interrupt() as stopped:  # Ctrl-C ends the recording, not the program
+            yield from _record(camera, excerpt, stopped)
     finally:
         camera.release()
 
 
-def _taken(camera: cv2.VideoCapture, excerpt: Excerpt, stopped: threading.Event) -> Iterator[VideoFrame]:
+def _record(camera: cv2.VideoCapture, excerpt: Excerpt, stopped: threading.Event) -> Iterator[VideoFrame]:
     begin, due, number = time.monotonic(), 0.0, -1
     while not stopped.is_set():
-        there, image = camera.read()
-        if not there:
+        has_image, image = camera.read()
+        if not has_image:
             raise Unreadable(f"unreadable: the camera gave no more pictures after {number + 1} frames")
         number += 1
         since = time.monotonic() - begin
@@ -196,40 +194,42 @@ def _taken(camera: cv2.VideoCapture, excerpt: Excerpt, stopped: threading.Event)
         yield VideoFrame(number, since, cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
-def _looked_at(
-    events: Iterator[_Shot | _End], find: Callable[[np.ndarray], list[Seen]], workers: int
-) -> Iterator[tuple[_Shot | _End, list[Seen]]]:
-    """Yield the events in order, each picture with the faces found in it."""
-    waiting: deque[tuple[_Shot | _End, Future[list[Seen]] | None]] = deque()
-    held = 0
+def _map_frames(
+    events: Iterator[_SourceFrame | _SourceEnd],
+    detect: Callable[[np.ndarray], list[_DetectedFace]],
+    workers: int,
+) -> Iterator[tuple[_SourceFrame | _SourceEnd, list[_DetectedFace]]]:
+    """Yield the events in order, each frame with its detected faces; detection runs ahead in worker threads."""
+    queue: deque[tuple[_SourceFrame | _SourceEnd, Future[list[_DetectedFace]] | None]] = deque()
+    queued_bytes = 0
 
-    def first() -> tuple[_Shot | _End, list[Seen]]:
-        nonlocal held
-        event, found = waiting.popleft()
-        if found is None or isinstance(event, _End):
+    def take() -> tuple[_SourceFrame | _SourceEnd, list[_DetectedFace]]:
+        nonlocal queued_bytes
+        event, found = queue.popleft()
+        if found is None or isinstance(event, _SourceEnd):
             return event, []
-        held -= event.frame.image.nbytes
+        queued_bytes -= event.frame.image.nbytes
         return event, found.result()
 
-    with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with _single_threaded_opencv(), ThreadPoolExecutor(workers) as pool:
         try:
             for event in events:
-                if isinstance(event, _Shot):
-                    held += event.frame.image.nbytes
-                    waiting.append((event, pool.submit(find, event.frame.image)))
+                if isinstance(event, _SourceFrame):
+                    queued_bytes += event.frame.image.nbytes
+                    queue.append((event, pool.submit(detect, event.frame.image)))
                 else:
-                    waiting.append((event, None))
-                while len(waiting) > WAITING_FRAMES or (held > WAITING_BYTES and waiting):
-                    yield first()
-            while waiting:
-                yield first()
+                    queue.append((event, None))
+                while len(queue) > MAX_QUEUE_FRAMES or (queued_bytes > MAX_QUEUE_BYTES and queue):
+                    yield take()
+            while queue:
+                yield take()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Keep OpenCV from starting threads of its own beside the workers."""
+def _single_threaded_opencv() -> Iterator[None]:
+    """Keep OpenCV from starting threads of its own in each worker."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -238,8 +238,8 @@ def _one_thread_each() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-class _Row(NamedTuple):
-    """What is known of a face but its code."""
+class _FaceRow(NamedTuple):
+    """A row of the table without its code."""
 
     source: str
     frame: int
@@ -251,63 +251,65 @@ class _Row(NamedTuple):
     pose: Pose
 
 
-class _Rows:
-    """Rows of the table; codes are read in batches."""
+class _TableBuilder:
+    """Collects faces, encodes them in batches, and makes the table."""
 
     def __init__(self, reader: Reader, profile: Profile | None, person: int) -> None:
         self.reader, self.profile, self.person = reader, profile, person
-        self.rows: list[_Row] = []
-        self.unread: list[np.ndarray] = []
+        self.rows: list[_FaceRow] = []
+        self.crops: list[np.ndarray] = []  # not encoded yet
         self.outputs: list[Outputs] = []
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, source: str, frame: VideoFrame, seen: Sequence[Seen], numbers: Sequence[int]) -> None:
+    def add(
+        self, source: str, frame: VideoFrame, found: Sequence[_DetectedFace], numbers: Sequence[int]
+    ) -> None:
         """Add the faces of a picture, in the order of their numbers."""
         shape = frame.image.shape[:2]
-        for number, (face, crop, blurred, turned) in sorted(
-            zip(numbers, seen, strict=True), key=itemgetter(0)
-        ):
-            self.rows.append(_Row(source, frame.number, frame.time, shape, number, face, blurred, turned))
-            self.unread.append(crop)
-        if len(self.unread) >= FACES_A_BATCH:
-            self._read()
+        for number, one in sorted(zip(numbers, found, strict=True), key=itemgetter(0)):
+            self.rows.append(
+                _FaceRow(source, frame.number, frame.time, shape, number, one.face, one.blur, one.pose)
+            )
+            self.crops.append(one.crop)
+        if len(self.crops) >= BATCH_FACES:
+            self._encode()
 
-    def _read(self) -> None:
+    def _encode(self) -> None:
         size = self.reader.size
-        self.outputs.append(self.reader.read(np.array(self.unread, np.uint8).reshape(-1, size, size, 3)))
-        self.unread = []
+        self.outputs.append(self.reader.read(np.array(self.crops, np.uint8).reshape(-1, size, size, 3)))
+        self.crops = []
 
-    def table(self) -> pd.DataFrame:
-        """Return the rows so far as a table, and begin anew."""
-        self._read()
+    def take_table(self) -> pd.DataFrame:
+        """Return the rows so far as a table, and remove them."""
+        self._encode()
         codes, deviations, ood = (np.concatenate(parts) for parts in zip(*self.outputs, strict=True))
         rows, self.rows, self.outputs = self.rows, [], []
-        why = [
-            doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=far)
-            for row, far in zip(rows, ood.tolist(), strict=True)
+        reasons = [
+            doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
+            for row, distance in zip(rows, ood.tolist(), strict=True)
         ]
-        named = {}
+        profile_column = {}
         if self.profile is not None:
-            person = np.array([row.number == self.person for row in rows], bool)
-            codes = np.where(person[:, None], self.profile.relative(codes), np.float32(np.nan))
-            why = [
-                reasons if same else [*reasons, OTHER_FACE] for reasons, same in zip(why, person, strict=True)
-            ]
-            named["profile"] = pd.array([self.profile.name] * len(rows), "str")
-        where = np.array([_where(row.face) for row in rows], np.float64).reshape(-1, len(WHERE))
+            is_person = np.array([row.number == self.person for row in rows], bool)
+            codes = np.where(is_person[:, None], self.profile.relative(codes), np.float32(np.nan))
+            for row_reasons, same in zip(reasons, is_person, strict=True):
+                if not same:
+                    row_reasons.append(OTHER_FACE)
+            profile_column["profile"] = pd.array([self.profile.name] * len(rows), "str")
+        location = np.array([_location(row.face) for row in rows], np.float64).reshape(-1, len(LOCATION))
         quality = np.array([(row.blur, *row.pose) for row in rows], np.float32).reshape(-1, len(QUALITY))
         columns = {
             "source": pd.array([row.source for row in rows], "str"),
             "frame": np.array([row.frame for row in rows], np.int64),
             "time": np.array([row.time for row in rows], np.float64),
             "face": np.array([row.number for row in rows], np.int64),
-            "trusted": np.array([not reasons for reasons in why], bool),
-            "doubt": pd.array(["; ".join(reasons) for reasons in why], "str"),
+            "trusted": np.array([not row_reasons for row_reasons in reasons], bool),
+            "doubt": pd.array(["; ".join(row_reasons) for row_reasons in reasons], "str"),
             "model": pd.array([self.reader.model] * len(rows), "str"),
-            **named,
-            **dict(zip(WHERE, where.T, strict=True)),
+            **profile_column,
+            **dict(zip(LOCATION, location.T, strict=True)),
             **dict(zip(QUALITY, quality.T, strict=True)),
             "ood": ood,
         }
@@ -315,7 +317,7 @@ class _Rows:
         return pd.concat(parts, axis=1)
 
 
-def _where(face: Face | None) -> list[float]:
+def _location(face: Face | None) -> list[float]:
     if face is None:
-        return [math.nan] * len(WHERE)
+        return [math.nan] * len(LOCATION)
     return [face.score, *face.box.tolist(), *face.landmarks.ravel().tolist()]
