@@ -25,7 +25,7 @@ from scipy.optimize import linear_sum_assignment
 from omote.data import quality, track
 from omote.data.detect import Face, find_detector, find_faces, only_face
 from omote.data.images import read_photo
-from omote.data.track import ALIKE, Tracker
+from omote.data.track import MAX_DISTANCE, Tracker
 from omote.synthetic.rendered import Head, Look, read_face_model
 from omote.synthetic.rendered.expressions import movement, random_mixture
 from omote.synthetic.rendered.look import random_circumstances, random_look
@@ -107,7 +107,7 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
     for rest, kind in ((1, "odd people, limits found on them"), (0, "even people, held out")):
         some = [person for person in people if int(person) % 2 == rest]
         before, after = ([photos[f"{person}_{photo}"] for person in some] for photo in (NEUTRAL, SMILE))
-        ours, theirs = (np.array([track.looks(*one) for one in of], float) / 255 for of in (before, after))
+        ours, theirs = (np.array([track.describe_appearance(*one) for one in of], float) / 255 for of in (before, after))
         distances = np.linalg.norm(ours[:, None] - theirs, axis=2)
         near = np.stack([goes_on(one, after) for one in before])
         same = np.eye(len(some), dtype=bool)
@@ -115,7 +115,7 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
         middle, most = np.median(distances[same]), distances[same].max()
         print(f"    distance of a person's photos {middle:.2f} (median), {most:.2f} (most)")
         print(f"    distance of two people's {np.median(distances[~same]):.2f} (median)")
-        for place, alike in (("elsewhere", distances < ALIKE), ("same place", near)):
+        for place, alike in (("elsewhere", distances < MAX_DISTANCE), ("same place", near)):
             print(f"    {place}: missed {percent(~alike[same])}, others taken {percent(alike[~same])}")
 
     kept: dict[str, list[bool]] = {}

@@ -11,7 +11,7 @@ import pytest
 from omote.data.detect import Face, only_face
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import read_photo
-from omote.data.track import ALIKE, REMEMBERED, Tracker, looks
+from omote.data.track import MAX_AWAY, MAX_DISTANCE, Tracker, describe_appearance
 from omote.synthetic.rendered import Circumstances, Head, Look, read_face_model
 
 Shown = tuple[np.ndarray, Face]  # a picture of a face, and where the face is in it
@@ -125,11 +125,11 @@ def stranger(number: int) -> Shown:
 
 def test_those_away_longest_are_forgotten_so_that_memory_does_not_grow() -> None:
     tracker = Tracker()
-    for number in range(3 * REMEMBERED):
+    for number in range(3 * MAX_AWAY):
         assert tracker.follow(*scene((stranger(number), HERE))) == [number]
-    assert len(tracker.state()["tracks"]) == REMEMBERED + 1
-    assert tracker.follow(*scene((stranger(3 * REMEMBERED - 5), HERE))) == [3 * REMEMBERED - 5]
-    assert tracker.follow(*scene((stranger(0), HERE))) == [3 * REMEMBERED]
+    assert len(tracker.state()["tracks"]) == MAX_AWAY + 1
+    assert tracker.follow(*scene((stranger(3 * MAX_AWAY - 5), HERE))) == [3 * MAX_AWAY - 5]
+    assert tracker.follow(*scene((stranger(0), HERE))) == [3 * MAX_AWAY]
 
 
 def test_more_people_at_once_than_are_remembered_keep_their_numbers() -> None:
@@ -139,7 +139,7 @@ def test_more_people_at_once_than_are_remembered_keep_their_numbers() -> None:
     for (x, y), (picture, _) in zip(places, people, strict=True):
         image[y : y + 64, x : x + 64] = picture
     found = [moved(face, x, y) for (x, y), (_, face) in zip(places, people, strict=True)]
-    assert len(found) > REMEMBERED
+    assert len(found) > MAX_AWAY
     tracker = Tracker()
     for _ in range(3):
         assert tracker.follow(image, found) == list(range(len(found)))
@@ -152,8 +152,15 @@ def test_darker_light_changes_looks_less_than_another_person_does(faces: FaceSet
     def apart(one: np.ndarray, other: np.ndarray) -> float:
         return float(np.linalg.norm(one.astype(float) - other) / 255)
 
-    own, others = looks(image, face), [looks(*drawn(faces, subject)) for subject in range(1, 5)]
-    assert apart(own, looks(darker, face)) < ALIKE < min(apart(own, other) for other in others)
+    own, others = (
+        describe_appearance(image, face),
+        [describe_appearance(*drawn(faces, subject)) for subject in range(1, 5)],
+    )
+    assert (
+        apart(own, describe_appearance(darker, face))
+        < MAX_DISTANCE
+        < min(apart(own, other) for other in others)
+    )
 
 
 def test_a_head_that_turns_and_smiles_is_one(model_file: Path) -> None:
