@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from omote.data import quality, track
+from omote.data import quality, track, trust
 from omote.data.detect import Face, find_detector, find_faces, only_face
 from omote.data.images import read_photo
 from omote.data.track import MAX_DISTANCE, Tracker
@@ -107,7 +107,9 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
     for rest, kind in ((1, "odd people, limits found on them"), (0, "even people, held out")):
         some = [person for person in people if int(person) % 2 == rest]
         before, after = ([photos[f"{person}_{photo}"] for person in some] for photo in (NEUTRAL, SMILE))
-        ours, theirs = (np.array([track.describe_appearance(*one) for one in of], float) / 255 for of in (before, after))
+        ours, theirs = (
+            np.array([track.describe_appearance(*one) for one in of], float) / 255 for of in (before, after)
+        )
         distances = np.linalg.norm(ours[:, None] - theirs, axis=2)
         near = np.stack([goes_on(one, after) for one in before])
         same = np.eye(len(some), dtype=bool)
@@ -120,7 +122,9 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
 
     kept: dict[str, list[bool]] = {}
     changes: dict[bool, list[float]] = {True: [], False: []}
-    straight = [(one, one.shown, track._scene(one.shown.image)) for one in at_random(pictures) if one.shown]
+    straight = [
+        (one, one.shown, track._make_thumbnail(one.shown.image)) for one in at_random(pictures) if one.shown
+    ]
     for (a, now, scene), (b, later, later_scene) in permutations(straight, 2):
         turn = np.abs(np.subtract(a.angles, b.angles))
         if a.person == b.person:
@@ -130,9 +134,9 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
         changes[a.person == b.person].append(float(np.abs(scene - later_scene).mean()))
     for kind, known in sorted(kept.items()):
         print(f"rendered heads turned at once by {kind}: missed {percent(~np.array(known))} of {len(known)}")
-    beyond, middle = percent(np.array(changes[False]) > track.CUT), np.median(changes[False])
+    beyond, middle = percent(np.array(changes[False]) > track.SCENE_CHANGE), np.median(changes[False])
     print(f"change of the picture: {max(changes[True]):.0f} (most) as the head turns")
-    print(f"    {middle:.0f} (median) to another person and room, {beyond} beyond CUT")
+    print(f"    {middle:.0f} (median) to another person and room, {beyond} beyond SCENE_CHANGE")
 
 
 Placed = tuple[str, float, float, float]  # photo, x and y of the middle of the box, its height
@@ -231,8 +235,8 @@ def print_pose(pictures: list[Turned], photos: dict[str, Shown]) -> None:
     true = np.array([one.angles for one, _ in some])
     print(f"{len(true)} rendered pictures, turned by up to 30, 20 and 15 degrees")
     for kind, found in (
-        ("true", [quality.pose(one.true, quality.POINTS) for one, _ in some]),
-        ("YuNet's", [quality.pose(face) for _, face in some]),
+        ("true", [quality.estimate_pose(one.true, quality.POINTS) for one, _ in some]),
+        ("YuNet's", [quality.estimate_pose(face) for _, face in some]),
     ):
         angles = np.array(found)
         for i, (name, error) in enumerate(zip(ANGLES, np.abs(angles - true).mean(0), strict=True)):
@@ -240,10 +244,10 @@ def print_pose(pictures: list[Turned], photos: dict[str, Shown]) -> None:
             print(f"{kind} landmarks: {name} off by {error:.1f}, slope {slope:.2f}")
     for i in (1, 2):
         for angle in (-TIPPED, TIPPED):
-            shown = [quality.pose(face)[i] for one, face in turned if one.angles[i] == angle]
+            shown = [quality.estimate_pose(face)[i] for one, face in turned if one.angles[i] == angle]
             print(f"{ANGLES[i]} of {angle}: shown as {np.mean(shown):.0f} (mean of {len(shown)})")
     for kind, points in (("POINTS", quality.POINTS), ("YUNET_POINTS", quality.YUNET_POINTS)):
-        pitches = [quality.pose(face, points).pitch for _, face in photos.values()]
+        pitches = [quality.estimate_pose(face, points).pitch for _, face in photos.values()]
         print(f"pitch of the photos by {kind}: {np.mean(pitches):.1f} (mean)")
 
 
@@ -283,10 +287,14 @@ def print_doubts(photos: dict[str, Shown], detector: Path) -> None:
             image = changed(*shown)
             face = only_face(image, detector)
             if isinstance(face, Face):
-                blur, pose, shape = quality.blur(image, face), quality.pose(face), image.shape[:2]
-                outside = max(0.0, quality._outside(face.box, shape))
+                blur, pose, shape = (
+                    quality.measure_blur(image, face),
+                    quality.estimate_pose(face),
+                    image.shape[:2],
+                )
+                outside = max(0.0, trust.share_outside(face.box, shape))
                 numbers.append((blur, abs(pose.yaw), abs(pose.pitch), face.score, outside))
-                reasons.append(quality.doubts(face=face, shape=shape, blur=blur, pose=pose))
+                reasons.append(trust.find_doubts(face=face, shape=shape, blur=blur, pose=pose))
         least, mean, most = (pick(numbers, axis=0) for pick in (np.min, np.mean, np.max))
         why = {reason: percent([reason in one for one in reasons]) for one in reasons for reason in one}
         print(
@@ -304,8 +312,8 @@ def print_times(shown: Shown) -> None:
     tracker = Tracker()
     jobs: dict[str, Callable[[], object]] = {
         "follow": lambda: tracker.follow(shown.image, [shown.face]),
-        "blur": lambda: quality.blur(*shown),
-        "pose": lambda: quality.pose(shown.face),
+        "blur": lambda: quality.measure_blur(*shown),
+        "pose": lambda: quality.estimate_pose(shown.face),
     }
     for name, job in jobs.items():
         times = []

@@ -1,4 +1,4 @@
-"""Whether a face is fit for a feature: how sharp it is, how the head is turned, and reasons to doubt the feature."""
+"""How sharp a face is and how the head is turned. `trust.py` decides from them whether its feature is trusted."""
 
 import math
 from typing import NamedTuple
@@ -9,32 +9,25 @@ import numpy as np
 from omote.data.cut import cut_middle
 from omote.data.detect import Face
 
-# Sharpness is judged as a network of 64 pixels sees the face, so that what it cannot see does no harm, and a small
-# face, enlarged to that side, counts as blurred as it is. The filter is as wide as in the paper.
-SIDE, MARGIN, FILTER = 64, 0.05, 9  # pixels; share of the box on each side; pixels
+# Blur is measured on the face as a network with 64 px input sees it: finer detail does not count, and a small face,
+# enlarged to that size, counts as blurred.
+SIDE = 64  # pixels of the square
+MARGIN = 0.05  # of the box, added on each side
+FILTER = 9  # pixels, width of the blur filter, as in the paper
 
-# The five landmarks of the ICT Face Model Light's average head, in cm: x to the person's left, y up, z to the front
-# (means of the places in `omote.synthetic.rendered.anatomy.LANDMARKS` on its neutral mesh).
+# Yaw, pitch and roll are estimated from five landmarks of an average head, in cm: x to the person's left, y up, z to
+# the front (means of `omote.synthetic.rendered.anatomy.LANDMARKS` on the neutral mesh of the ICT Face Model Light).
 POINTS = np.array(
     [[-3.18, 3.36, 8.92], [3.18, 3.36, 8.92], [0.0, 0.09, 13.09], [-2.43, -3.47, 10.23], [2.43, -3.47, 10.23]]
 )
-# YuNet marks the nose lower, beside eyes and mouth. This brings the pitch of the London Set, whose people look straight
-# ahead, from 11.0 to 0.4 degrees on average.
+# The same points where YuNet puts them: its nose lies lower. With them the mean pitch of the London Set, whose people
+# look straight ahead, is 0.4 degrees instead of 11.0.
 YUNET_POINTS = POINTS - [[0, 0, 0], [0, 0, 0], [0, 0.5, 0], [0, 0, 0], [0, 0, 0]]
-CAMERA = 80.0  # cm from the head
-
-# When to doubt a feature. "Photos" are those of the London Set, on which the limits were found: none of them is doubted
-# as it is. What they have when they are spoilt is in docs/results/following.md.
-BLURRED = 0.6  # `blur`: photos have 0.29-0.41; 0.58-0.72 with a Gaussian of 2 of 64 pixels
-SMALL = 24  # pixels, height of the box: `blur` of photos is 0.44-0.57 at 32, 0.49-0.62 at 24, 0.56-0.72 at 16
-TURNED = 30.0  # degrees of yaw, where the far eye begins to go: photos have 9 at most
-TIPPED = 12.0  # degrees of pitch by YuNet's landmarks, in truth about 40 (see `pose`): photos have 10 at most
-UNSURE = 0.8  # detection score: photos have 0.93 or more; 0.86 or more with the lower half covered, so this says little
-CUT_OFF = 0.05  # share of the box outside the picture: photos have 0; 0.07-0.22 with a third of the face away
+CAMERA = 80.0  # cm, assumed distance of the camera from the head
 
 
 class Pose(NamedTuple):
-    """How a head is turned, against the line of sight to it, in degrees, as `nuisance_yaw` ... of rendered faces."""
+    """Rotation of a head against the line of sight to it, in degrees; like `nuisance_yaw` etc. of rendered faces."""
 
     yaw: float  # positive: the nose points to the right of the picture
     pitch: float  # positive: the nose points down
@@ -45,10 +38,10 @@ UNKNOWN = Pose(math.nan, math.nan, math.nan)
 
 
 def face_square(image: np.ndarray, face: Face, margin: float, size: int) -> np.ndarray:
-    """Return the square round a face's box as (size, size, 3), by whole pixels: rougher and quicker than `cut_out`.
+    """Return the square round a face's box as (size, size, 3): by whole pixels, coarser and faster than `cut_out`.
 
-    Of a large face every n-th pixel is read, at least 2 x 2 for one of the square, so that the time does not grow
-    with it. What lies outside the picture repeats its border.
+    A large face is subsampled to at least 2 x 2 pixels per output pixel, so that the time does not grow with its size.
+    Outside the picture its border is repeated.
     """
     x, y, width, height = face.box.tolist()
     side = max(1, round(max(width, height) * (1 + 2 * margin)))
@@ -64,90 +57,56 @@ def face_square(image: np.ndarray, face: Face, margin: float, size: int) -> np.n
     if any(map(any, borders)):
         square = np.pad(square, [*borders, (0, 0)], "edge")
     fine = cv2.resize(square, (2 * size, 2 * size), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)  # quick, as the ratio is whole
+    return cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)  # fast, because the ratio is whole
 
 
-def blur(image: np.ndarray, face: Face | None = None) -> float:
-    """Return how blurred a face of an (H, W, 3) uint8 RGB picture is, 0 sharp to 1; without a face, the picture.
+def measure_blur(image: np.ndarray, face: Face | None = None) -> float:
+    """Return how blurred a face is, from 0 (sharp) to 1; without a face, how blurred the picture is.
 
-    It is the share of the differences between neighbouring pixels that a further blur leaves; 1 where there are none.
+    It is the share of the differences between neighbouring pixels that remains after a further blur; 1 if there are
+    no differences.
 
     Crété, Dolmiere, Ladret, Nicolas, "The blur effect: perception and estimation with a new no-reference perceptual
     blur metric", 2007.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
     """
     square = cut_middle(image, SIDE) if face is None else face_square(image, face, MARGIN, SIDE)
     grey = cv2.cvtColor(square, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    left = []
+    remaining = []
     for axis, kernel in ((0, (1, FILTER)), (1, (FILTER, 1))):
         before = np.abs(np.diff(grey, axis=axis))
         after = np.abs(np.diff(cv2.blur(grey, kernel), axis=axis))
         if before.any():
-            left.append(1 - float(np.maximum(before - after, 0).sum() / before.sum()))
-    return max(left, default=1.0)
+            remaining.append(1 - float(np.maximum(before - after, 0).sum() / before.sum()))
+    return max(remaining, default=1.0)
 
 
-def pose(face: Face, points: np.ndarray = YUNET_POINTS) -> Pose:
-    """Return how the head is turned, from the five landmarks; NaN where they are not known or all one.
+def estimate_pose(face: Face, points: np.ndarray = YUNET_POINTS) -> Pose:
+    """Return the rotation of the head by its five landmarks; NaN if they are unknown or coincide.
 
-    The head is taken to have average proportions, and the camera, of which photos say nothing, to look at its middle
-    from CAMERA: so the angles are against the line of sight to the head, wherever it is in the picture.
+    It assumes a head of average proportions and a camera at distance CAMERA that points at it, so angles are relative
+    to the line of sight, wherever the head is in the picture.
 
-    With true landmarks, yaw and roll of rendered faces are off by 1 to 2 degrees and pitch by 3. With YuNet's, yaw and
-    roll are off by 3; but of pitch less than a third is shown, and of a roll of 40 half to three quarters.
+    On rendered faces with true landmarks, the error is 1 to 2 degrees in yaw and roll, and 3 in pitch. With YuNet's
+    landmarks it is 3 degrees in yaw and roll; pitch comes out at less than a third of its true value, and a roll of 40
+    degrees at half to three quarters.
 
     Args:
-        points: (5, 3) cm, the landmarks on the head; POINTS for true landmarks, instead of YuNet's.
+        points: (5, 3) cm, the landmarks on the head: YUNET_POINTS for YuNet's, POINTS for true landmarks.
     """
-    head = (points - points.mean(0)) * (1, -1, -1)  # x right, y down, z away, as OpenCV has it
+    head = (points - points.mean(0)) * (1, -1, -1)  # x right, y down, z away: OpenCV's axes
     marks = np.asarray(face.landmarks, np.float64) - np.mean(face.landmarks, axis=0)
-    size = float(np.sqrt((marks**2).sum() / (head[:, :2] ** 2).sum()))  # pixels a cm
-    if not (size > 0 and math.isfinite(size)):
+    scale = float(np.sqrt((marks**2).sum() / (head[:, :2] ** 2).sum()))  # pixels per cm
+    if not (scale > 0 and math.isfinite(scale)):
         return UNKNOWN
     camera = np.diag([CAMERA, CAMERA, 1.0])
-    ahead = np.zeros(3), np.array([0.0, 0.0, CAMERA])  # where the search begins
-    _, turn, _ = cv2.solvePnP(head, marks / size, camera, None, *ahead, True, cv2.SOLVEPNP_ITERATIVE)
-    # The matrix of `omote.synthetic.rendered.scene.turned`.
+    ahead = np.zeros(3), np.array([0.0, 0.0, CAMERA])  # start of the search
+    _, turn, _ = cv2.solvePnP(head, marks / scale, camera, None, *ahead, True, cv2.SOLVEPNP_ITERATIVE)
+    # The rotation matrix in the axes of `POINTS`, as in `omote.synthetic.rendered.scene`.
     r = cv2.Rodrigues(turn)[0] * np.outer((1, -1, -1), (1, -1, -1))
-    yaw, pitch, roll = (
-        math.asin(min(1.0, max(-1.0, -r[2, 0]))),
-        math.atan2(r[2, 1], r[2, 2]),
-        math.atan2(-r[1, 0], r[0, 0]),
-    )
+    yaw = math.asin(min(1.0, max(-1.0, -r[2, 0])))
+    pitch = math.atan2(r[2, 1], r[2, 2])
+    roll = math.atan2(-r[1, 0], r[0, 0])
     return Pose(math.degrees(yaw), math.degrees(pitch), math.degrees(roll))
-
-
-def doubts(
-    *,
-    face: Face | None = None,
-    shape: tuple[int, int] | None = None,
-    blur: float = math.nan,
-    pose: Pose = UNKNOWN,
-    ood: float = math.nan,
-) -> list[str]:
-    """Return the reasons not to trust a face's feature, in a fixed order; none for a good one.
-
-    What is left out, or NaN, is no reason.
-
-    Args:
-        shape: height and width of the picture, in pixels.
-        blur: as `blur` returns it; pose: as `pose`; ood: distance from the training's faces, 1 at the limit.
-    """
-    small = unsure = cut_off = False
-    if face is not None:
-        small, unsure = bool(face.box[3] < SMALL), face.score < UNSURE
-        cut_off = shape is not None and _outside(face.box, shape) > CUT_OFF
-    reasons = {
-        "too blurred": blur > BLURRED,
-        "too small": small,
-        "turned away": abs(pose.yaw) > TURNED or abs(pose.pitch) > TIPPED,
-        "cut off by the border": cut_off,
-        "detection unsure": unsure,
-        "unlike the training faces": ood > 1,
-    }
-    return [reason for reason, holds in reasons.items() if holds]
-
-
-def _outside(box: np.ndarray, shape: tuple[int, int]) -> float:
-    ends = np.minimum(box[:2] + box[2:], shape[::-1])
-    inside = np.maximum(ends - np.maximum(box[:2], 0), 0)
-    return 1 - float(inside.prod() / max(box[2:].prod(), 1e-9))

@@ -25,8 +25,9 @@ from omote.data.detect import Face
 from omote.data.face_set import BOX, LANDMARKS
 from omote.data.images import Excerpt, Unreadable, VideoFrame, is_video, read_photo, read_video
 from omote.data.outputs import Outputs, code_columns
-from omote.data.quality import UNKNOWN, Pose, blur, doubts, pose
+from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
+from omote.data.trust import find_doubts
 from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
@@ -127,7 +128,7 @@ class _DetectedFace(NamedTuple):
 
 def _detect(image: np.ndarray, cut: Cut, detector: Path | None) -> list[_DetectedFace]:
     return [
-        _DetectedFace(face, crop, blur(image, face), UNKNOWN if face is None else pose(face))
+        _DetectedFace(face, crop, measure_blur(image, face), UNKNOWN if face is None else estimate_pose(face))
         for face, crop in cut_faces(image, cut, detector)
     ]
 
@@ -287,7 +288,7 @@ class _TableBuilder:
         codes, deviations, ood = (np.concatenate(parts) for parts in zip(*self.outputs, strict=True))
         rows, self.rows, self.outputs = self.rows, [], []
         reasons = [
-            doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
+            find_doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
             for row, distance in zip(rows, ood.tolist(), strict=True)
         ]
         profile_column = {}
