@@ -23,7 +23,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from omote.data import quality, track, trust
-from omote.data.detect import Face, find_detector, find_faces, only_face
+from omote.data.detect import Face, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
 from omote.data.track import MAX_DISTANCE, Tracker
 from omote.synthetic.rendered import Head, Look, read_face_model
@@ -54,7 +54,7 @@ def photos_of(folder: Path, detector: Path) -> dict[str, Shown]:
     photos = {}
     for file in sorted(folder.glob(f"*_{NEUTRAL}.jpg")) + sorted(folder.glob(f"*_{SMILE}.jpg")):
         image = read_photo(file)
-        face = only_face(image, detector)
+        face = find_only_face(image, detector)
         if isinstance(face, Face):
             photos[file.stem] = Shown(image, face)
     return {
@@ -80,7 +80,7 @@ def heads(model: Path, detector: Path) -> list[Turned]:
             amounts = movement(random_mixture(rng), np.ones(1), 0.0, rng)[0]
             now = replace(session, yaw=yaw, pitch=pitch, roll=roll, scale=0.6, shift_x=0.0, shift_y=0.0)
             image, landmarks, box = head.render(amounts, now, 256)
-            face = only_face(image, detector)
+            face = find_only_face(image, detector)
             shown = Shown(image, face) if isinstance(face, Face) else None
             pictures.append(Turned(person, (yaw, pitch, roll), Face(1.0, box, landmarks), shown))
     return pictures
@@ -285,7 +285,7 @@ def print_doubts(photos: dict[str, Shown], detector: Path) -> None:
         numbers, reasons = [], []
         for shown in photos.values():
             image = changed(*shown)
-            face = only_face(image, detector)
+            face = find_only_face(image, detector)
             if isinstance(face, Face):
                 blur, pose, shape = (
                     quality.measure_blur(image, face),

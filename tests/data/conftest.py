@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omote.data.detect import Face, only_face
+from omote.data.detect import Face, find_only_face
 from omote.data.images import read_photo
 
 
@@ -15,7 +15,7 @@ def photos(london: Path, detector: Path) -> list[tuple[np.ndarray, Face]]:
     shown = []
     for file in sorted(london.glob("*.jpg"))[::8]:
         image = read_photo(file)
-        face = only_face(image, detector)
+        face = find_only_face(image, detector)
         assert isinstance(face, Face)
         shown.append((image, face))
     return shown

@@ -1,4 +1,5 @@
-import math
+"""Face detection: faces of all sizes, one person or several, and where the model file comes from."""
+
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,8 @@ import pooch
 import pytest
 
 from omote.data import detect
-from omote.data.detect import (
-    Face,
-    cut_middle,
-    cut_out,
-    cut_square,
-    find_detector,
-    find_faces,
-    only_face,
-    refine_landmarks,
-)
+from omote.data.cut import cut_out
+from omote.data.detect import Face, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
 from omote.errors import OmoteError
 
@@ -37,7 +30,7 @@ def canvas(height: int, width: int) -> np.ndarray:
 
 
 def found(image: np.ndarray, model: Path) -> Face:
-    face = only_face(image, model)
+    face = find_only_face(image, model)
     assert isinstance(face, Face), face
     return face
 
@@ -77,7 +70,7 @@ def test_a_face_that_fills_the_picture_is_found(photo: np.ndarray, detector: Pat
 def test_two_people_are_told_from_one_with_someone_far_behind(
     photo: np.ndarray, other: np.ndarray, detector: Path
 ) -> None:
-    assert only_face(np.hstack([photo, other]), detector) == "two people"
+    assert find_only_face(np.hstack([photo, other]), detector) == "two people"
     behind = np.hstack([photo, canvas(512, 512)])
     behind[:120, 600:720] = cv2.resize(other, (120, 120), interpolation=cv2.INTER_AREA)
     assert len(find_faces(np.ascontiguousarray(behind), detector)) == 2
@@ -87,73 +80,7 @@ def test_two_people_are_told_from_one_with_someone_far_behind(
 @pytest.mark.parametrize("shape", [(300, 200), (1, 1), (1, 400), (2000, 30)])
 def test_pictures_of_nobody_have_no_face(detector: Path, shape: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    assert only_face(noise, detector) == "no face"
-
-
-def ramp(height: int = 40, width: int = 60) -> np.ndarray:
-    """Red counts columns, green counts rows."""
-    y, x = np.mgrid[:height, :width]
-    return np.dstack([x, y, 0 * x]).astype(np.uint8)
-
-
-def test_a_square_at_the_source_s_own_scale_is_the_source_s_pixels() -> None:
-    image = ramp()
-    assert np.array_equal(cut_square(image, (30, 20), 16, 0.0, 16), image[12:28, 22:38])
-
-
-def test_what_lies_outside_repeats_the_border() -> None:
-    cut = cut_square(ramp(), (0, 0), 16, 0.0, 16)
-    assert cut[:, :, 0].max() == 7
-    assert (cut[:8, :8, :2] == 0).all()
-
-
-def test_shrinking_averages_over_areas() -> None:
-    stripes = np.zeros((64, 64, 3), np.uint8)
-    stripes[:, ::2] = 200
-    assert (cut_square(stripes, (32, 32), 64, 0.0, 8) == 100).all()
-
-
-def test_a_turned_square_shows_the_tilted_picture_upright() -> None:
-    image = ramp(60, 60)
-    cut = cut_square(image, (30, 30), 20, math.pi / 2, 20)  # its upper edge is the source's right-hand one
-    assert np.array_equal(cut, np.rot90(image[20:40, 20:40]))
-
-
-def test_the_middle_of_a_picture_and_all_of_a_square_one() -> None:
-    image = ramp(40, 60)
-    assert np.array_equal(cut_middle(image, 40), image[:, 10:50])
-    assert np.array_equal(cut_middle(image[:, :40], 40), image[:, :40])
-    assert cut_middle(image, 8).shape == (8, 8, 3)
-
-
-def test_margin_adds_its_share_on_each_side() -> None:
-    face = Face(1.0, np.array([20.0, 10, 12, 20]), np.zeros((5, 2)))
-    assert np.array_equal(cut_out(ramp(), face, 20, "none", 0.0), ramp()[10:30, 16:36])
-    assert np.array_equal(cut_out(ramp(), face, 24, "none", 0.1), ramp()[8:32, 14:38])
-
-
-@pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (20, 1.0), (-15, 0.6)])
-def test_aligned_eyes_lie_level_at_fixed_places(
-    photo: np.ndarray, detector: Path, degrees: float, scale: float
-) -> None:
-    turn = cv2.getRotationMatrix2D((256, 256), degrees, scale)
-    image = cv2.warpAffine(photo, turn, (512, 512), borderMode=cv2.BORDER_REPLICATE)
-    face = refine_landmarks(image, found(image, detector), detector)
-    cut = cut_out(image, face, 128, "eyes", 0.25)
-    right_eye, left_eye = refine_landmarks(cut, found(cut, detector), detector).landmarks[:2] / 128
-    apart, above = detect.EYES_APART / 1.5, detect.EYES_ABOVE_MIDDLE / 1.5
-    assert right_eye == pytest.approx([0.5 - apart / 2, 0.5 - above], abs=0.02)
-    assert left_eye == pytest.approx([0.5 + apart / 2, 0.5 - above], abs=0.02)
-
-
-def test_a_closer_look_steadies_the_landmarks(photo: np.ndarray, detector: Path) -> None:
-    rough, steady = [], []
-    for shift in (0, 3, 7, 11, 17):
-        image = np.roll(photo, shift, axis=(0, 1))
-        face = found(image, detector)
-        rough.append(face.landmarks - shift)
-        steady.append(refine_landmarks(image, face, detector).landmarks - shift)
-    assert np.std(steady, axis=0).mean() < 0.6 * np.std(rough, axis=0).mean()
+    assert find_only_face(noise, detector) == "no face"
 
 
 def test_a_named_detector_is_taken_and_its_content_checked(

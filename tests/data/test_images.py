@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from omote.data import images
-from omote.data.images import Excerpt, Unreadable, num_taken, read_photo, read_video
+from omote.data.images import Excerpt, Unreadable, estimate_num_frames, read_photo, read_video
 from omote.errors import OmoteError
 
 # Four quarters, so that any turn or flip shows: red, green / blue, white.
@@ -331,7 +331,7 @@ def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("excerpt", [Excerpt(), Excerpt(every=4), Excerpt(fps=5), Excerpt(start=1, end=1.5)])
 def test_the_number_of_frames_is_known_before_reading(tmp_path: Path, suffix: str, excerpt: Excerpt) -> None:
     file = write_video(tmp_path / f"clip.{suffix}")
-    assert num_taken(file, excerpt) == pytest.approx(len(list(read_video(file, excerpt))), abs=1)
+    assert estimate_num_frames(file, excerpt) == pytest.approx(len(list(read_video(file, excerpt))), abs=1)
 
 
 def test_some_frames_are_read_alone_and_what_follows_them_is_not_looked_at(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omote.data.sampling import SameSubject, epoch_batches, other_subject
+from omote.data.sampling import SameSubject, epoch_batches, evenly_spaced, other_subject
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(1, 20))
@@ -74,3 +74,14 @@ def test_a_partner_is_of_another_subject_wherever_there_is_one(subjects: list[in
     assert found.all() == (len(set(subjects)) > 1)
     assert (subject[partner] != subject)[found].all()
     assert (partner == np.arange(len(subject)))[~found].all()
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_evenly_spaced_numbers_have_the_ends_and_nearly_equal_gaps(count: int, chosen: int) -> None:
+    numbers = evenly_spaced(count, chosen)
+    assert len(numbers) == min(count, chosen)
+    assert numbers[0] == 0
+    if chosen > 1:
+        assert numbers[-1] == count - 1
+    gaps = np.diff(numbers)
+    assert len(gaps) == 0 or (gaps.min() > 0 and np.ptp(gaps) <= 1)

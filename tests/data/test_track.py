@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from omote.data.detect import Face, only_face
+from omote.data.detect import Face, find_only_face
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import read_photo
 from omote.data.track import MAX_AWAY, MAX_DISTANCE, Tracker, describe_appearance
-from omote.synthetic.rendered import Circumstances, Head, Look, read_face_model
+from omote.synthetic.rendered import Appearance, Head, Nuisance, read_face_model
 
 Shown = tuple[np.ndarray, Face]  # a picture of a face, and where the face is in it
 HERE, THERE, BELOW = (40, 30), (400, 30), (220, 160)  # x and y of the upper left corner of a picture
@@ -165,11 +165,11 @@ def test_darker_light_changes_looks_less_than_another_person_does(faces: FaceSet
 
 def test_a_head_that_turns_and_smiles_is_one(model_file: Path) -> None:
     model = read_face_model(model_file)
-    head = Head(model, np.zeros(100), Look())
+    head = Head(model, np.zeros(100), Appearance())
     smile = np.array([float(name.startswith("mouthSmile")) for name in head.names])
     tracker = Tracker()
     for step in range(24):
-        now = Circumstances(
+        now = Nuisance(
             yaw=35 * np.sin(step / 2.5),
             pitch=10 * np.sin(step),
             roll=8 * np.cos(step),
@@ -189,7 +189,7 @@ def people(london: Path, detector: Path) -> list[tuple[Shown, Shown]]:
 
     def shown(file: Path) -> Shown:
         image = np.asarray(cv2.resize(read_photo(file), (192, 192), interpolation=cv2.INTER_AREA))
-        face = only_face(image, detector)
+        face = find_only_face(image, detector)
         assert isinstance(face, Face)
         return image, face
 

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 from omote.data.cut import cut_out
-from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256, Face, only_face
+from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256, Face, find_only_face
 from omote.data.face_set import FaceSet
 from omote.data.images import read_photo
 from omote.errors import OmoteError
@@ -39,7 +39,7 @@ def exports(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempP
     """A run of each of METHODS, and the files exported from it; that of vae does not know the training's faces."""
     folder = tmp_path_factory.mktemp("exports")
     runs = {name: train(faces, folder / name, configure(method=name, options__epochs=1)) for name in METHODS}
-    runs["vae"] = replace(runs["vae"], reference=None)
+    runs["vae"] = replace(runs["vae"], ood_model=None)
     return {name: (run, export_onnx(run, folder / f"{name}.onnx")) for name, run in runs.items()}
 
 
@@ -328,7 +328,7 @@ def test_the_example_of_the_page_gives_the_features_of_omote(
     exec(page.split("```python\n")[1].split("```")[0], made)
     cv2.utils.logging.setLogLevel(level)
     image = read_photo(photo)
-    face = only_face(image, detector)
+    face = find_only_face(image, detector)
     assert isinstance(face, Face)
     expected = trained.read(cut_out(image, face, 64, "none", 0.05)[None]).mean
     np.testing.assert_allclose(made["z_e"], expected, atol=1e-4)

@@ -86,7 +86,7 @@ def faces_and_people(faces: Path, models: "list[Trained]", people: str) -> "tupl
 
 def faces_of_photos(photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None) -> Any:
     """Return the photos' faces at the size of the largest run."""
-    from omote.data.cut import faces_of_photos as cut_photos
+    from omote.data.cut import cut_photos as cut_photos
     from omote.data.detect import find_detector
     from omote.features.reader import cut_for
 

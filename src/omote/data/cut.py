@@ -1,7 +1,8 @@
-"""The crop rule: how a face is cut out of a picture, when preparing a face set and when reading features alike.
+"""The crop rule: how a face is cut out of a picture. It is the only one: `prepare` and `embed` share it.
 
-A code depends on where the face lies in its crop, so both go through `cut_faces` and `cut_only_face` with the same
-`Cut`.
+The code of a face depends on where the face lies in its crop, so pictures must be cut as the training faces were.
+`prepare` makes a `Cut` of its options, `embed` makes the same one of the metadata of the training faces (`Cut.of`), and
+both cut with `cut_faces` or `cut_only_face`.
 """
 
 import math
@@ -13,25 +14,23 @@ from typing import Literal, NamedTuple, get_args
 import cv2
 import numpy as np
 
-from omote.data.detect import Face, detect, find_faces, only_face
+from omote.data.detect import Face, detect, find_faces, find_only_face
 from omote.data.face_set import About
 from omote.data.images import Unreadable, read_photo
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
 
 Align = Literal["none", "eyes"]
-SIZES = (64, 128)  # pixels, of the paper's networks
-DEFAULT_MARGIN = 0.05  # of the detected square, on each side
+SIZES = (64, 128)  # input sizes of the paper's networks, in pixels
+DEFAULT_MARGIN = 0.05  # share of the detected square, added on each side
 
-ENLARGED_SIDE, ENLARGED_WIDTH = (
-    448,
-    1.6,
-)  # pixels of the crop in which landmarks are refined; its width in boxes
-MIRROR = [1, 0, 2, 4, 3]  # order of the landmarks in a mirror image
+# Landmarks are refined in an enlarged crop.
+ENLARGED_SIDE = 448  # pixels of that crop
+ENLARGED_WIDTH = 1.6  # its side, in sides of the detected box
+MIRROR = [1, 0, 2, 4, 3]  # landmarks of a mirrored face, in the order of the original
 
-# Where the eyes lie with align "eyes" and no margin, as shares of the side from the middle of the square:
-# where they lie on average without alignment (102 neutral photos of the London Set), so that both show the
-# same part of the face.
+# Position of the eyes with align "eyes" and no margin, as shares of the side. It is their mean position without
+# alignment (102 neutral photos of the London Set), so that both kinds of crop show the same part of the face.
 EYES_APART = 0.36
 EYES_ABOVE_MIDDLE = 0.11
 
@@ -42,10 +41,10 @@ class Cut:
 
     Args:
         size: side of the crop in pixels, 64 or 128.
-        align: "none", the square around the detected box, as in the paper; or "eyes", rotated and scaled so that the
-            eyes lie at fixed places.
-        margin: share of the side added on each side; negative takes away. More than -0.4, at most 2.
-        cropped: the pictures are faces already: nothing is detected, and the middle square is taken.
+        align: "none" takes the square round the detected box, as in the paper; "eyes" rotates and scales the face so
+            that the eyes lie at fixed positions.
+        margin: share of the side added on each side, above -0.4 and at most 2; a negative one cuts away.
+        cropped: the pictures are face crops already, so no face is detected and the central square is taken.
     """
 
     size: int
@@ -63,13 +62,13 @@ class Cut:
                 f"margin is {self.margin}; expected more than -0.4 and at most 2 (0.05 adds 5 % on each side)."
             )
         if self.cropped and self.align != "none":
-            raise OmoteError("Faces that are cut out already cannot be aligned: leave out align, or cropped.")
+            raise OmoteError("Face crops cannot be aligned: leave out align, or cropped.")
 
     @classmethod
     def of(cls, about: About, size: int) -> "Cut":
-        """Return how photos have to be cut for a model that was trained on this face set.
+        """Return how to cut pictures for a model that was trained on a face set with this metadata.
 
-        Drawn and rendered faces fill their pictures as detected ones do with the default margin.
+        Drawn and rendered faces fill their pictures as detected faces do with the default margin.
         """
         margin = DEFAULT_MARGIN if about.is_synthetic or about.margin is None else about.margin
         return cls(size, about.align, margin, about.is_cropped)
@@ -78,12 +77,12 @@ class Cut:
 class CutFace(NamedTuple):
     """A face cut out of a picture."""
 
-    face: Face | None  # box and landmarks in the picture; None where the picture was a face already
-    crop: np.ndarray  # (S, S, 3) uint8 RGB
+    face: Face | None  # box and landmarks in the picture; None if the picture was a face crop already
+    crop: Faces  # (S, S, 3) RGB
 
 
 def check_size(size: int) -> None:
-    """Raise OmoteError if no network takes faces of this size."""
+    """Raise OmoteError if the networks do not take faces of this size."""
     if size not in SIZES:
         raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
 
@@ -92,34 +91,34 @@ def cut_faces(image: np.ndarray, cut: Cut, detector: Path | None) -> list[CutFac
     """Return all faces of an (H, W, 3) uint8 RGB picture, the highest box first.
 
     Args:
-        detector: YuNet's model file (`find_detector`); may be None where the pictures are cropped.
+        detector: YuNet's model file (see `find_detector`); may be None if `cut.cropped`.
     """
     if cut.cropped:
         return [CutFace(None, cut_middle(image, cut.size))]
     assert detector is not None
-    return [_cut(image, face, cut, detector) for face in find_faces(image, detector)]
+    return [_cut_face(image, face, cut, detector) for face in find_faces(image, detector)]
 
 
 def cut_only_face(image: np.ndarray, cut: Cut, detector: Path | None) -> CutFace | str:
-    """Return the face of a picture of one person, or the reason why there is none, as `only_face` gives it."""
+    """Return the face of a picture of one person, or the reason why there is none; see `find_only_face`."""
     if cut.cropped:
         return CutFace(None, cut_middle(image, cut.size))
     assert detector is not None
-    face = only_face(image, detector)
-    return face if isinstance(face, str) else _cut(image, face, cut, detector)
+    face = find_only_face(image, detector)
+    return face if isinstance(face, str) else _cut_face(image, face, cut, detector)
 
 
-def _cut(image: np.ndarray, face: Face, cut: Cut, detector: Path) -> CutFace:
+def _cut_face(image: np.ndarray, face: Face, cut: Cut, detector: Path) -> CutFace:
     if cut.align == "eyes":
         face = refine_landmarks(image, face, detector)
     return CutFace(face, cut_out(image, face, cut.size, cut.align, cut.margin))
 
 
-def faces_of_photos(photos: Sequence[str | Path], cut: Cut, detector: Path | None) -> Faces:
-    """Return the one face of each photo, (N, S, S, 3).
+def cut_photos(photos: Sequence[str | Path], cut: Cut, detector: Path | None) -> Faces:
+    """Return the only face of each photo, (N, S, S, 3).
 
     Raises:
-        OmoteError: Naming the first photo that cannot be read, or shows nobody or several people.
+        OmoteError: If a photo cannot be read, or shows nobody or several people; it names the first such photo.
     """
     crops = []
     for photo in photos:
@@ -134,9 +133,9 @@ def faces_of_photos(photos: Sequence[str | Path], cut: Cut, detector: Path | Non
 
 
 def refine_landmarks(image: np.ndarray, face: Face, model: str | Path) -> Face:
-    """Return the face with less noisy landmarks: the mean over an enlarged crop and its mirror image.
+    """Return the face with less noisy landmarks: their mean over an enlarged crop and its mirror image.
 
-    A single detection is off by some hundredths of the distance between the eyes, which aligned faces would show as
+    Landmarks of a single detection are off by some hundredths of the eye distance, which would make aligned faces
     jitter.
     """
     x, y, width, height = face.box
@@ -152,12 +151,12 @@ def refine_landmarks(image: np.ndarray, face: Face, model: str | Path) -> Face:
     return face._replace(landmarks=np.mean(found, 0) * side / ENLARGED_SIDE + middle - side / 2)
 
 
-def cut_out(image: np.ndarray, face: Face, size: int, align: Align, margin: float) -> np.ndarray:
-    """Return the face as a (size, size, 3) square; what lies outside the picture repeats its border.
+def cut_out(image: np.ndarray, face: Face, size: int, align: Align, margin: float) -> Faces:
+    """Return the face as a (size, size, 3) square; outside the picture its border is repeated.
 
     Args:
-        align: "none": the square round the detected box, its side the longer one of the box; "eyes": turned,
-            scaled and moved so that both eyes lie level at fixed places.
+        align: "none" takes the square round the detected box, with the box's longer side; "eyes" rotates, scales and
+            shifts it so that both eyes lie level at fixed positions.
         margin: share of the side added on each side.
     """
     right_eye, left_eye = face.landmarks[:2]
@@ -175,32 +174,26 @@ def cut_out(image: np.ndarray, face: Face, size: int, align: Align, margin: floa
     return cut_square(image, (middle[0], middle[1]), side * (1 + 2 * margin), angle, size)
 
 
-def cut_square(
-    image: np.ndarray, middle: tuple[float, float], side: float, angle: float, size: int
-) -> np.ndarray:
-    """Return the square of `side` source pixels round `middle`, turned by `angle` (radians).
+def cut_square(image: np.ndarray, middle: tuple[float, float], side: float, angle: float, size: int) -> Faces:
+    """Return the square of `side` source pixels round `middle`, rotated by `angle` (radians), as (size, size, 3).
 
-    It is cut out near the source's own scale and then averaged over areas, to (size, size, 3), so that fine
-    detail does not alias.
+    To avoid aliasing it is sampled near the source's own resolution, then averaged over areas.
     """
     fine = size * max(1, math.ceil(side / size))
-    step = side / fine  # source pixels a pixel of the fine cut
+    step = side / fine  # source pixels per pixel of the fine sample
     cos, sin = step * math.cos(angle), step * math.sin(angle)
     half = (fine - 1) / 2
-    # OpenCV puts pixel centres at whole numbers; boxes have them at halves.
+    # OpenCV has pixel centres at whole numbers; boxes have them at halves.
     x, y = middle[0] - 0.5, middle[1] - 0.5
     to_source = np.array([[cos, -sin, x - half * (cos - sin)], [sin, cos, y - half * (sin + cos)]])
-    cut = cv2.warpAffine(
-        image,
-        to_source,
-        (fine, fine),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return cut if fine == size else cv2.resize(cut, (size, size), interpolation=cv2.INTER_AREA)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    square = cv2.warpAffine(image, to_source, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    if fine != size:
+        square = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
+    return square.astype(np.uint8, copy=False)
 
 
-def cut_middle(image: np.ndarray, size: int) -> np.ndarray:
-    """Return the largest square in the middle of a picture, the whole of a square one, as (size, size, 3)."""
+def cut_middle(image: np.ndarray, size: int) -> Faces:
+    """Return the largest central square of a picture, all of a square one, as (size, size, 3)."""
     height, width = image.shape[:2]
     return cut_square(image, (width / 2, height / 2), min(height, width), 0.0, size)

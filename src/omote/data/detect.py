@@ -1,7 +1,6 @@
-"""Face detection with YuNet.
+"""Face detection with YuNet (Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023).
 
-YuNet: Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023; model file of the OpenCV Zoo, MIT
-    licence.
+The model file is the OpenCV Zoo's (MIT licence).
 """
 
 import hashlib
@@ -18,20 +17,21 @@ from omote.errors import OmoteError
 
 DETECTOR_NAME = "face_detection_yunet_2023mar.onnx"
 DETECTOR_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-# The OpenCV Zoo's own addresses, tried in turn: its GitHub repository is archived, with its files in Git LFS,
-# and points to its Hugging Face account (opencv_zoo issue 303).
+# Tried in turn. The Zoo's GitHub repository is archived and keeps its files in Git LFS; it points to its Hugging Face
+# account (opencv_zoo issue 303).
 DETECTOR_URLS = (
     f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{DETECTOR_NAME}",
     f"https://huggingface.co/opencv/face_detection_yunet/resolve/main/{DETECTOR_NAME}",
 )
-DETECTOR_VARIABLE = "OMOTE_DETECTOR"
+DETECTOR_VARIABLE = "OMOTE_DETECTOR"  # environment variable that names the model file
 
-SCORE = 0.6  # least detection score of a face
-SECOND_FACE = 1 / 3  # a second face counts when it is at least this high beside the largest
-SIDES = (320, 640, 1280)  # long sides, in pixels, at which a picture is searched
-CLEAR_HEIGHT = 80  # pixels; a face this high at one of SIDES needs no search at the next
-LARGE = 4000  # pixels, long side; a larger picture is reduced to this for a last search
-PADDING = 0.5  # of the long side, for a last search in a picture that a face fills
+MIN_SCORE = 0.6  # detections below this score are dropped
+# A second face makes a picture one of two people if its box has at least this share of the highest box's height.
+SECOND_FACE = 1 / 3
+SIDES = (320, 640, 1280)  # long sides, in pixels, to which a picture is scaled in turn to be searched
+CLEAR_HEIGHT = 80  # pixels; the search stops at the scale where the highest face has this height
+MAX_PADDED_SIDE = 4000  # pixels, long side; a larger picture is reduced to it before it is padded
+PADDING = 0.5  # share of the long side; border added to find a face that fills the picture
 
 
 class Face(NamedTuple):
@@ -39,20 +39,17 @@ class Face(NamedTuple):
 
     score: float  # 0-1
     box: np.ndarray  # (4,) x, y, width, height
-    landmarks: (
-        np.ndarray
-    )  # (5, 2) right eye (the person's), left eye, nose, right and left corner of the mouth
+    landmarks: np.ndarray  # (5, 2) right eye (the person's), left eye, nose, right and left mouth corner
 
 
 def find_detector(file: str | Path | None = None) -> Path:
-    """Return YuNet's model file: `file`, or the one OMOTE_DETECTOR names, or the cached download.
+    """Return YuNet's model file: `file`, else the one that OMOTE_DETECTOR names, else the cached download.
 
     Raises:
-        OmoteError: If the named file is missing or another model, or the download fails.
+        OmoteError: If the file is missing or is another model, or the download fails.
     """
-    named = file or os.environ.get(DETECTOR_VARIABLE)
-    if named:
-        path = Path(named)
+    if file := file or os.environ.get(DETECTOR_VARIABLE):
+        path = Path(file)
         if not path.is_file():
             raise OmoteError(f"There is no detector file {path}. {_where_to_get()}")
         found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -70,25 +67,24 @@ def find_detector(file: str | Path | None = None) -> Path:
                     url, f"sha256:{DETECTOR_SHA256}", fname=DETECTOR_NAME, path=pooch.os_cache("omote")
                 )
             )
-        except Exception as error:  # whatever the network layers raise, or a wrong hash
+        except Exception as error:  # network errors of any kind, or a wrong hash
             failures.append(f"{url.split('/')[2]}: {type(error).__name__}")
     raise OmoteError(f"The face detector could not be downloaded ({', '.join(failures)}). {_where_to_get()}")
 
 
 def _where_to_get() -> str:
     return (
-        f"Get {DETECTOR_NAME} (sha256 {DETECTOR_SHA256}) from {' or '.join(DETECTOR_URLS)} on a machine with "
-        f"a network, and name the file with --detector FILE or the environment variable {DETECTOR_VARIABLE}, "
-        f"or put it into {pooch.os_cache('omote')}. Faces that are cut out already need no detector "
-        "(--cropped)."
+        f"Download {DETECTOR_NAME} (sha256 {DETECTOR_SHA256}) from {' or '.join(DETECTOR_URLS)} on a machine with a "
+        f"network connection. Name the file with --detector FILE or the environment variable {DETECTOR_VARIABLE}, or "
+        f"put it into {pooch.os_cache('omote')}. Face crops need no detector (--cropped)."
     )
 
 
 def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
     """Return the faces in an (H, W, 3) uint8 RGB picture, the highest box first.
 
-    The picture is searched from coarse to fine until the largest face is clear, so that portraits are quick
-    and small faces are still found; a face that fills the picture is searched for with a border round it.
+    The search goes from coarse to fine until the largest face is clear: portraits take little time, and small faces
+    are still found. If nothing is found, the picture is padded, to find a face that fills it.
     """
     height, width = image.shape[:2]
     found: list[Face] = []
@@ -98,11 +94,11 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
         found = faces or found
         if found and found[0].box[3] * scale >= CLEAR_HEIGHT:
             break
-        if scale >= 1:  # enlarging once is enough
+        if scale >= 1:  # enlarge at most once
             break
     if not found:
-        if max(height, width) > LARGE:  # or the border would take four times the memory of the picture
-            scale = LARGE / max(height, width)
+        if max(height, width) > MAX_PADDED_SIDE:  # padding takes four times the memory of the picture
+            scale = MAX_PADDED_SIDE / max(height, width)
             small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             return [
                 Face(face.score, face.box / scale, face.landmarks / scale)
@@ -116,11 +112,11 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
     return found
 
 
-def only_face(image: np.ndarray, model: str | Path) -> Face | str:
+def find_only_face(image: np.ndarray, model: str | Path) -> Face | str:
     """Return the face of an (H, W, 3) uint8 RGB picture of one person, or the reason why there is none.
 
-    "no face": nothing scores SCORE or more. "two people" (or more): a second face is at least SECOND_FACE as
-    high as the largest one; smaller ones, such as people far behind, are passed over.
+    Reasons are "no face" and "two people" (or more). Faces that are much smaller than the largest one, such as people
+    in the background, are ignored (SECOND_FACE).
     """
     faces = find_faces(image, model)
     if not faces:
@@ -130,13 +126,13 @@ def only_face(image: np.ndarray, model: str | Path) -> Face | str:
 
 
 def detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
-    """Return the faces found in a picture scaled by `scale`, in pixels of the unscaled picture; the highest box first."""
+    """Return the faces found in a picture scaled by `scale`, in its original pixels, the highest box first."""
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     detector = _detector(str(model))
     detector.setInputSize(size)
     rows: Any = detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1]
-    if rows is None:  # no face, which OpenCV's types do not tell
+    if rows is None:  # no face; OpenCV's type hints do not allow for it
         return []
     unscale = np.array(image.shape[1::-1]) / size
     faces = [
@@ -146,24 +142,24 @@ def detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
     return sorted(faces, key=lambda face: -face.box[3])
 
 
-_log_level = threading.Lock()  # of OpenCV, one for all threads
-_own = threading.local()  # a detector holds the picture it works on, so each thread has its own
+_log_level = threading.Lock()  # OpenCV has one log level for all threads
+_thread = threading.local()  # a detector holds the picture it works on, so each thread has its own
 
 
 def _detector(model: str) -> cv2.FaceDetectorYN:
-    if getattr(_own, "model", None) != model:
-        _own.detector, _own.model = _made_detector(model), model
-    detector: cv2.FaceDetectorYN = _own.detector
+    if getattr(_thread, "model", None) != model:
+        _thread.detector, _thread.model = _load_detector(model), model
+    detector: cv2.FaceDetectorYN = _thread.detector
     return detector
 
 
-def _made_detector(model: str) -> cv2.FaceDetectorYN:
-    # Errors only: OpenCV 5 warns that its new engine takes no target, which changes nothing here.
+def _load_detector(model: str) -> cv2.FaceDetectorYN:
+    # OpenCV 5 warns that its new engine ignores the target, which does not matter here.
     with _log_level:
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
             return cv2.FaceDetectorYN.create(
-                model, "", (320, 320), score_threshold=SCORE, nms_threshold=0.3, top_k=100
+                model, "", (320, 320), score_threshold=MIN_SCORE, nms_threshold=0.3, top_k=100
             )
         finally:
             cv2.utils.logging.setLogLevel(level)

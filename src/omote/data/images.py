@@ -1,6 +1,6 @@
-"""Reading photos (Pillow) and videos (PyAV) as upright RGB pixels; what cannot be read raises Unreadable.
+"""Reads photos (Pillow) and videos (PyAV) as upright RGB pixels; files that cannot be read raise Unreadable.
 
-Colour profiles and non-square pixels are not taken into account.
+Colour profiles and non-square pixels are ignored.
 """
 
 import math
@@ -16,68 +16,42 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 
-MAX_MEGAPIXELS = 100  # of a photo or a video frame: 300 MB as RGB
-TINY = 1e-6  # s; time stamps are rounded
-MAX_SIDE = 30_000  # pixels; OpenCV's warps take less than 32,767
-# HEIC is listed so that such photos are reported as unreadable and not passed over.
+MAX_MEGAPIXELS = 100  # of a photo or a video frame; it then takes 300 MB as RGB
+MAX_SIDE = 30_000  # pixels of a photo or a video frame; OpenCV's warps take less than 32,767
+TIME_TOLERANCE = 1e-6  # s; time stamps are rounded
 PHOTO_SUFFIXES = {
-    *(
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".png",
-        ".bmp",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".gif",
-        ".ppm",
-        ".pgm",
-        ".jp2",
-        ".avif",
-    ),
-    *(".heic", ".heif"),
-}
+    *(".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm", ".jp2", ".avif"),
+    *(".heic", ".heif"),  # not read, but listed so that such photos are reported and not ignored
+}  # fmt: skip
 VIDEO_SUFFIXES = {
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".avi",
-    ".mkv",
-    ".webm",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".mts",
-    ".3gp",
-}
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp",
+}  # fmt: skip
 
 
 class Unreadable(Exception):
-    """A photo or video, or the rest of one, cannot be read; the message is a reason for `skipped.csv`."""
+    """A photo or video, or the rest of it, cannot be read; the message is the reason in `skipped.csv`."""
 
 
 class VideoFrame(NamedTuple):
     """One frame of a video."""
 
-    number: int  # of all frames of the video, from 0
-    time: float  # s from the start of the video, by its time stamps; NaN where it has none
+    number: int  # among all frames of the video, from 0
+    time: float  # s from the start of the video, by its time stamps; NaN if it has none
     image: np.ndarray  # (H, W, 3) uint8 RGB, upright
 
 
 class Excerpt(NamedTuple):
-    """Which frames of a video are taken; all of them by default."""
+    """Which frames of a video to take; all of them by default."""
 
-    every: int = 1  # each N-th frame, from the first one on
-    fps: float | None = None  # frames a second at equal intervals instead, by the frames' time stamps
+    every: int = 1  # every N-th frame, starting with the first
+    fps: float | None = None  # instead: frames per second at equal intervals, by time stamps
     start: float = 0.0  # s from the start of the video
-    end: float | None = None  # s, included
+    end: float | None = None  # s, inclusive
 
     def check(self) -> None:
-        """Raise OmoteError if a number is out of range or every and fps are given together."""
+        """Raise OmoteError if a number is out of range, or if both every and fps are given."""
         if self.every < 1:
-            raise OmoteError(f"every is {self.every}; expected 1 for all frames, 2 for each second one, ...")
+            raise OmoteError(f"every is {self.every}; expected 1 for all frames, 2 for every second one, ...")
         if self.fps is not None and not (self.fps > 0 and math.isfinite(self.fps)):
             raise OmoteError(f"fps is {self.fps}; expected a number above 0, or none for every frame.")
         if self.fps is not None and self.every != 1:
@@ -93,23 +67,22 @@ EVERY_FRAME = Excerpt()
 
 
 def is_video(path: str | Path) -> bool:
-    """Tell a video from a photo by the file's suffix."""
+    """Return whether the file's suffix is that of a video."""
     return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def read_photo(path: str | Path) -> np.ndarray:
     """Return the photo as (H, W, 3) uint8 RGB, turned upright by its EXIF tag.
 
-    Alpha is laid over white; 16 bits are scaled to 8; grey, palette and CMYK are converted; of an animation
-    or a file of several pages the first is taken.
+    Transparency is laid over white, 16 bits are scaled to 8, and grey, palette and CMYK are converted. An animation or
+    a file of several pages gives its first picture.
 
     Raises:
-        Unreadable: If the file is damaged, no photo, above MAX_MEGAPIXELS, or of values with an unknown
-            range.
+        Unreadable: If the file is damaged, no photo, too large, or has values of unknown range.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large or odd files; the limit below decides
+            warnings.simplefilter("ignore")  # Pillow warns of large or odd files; `_check_size` decides
             with Image.open(path) as image:
                 _check_size(*image.size)
                 return _rgb(ImageOps.exif_transpose(image))
@@ -119,7 +92,7 @@ def read_photo(path: str | Path) -> np.ndarray:
         raise Unreadable(f"too large: more than {MAX_MEGAPIXELS} megapixels") from error
     except UnidentifiedImageError as error:
         raise Unreadable("unreadable: not an image that can be decoded") from error
-    except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
+    except Exception as error:  # on damaged files Pillow raises errors of any kind
         raise Unreadable(f"unreadable: {_first_line(error)}") from error
 
 
@@ -134,7 +107,7 @@ def _check_size(width: int, height: int) -> None:
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I"):
         values = np.asarray(image)
-        if image.mode == "I" and not 255 < values.max() <= 65535:  # PGM of 16 bits is "I" too
+        if image.mode == "I" and not 255 < values.max() <= 65535:  # a 16-bit PGM has mode "I" too
             raise Unreadable("unreadable: 32-bit values of unknown range; save the photo with 8 or 16 bits")
         return np.repeat(np.round(values / 257).astype(np.uint8)[..., None], 3, axis=2)
     if image.mode == "F":
@@ -156,15 +129,15 @@ def read_video(
     only: Collection[int] | None = None,
     after: int = -1,
 ) -> Iterator[VideoFrame]:
-    """Yield the frames of the video in order, turned upright, with only one in memory at a time.
+    """Yield the frames of the video in order, turned upright, with one in memory at a time.
 
     Args:
         excerpt: which frames.
-        count: frames to take instead, at equal intervals from the first to the last; all of a shorter video.
-        only: the numbers of the frames to take instead; what comes after the last one is not looked at.
-        after: the number of a frame; those taken up to it are passed over, as another call has given them.
+        count: instead, so many frames at equal intervals, with the first and the last; all frames of a shorter video.
+        only: instead, the frames with these numbers; the rest of the video is not decoded.
+        after: resume after the frame with this number.
     Raises:
-        Unreadable: If the file is no video; after the last good frame, if the video is damaged or ends early.
+        Unreadable: If the file is no video. If the video is damaged or ends early, after its last good frame.
     """
     import av
     from av.video.reformatter import VideoReformatter
@@ -180,8 +153,8 @@ def read_video(
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1  # the workers share the cores
         rate = float(stream.average_rate or 25)
-        chosen = only if count is None else set(evenly_spaced(max(1, _num_frames(path, stream)), count))
-        reformatter = VideoReformatter()  # one for all frames: it keeps what it has worked out of their form
+        wanted = only if count is None else set(evenly_spaced(max(1, _count_frames(path, stream)), count))
+        reformatter = VideoReformatter()  # shared by all frames, because it caches its set-up
         start, inside, due, index, time, end_of_last = 0.0, -1, 0, -1, math.nan, math.nan
         try:
             for index, frame in enumerate(container.decode(stream)):
@@ -191,24 +164,24 @@ def read_video(
                 if index == 0:
                     start = frame.time or 0.0
                 time = math.nan if frame.time is None else frame.time - start
-                if frame.time is not None:  # the container's clock, which need not begin at 0
+                if frame.time is not None:  # the container's clock need not start at 0
                     end_of_last = frame.time + float((frame.duration or 0) * (frame.time_base or 0))
                 since = time if time == time else index / rate
-                if since < begin - TINY:
+                if since < begin - TIME_TOLERANCE:
                     continue
-                if end is not None and since > end + TINY:
+                if end is not None and since > end + TIME_TOLERANCE:
                     return
                 inside += 1
-                if chosen is not None:
-                    taken = index in chosen
+                if wanted is not None:
+                    taken = index in wanted
                 elif fps is not None:
-                    taken = since - begin >= due / fps - TINY
-                    due = max(due, math.floor((since - begin + TINY) * fps) + 1)
+                    taken = since - begin >= due / fps - TIME_TOLERANCE
+                    due = max(due, math.floor((since - begin + TIME_TOLERANCE) * fps) + 1)
                 else:
                     taken = inside % every == 0
                 if taken and index > after:
                     pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
-                    # The tag says by how many degrees to turn counterclockwise for showing, as rot90 turns.
+                    # The tag gives the counterclockwise rotation for display; rot90 turns that way too.
                     image = np.rot90(pixels, round(frame.rotation / 90))
                     yield VideoFrame(index, time, np.ascontiguousarray(image))
                 if only is not None and index >= max(only):
@@ -217,7 +190,7 @@ def read_video(
             raise Unreadable(f"damaged video: {_first_line(error)} after {index + 1} frames") from error
         if index < 0:
             raise Unreadable("unreadable: the video has no frame")
-        if index + 1 < stream.frames:  # 0 where the format does not count its frames
+        if index + 1 < stream.frames:  # 0 if the format does not count frames
             raise Unreadable(f"damaged video: it ends after {index + 1} of {stream.frames} frames")
         if not stream.frames and len(container.streams) == 1 and container.duration:
             seconds = container.duration / av.time_base
@@ -225,8 +198,8 @@ def read_video(
                 raise Unreadable(f"damaged video: it ends after {end_of_last:.1f} of {seconds:.1f} s")
 
 
-def num_taken(path: str | Path, excerpt: Excerpt) -> int:
-    """Return about how many frames of a video are taken, as its header tells; 0 where it does not."""
+def estimate_num_frames(path: str | Path, excerpt: Excerpt) -> int:
+    """Return about how many frames of a video an excerpt takes, by its header; 0 if the header does not tell."""
     import av
 
     try:
@@ -236,21 +209,21 @@ def num_taken(path: str | Path, excerpt: Excerpt) -> int:
             seconds = (container.duration or 0) / av.time_base or stream.frames / rate
             rate = stream.frames / seconds if stream.frames and seconds else rate
     except (av.FFmpegError, OSError, ValueError, IndexError):
-        return 0  # reading says what is wrong
+        return 0  # reading will report the error
     seconds = max(0.0, min(seconds, excerpt.end or seconds) - excerpt.start)
     return round(seconds * min(rate, excerpt.fps or rate) / excerpt.every)
 
 
-def _num_frames(path: str | Path, stream: Any) -> int:
-    """Return how many frames the video has; where it does not say, its packets are counted, undecoded."""
+def _count_frames(path: str | Path, stream: Any) -> int:
+    """Return the number of frames of a video, by its header, else by counting packets without decoding."""
     import av
 
     if stream.frames:
         return int(stream.frames)
     packets = 0
-    with av.open(str(path)) as container, suppress(av.FFmpegError):  # decoding says what is wrong
+    with av.open(str(path)) as container, suppress(av.FFmpegError):  # decoding will report the error
         for packet in container.demux(video=0):
-            packets += packet.size > 0  # the last one only says that there are no more
+            packets += packet.size > 0  # the last, empty packet only marks the end
     return packets
 
 

@@ -1,4 +1,4 @@
-"""What is read off faces, and how a table names it."""
+"""Model outputs per face, and their table columns."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,11 +12,11 @@ Floats = NDArray[np.float32]
 
 
 class Outputs(NamedTuple):
-    """The expression codes of N faces."""
+    """Model outputs for N faces."""
 
-    mean: Floats  # (N, Z) posterior mean: the feature
-    deviation: Floats  # (N, Z) posterior standard deviation; 0 where the code is a point
-    ood: Floats  # (N,) how far from the faces of the training, 1 at the limit; NaN where it is not known
+    mean: Floats  # (N, Z) posterior mean of the expression code: the feature
+    deviation: Floats  # (N, Z) posterior standard deviation; 0 if the code is a point
+    ood: Floats  # (N,) out-of-distribution score; 1 is the limit; NaN if the model has none
 
 
 def code_columns(codes: Floats, prefix: str) -> pd.DataFrame:
@@ -30,5 +30,5 @@ def is_code(column: str) -> bool:
 
 
 def code_names(columns: Sequence[str]) -> list[str]:
-    """Return the feature's columns, in order."""
+    """Return the names of the feature's columns, in order."""
     return sorted(column for column in columns if is_code(column))

@@ -12,17 +12,17 @@ Indices = NDArray[np.int64]
 def epoch_batches(
     subjects: Indices, batch_size: int, rng: np.random.Generator, *, frames_per_subject: int = 1
 ) -> list[Indices]:
-    """Return the frames of an epoch in random order, each once, in batches whose sizes differ by at most one.
+    """Return all frames once, in random order, as batches whose sizes differ by at most one.
 
-    A last batch of a few frames would give BatchNorm a poor estimate, and leaving it out would drop frames; so all
-    batches are a little smaller than ``batch_size`` instead.
+    A small last batch would give BatchNorm a poor estimate, and dropping it would lose frames; instead all batches are
+    a little smaller than ``batch_size``.
 
     Args:
         subjects: (N,) subject number of each training frame, N at least 1.
-        batch_size: the most frames in a batch, at least 1.
+        batch_size: largest number of frames in a batch, at least 1.
         rng: numpy generator; the same state gives the same batches.
-        frames_per_subject: how many frames of a subject stand next to each other in the order, for terms that compare
-            them: each subject's frames are drawn into groups of at most this many. Where a batch ends, so does a group.
+        frames_per_subject: for terms that compare frames of a subject: each subject's frames are grouped at random, at
+            most this many in a group, and the frames of a group stand together. The end of a batch may cut a group.
     """
     num_frames = len(subjects)
     order = rng.permutation(num_frames)
@@ -31,18 +31,18 @@ def epoch_batches(
         groups = [
             group for each in own for group in np.array_split(each, -(-len(each) // frames_per_subject))
         ]
-        order = np.concatenate([groups[place] for place in rng.permutation(len(groups))])
+        order = np.concatenate([groups[index] for index in rng.permutation(len(groups))])
     return [np.asarray(batch) for batch in np.array_split(order, -(-num_frames // batch_size))]
 
 
 class SameSubject:
-    """Draws x_rand_id: for each frame a random frame of the same subject, perhaps itself (Eq. 1).
+    """Draws x_rand_id: for each frame a random frame of the same subject, possibly itself (Eq. 1).
 
     Args:
-        subjects: the subject of each of N training frames.
-        clips: the clip of each frame.
-        draw: "uniform" over the subject's frames, or "balanced": first a clip, then a frame of it, so that a long clip
-            does not outweigh a short one.
+        subjects: (N,) subject of each training frame.
+        clips: (N,) clip of each training frame.
+        draw: "uniform" over the subject's frames; or "balanced", first a clip, then a frame of it, so that long clips
+            do not outweigh short ones.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class SameSubject:
         self.subject_of: Indices = subject_of
         self.order: Indices = np.lexsort((clip_of, subject_of))  # frames by subject, then by clip
         self.start, self.count = _runs(subject_of[self.order])
-        # runs of equal (subject, clip) in the same order, and which of them belong to each subject
+        # runs of equal (subject, clip) in that order, and the runs of each subject
         pairs = subject_of[self.order] * (clip_of.max() + 1) + clip_of[self.order]
         self.clip_start, self.clip_count = _runs(pairs)
         self.first_clip, self.num_clips = _runs(subject_of[self.order][self.clip_start])
@@ -71,14 +71,14 @@ class SameSubject:
 
 
 def other_subject(subjects: Indices, rng: np.random.Generator) -> tuple[Indices, NDArray[np.bool_]]:
-    """Return for each image of a batch a random image of another subject in the batch (z_e^d of Eq. 4).
+    """Return for each image a random image of another subject in the batch, the source of z_e^d in Eq. 4.
 
     Args:
         subjects: (B,) subject number of each image.
         rng: numpy generator.
     Returns:
         partner: (B,) index into the batch.
-        found: (B,) False where the whole batch is of one subject; the partner is then the image itself.
+        found: (B,) False if the whole batch shows one subject; each image is then its own partner.
     """
     differs = subjects[:, None] != subjects[None, :]
     partner = np.where(differs, rng.random(differs.shape), -1.0).argmax(1)
@@ -93,9 +93,9 @@ def _runs(sorted_values: Indices) -> tuple[Indices, Indices]:
 
 
 def evenly_spaced(count: int, chosen: int) -> list[int]:
-    """Return `chosen` of the numbers 0 .. `count`-1, the first and the last and between them at equal intervals.
+    """Return `chosen` of the numbers 0 to `count` - 1 at equal intervals, with the first and the last.
 
-    All of them where there are no more; of one, the first. Halves are rounded up.
+    If `chosen` is 1, that is the first; if there are no more than `chosen`, all of them. Halves are rounded up.
     """
     if count <= chosen:
         return list(range(count))

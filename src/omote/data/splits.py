@@ -1,4 +1,4 @@
-"""Splits by subject: a person is in the training people or in the test people, never in both."""
+"""Splits by subject: a subject is in the training set or in the test set, never in both."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from omote.errors import OmoteError
 
 
 def split_subjects(subjects: Sequence[str], test: int, seed: int) -> tuple[list[str], list[str]]:
-    """Return the training people and the test people, each sorted.
+    """Return the training subjects and the test subjects, each sorted.
 
-    Paper: 2 or 3 people of each set are held out, 7 in all.
+    The paper holds out 2 or 3 subjects of each data set, 7 in all.
 
     Args:
-        subjects: ids of people; repeated ids count once, so `face_set.frames["subject"]` will do.
-        test: number of people to hold out, from 0 to one less than the number of people.
-        seed: the same seed holds out the same people, in whatever order `subjects` come.
+        subjects: ids, which may repeat: `face_set.frames["subject"]` will do.
+        test: number of subjects to hold out; at least one must remain.
+        seed: the same seed holds out the same subjects, in whatever order they are given.
     Raises:
         OmoteError: If `test` is negative or leaves nobody to train on.
     """
@@ -27,4 +27,4 @@ def split_subjects(subjects: Sequence[str], test: int, seed: int) -> tuple[list[
         )
     chosen = np.random.default_rng(seed).permutation(len(people))[:test]
     held_out = {people[i] for i in chosen}
-    return [p for p in people if p not in held_out], sorted(held_out)
+    return [person for person in people if person not in held_out], sorted(held_out)

@@ -20,7 +20,7 @@ import pandas as pd
 from omote.data.build import Progress, Skipped
 from omote.data.detect import DETECTOR_SHA256, find_detector
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.images import EVERY_FRAME, PHOTO_SUFFIXES, VIDEO_SUFFIXES, Excerpt, is_video, num_taken
+from omote.data.images import EVERY_FRAME, PHOTO_SUFFIXES, VIDEO_SUFFIXES, Excerpt, is_video, estimate_num_frames
 from omote.data.importers.folder import media_files
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
@@ -208,7 +208,7 @@ class _Work:
             return
         total = 0
         if self.progress:
-            total = sum(num_taken(name, self.excerpt) if is_video(name) else 1 for name, _ in self.sources)
+            total = sum(estimate_num_frames(name, self.excerpt) if is_video(name) else 1 for name, _ in self.sources)
 
         def looked() -> None:
             self.looked += 1
