@@ -1,8 +1,8 @@
-"""The one error that is meant for people: the command line prints its message and no traceback."""
+"""The error for people: the command line prints its message without a traceback."""
 
 
 class OmoteError(ValueError):
-    """Raised for a user's mistake or a damaged input.
+    """Raised for a user's mistake or damaged input.
 
     The message says what was given, what was expected and what to do.
     """

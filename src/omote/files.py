@@ -1,4 +1,4 @@
-"""Files that are never half written, and folders that only one process works in."""
+"""Atomic writing of files, and locks on folders."""
 
 import os
 import time
@@ -8,49 +8,46 @@ from pathlib import Path
 
 from omote.errors import OmoteError
 
-PATIENCE = 20.0  # s; a worker of a killed process needs a step to notice and to let go
+PATIENCE = (
+    20.0  # seconds to wait for a lock: the workers of a killed process hold it until their current step ends
+)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text beside ``path`` and rename it into place."""
+    """Write a UTF-8 text to ``path``: beside it first, then renamed, so that the file is never half written."""
     beside = path.with_name(path.name + ".partial")
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, path)
 
 
 def is_in_use(folder: Path) -> bool:
-    """Return whether a folder holds more than what a killed process may leave: its lock and half-written files."""
+    """Return whether a folder holds more than a killed process may leave: its lock and half-written files."""
     return any(path.name != "lock" and path.suffix != ".partial" for path in folder.iterdir())
 
 
 @contextmanager
 def locked(folder: Path, doing: str) -> Iterator[None]:
-    """Hold ``folder``, which is there, for this process; a killed process lets go of it too.
+    """Hold an existing ``folder`` for this process; the lock goes with the process, however it ends.
 
     Args:
-        doing: what another process would be doing with it, for the message: "is preparing this face set".
+        doing: what another process does while it holds the folder, for the message: "is training this run".
     Raises:
-        OmoteError: If another process holds it, and still does after some seconds, or has removed it meanwhile.
+        OmoteError: If another process holds the folder for longer than PATIENCE, or removes it meanwhile.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows: no lock
-        yield
-        return
-    with (folder / "lock").open("w") as stream:
-        until = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise OmoteError(f"Another process {doing} just now (it holds {folder}).") from None
-                time.sleep(0.1)
+    from filelock import FileLock, Timeout
+
+    lock, deadline = FileLock(folder / "lock", timeout=0), time.monotonic() + PATIENCE
+    while True:
         try:
-            same = os.fstat(stream.fileno()).st_ino == (folder / "lock").stat().st_ino
-        except OSError:
-            same = False
-        if not same:  # while this one waited
+            lock.acquire()
+            break
+        except Timeout:
+            if time.monotonic() > deadline:
+                raise OmoteError(f"Another process {doing} just now (it holds {folder}).") from None
+        time.sleep(0.1)
+        if not (folder / "lock").exists():
             raise OmoteError(f"Another process has finished with {folder} meanwhile; give the command again.")
-        yield  # the lock goes with the open file
+    try:
+        yield
+    finally:
+        lock.release()

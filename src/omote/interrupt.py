@@ -1,4 +1,4 @@
-"""Ctrl-C that lets what is under way come to a good end."""
+"""Ctrl-C that lets the current step finish."""
 
 import signal
 import threading
@@ -8,7 +8,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def first_interrupt() -> Iterator[threading.Event]:
-    """Give an event that the first Ctrl-C sets; a second one interrupts at once."""
+    """Give an event that the first Ctrl-C sets; the second one raises KeyboardInterrupt.
+
+    Outside the main thread, where Python handles no signals, the event is never set.
+    """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped

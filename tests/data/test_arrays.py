@@ -26,7 +26,7 @@ def test_the_face_set_holds_the_arrays_in_the_order_given(tmp_path: Path) -> Non
     assert face_set.about.importer == "arrays"
     assert face_set.about.options == {"cropped": True}
     assert face_set.about.licence == "CC0"
-    assert face_set.about.counts["subjects"] == 2
+    assert face_set.about.counts.subjects == 2
     assert open_face_set(tmp_path / "faces").frames.equals(face_set.frames)
 
 
@@ -45,14 +45,14 @@ def test_the_frames_of_a_clip_are_counted_for_each_subject_in_the_order_given(tm
 def test_an_expression_that_is_not_known_stays_unknown(tmp_path: Path) -> None:
     face_set = made(tmp_path, expressions=pd.Series(["fear", None, np.nan, "joy", "", "fear", "joy"]))
     assert face_set.frames["expression"].isna().tolist() == [False, True, True, False, True, False, False]
-    assert face_set.about.counts["expressions"] == {"fear": 2, "joy": 2}
+    assert face_set.about.counts.expressions == {"fear": 2, "joy": 2}
 
 
 def test_it_does_not_matter_how_many_faces_are_copied_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = made(tmp_path / "whole", clips=SUBJECTS)
-    monkeypatch.setattr(arrays, "FRAMES_A_JOB", 3)
+    monkeypatch.setattr(arrays, "FRAMES_PER_JOB", 3)
     parts = made(tmp_path / "parts", clips=SUBJECTS)
     assert np.array_equal(parts.faces, whole.faces)
     pd.testing.assert_frame_equal(parts.frames, whole.frames)
@@ -73,7 +73,7 @@ def test_an_interrupted_preparation_goes_on_with_the_same_arrays_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build, "_assemble", lambda *_: 1 / 0)
+        patch.setattr(build, "_join_parts", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             made(tmp_path)
     other = NOISE.copy()

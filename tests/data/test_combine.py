@@ -7,22 +7,22 @@ import pandas as pd
 import pytest
 
 from omote.data import resize
-from omote.data.build import Part, Skipped, build_face_set
+from omote.data.build import FaceBatch, Skipped, build_face_set
 from omote.data.combine import combine_face_sets
-from omote.data.face_set import FaceSet, open_face_set
+from omote.data.face_set import About, FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.synthetic.prepare import prepare_drawn
 
 SKIPPED = Skipped(source="b.mp4", frame=2, reason="no face")
 
 
-def _make(job: dict[str, Any]) -> Iterator[Part]:
+def _make(job: dict[str, Any]) -> Iterator[FaceBatch]:
     faces = np.random.default_rng(job["seed"]).integers(
         0, 256, (3, job["size"], job["size"], 3), dtype=np.uint8
     )
     columns = {"subject": ["1", "1", "2"], "clip": "smile", "frame": [0, 1, 0], "dataset": job["dataset"]}
     frames = pd.DataFrame(columns | {"expression": [None, job["word"], job["word"]]} | job["further"])
-    yield Part(faces, frames, [SKIPPED])
+    yield FaceBatch(faces, frames, [SKIPPED])
 
 
 def made(
@@ -37,8 +37,8 @@ def made(
 ) -> FaceSet:
     """Two people, "1" with two frames of a clip, "2" with one, and one skipped frame."""
     job = {"seed": seed, "size": size, "dataset": dataset, "word": word, "further": further or {}}
-    about = {"importer": "made", "options": {"seed": seed}, "align": "none", **about}
-    return build_face_set(to, [job], _make, size=size, about=about, workers=1)
+    described = About(**{"importer": "made", "options": {"seed": seed}, "align": "none", **about})
+    return build_face_set(to, [job], _make, size=size, about=described, workers=1)
 
 
 def test_people_get_the_name_of_their_data_set_and_frames_keep_all_else(tmp_path: Path) -> None:
@@ -50,8 +50,8 @@ def test_people_get_the_name_of_their_data_set_and_frames_keep_all_else(tmp_path
     for i, source in enumerate((one, two)):
         frames = both.frames.iloc[3 * i : 3 * i + 3].reset_index(drop=True)
         pd.testing.assert_frame_equal(frames.drop(columns="subject"), source.frames.drop(columns="subject"))
-    assert both.about.counts["clips"] == 4
-    assert both.about.counts["expressions"] == {"happiness": 2, "joy": 2}
+    assert both.about.counts.clips == 4
+    assert both.about.counts.expressions == {"happiness": 2, "joy": 2}
     pd.testing.assert_frame_equal(
         open_face_set(tmp_path / "one").frames, one.frames
     )  # the source is as it was
@@ -71,9 +71,9 @@ def test_about_keeps_licences_options_and_counts_of_every_source(tmp_path: Path)
     about = combine_face_sets([one, two], tmp_path / "both").about
     assert (about.importer, about.dataset, about.align) == ("combined", "CK+ and MUG", "none")
     assert about.licence == "CK+: Ask the authors.\nMUG: CC BY 4.0"
-    assert [source["dataset"] for source in about.sources] == ["CK+", "MUG"]
-    assert [source["options"] for source in about.sources] == [{"seed": 3}, {"seed": 0}]
-    assert [source["counts"] for source in about.sources] == [one.about.counts, two.about.counts]
+    assert [source.dataset for source in about.sources] == ["CK+", "MUG"]
+    assert [source.options for source in about.sources] == [{"seed": 3}, {"seed": 0}]
+    assert [source.counts for source in about.sources] == [one.about.counts, two.about.counts]
     assert str(tmp_path) not in (tmp_path / "both" / "about.json").read_text()
 
 
@@ -162,7 +162,7 @@ def test_too_few_sets_or_names_are_refused(
 
 
 def test_a_combination_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resize, "FRAMES_A_JOB", 2)
+    monkeypatch.setattr(resize, "FRAMES_PER_JOB", 2)
     sets = [made(tmp_path / "one", "one"), made(tmp_path / "two", "two", seed=1)]
 
     def stop(done: int, jobs: int) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omote.data.build import Part, Skipped, build_face_set
+from omote.data.build import FaceBatch, Skipped, build_face_set
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 
 SIZE = 8
 
 
-def make(job: int) -> Iterator[Part]:
+def make(job: int) -> Iterator[FaceBatch]:
     """Two parts of 2 and 1 frames whose pixels tell the job and the frame, and a skipped frame."""
     for frames in ([0, 1], [2]):
         faces = np.stack([np.full((SIZE, SIZE, 3), 10 * job + frame, np.uint8) for frame in frames])
@@ -27,8 +27,8 @@ def make(job: int) -> Iterator[Part]:
         )
         if job == 1:
             table["au_12"] = 0.5
-        yield Part(faces, table)
-    yield Part(faces[:0], pd.DataFrame(), [Skipped(source=f"{job}.mp4", frame=7, reason="no face")])
+        yield FaceBatch(faces, table)
+    yield FaceBatch(faces[:0], pd.DataFrame(), [Skipped(source=f"{job}.mp4", frame=7, reason="no face")])
 
 
 def build(to: Path, jobs: Sequence[int] = range(4), **changes: Any) -> FaceSet:
@@ -107,7 +107,7 @@ def test_a_killed_preparation_goes_on_with_the_jobs_that_are_not_done(tmp_path: 
         open_face_set(to)
     calls = []
 
-    def counting(job: int) -> Iterator[Part]:
+    def counting(job: int) -> Iterator[FaceBatch]:
         calls.append(job)
         yield from make(job)
 
@@ -119,18 +119,18 @@ def test_a_killed_preparation_goes_on_with_the_jobs_that_are_not_done(tmp_path: 
 
 
 def test_a_job_that_a_surviving_worker_of_a_killed_run_finishes_first_is_no_problem(tmp_path: Path) -> None:
-    def overtaken(job: int) -> Iterator[Part]:
+    def overtaken(job: int) -> Iterator[FaceBatch]:
         yield from make(job)
         if job == 2:
-            folder = tmp_path / "set.partial" / "job_000002"
-            shutil.copytree(next(folder.parent.glob("job_000002.*")), folder)
+            folder = tmp_path / "set.partial" / "part_000002"
+            shutil.copytree(next(folder.parent.glob("part_000002.*")), folder)
 
     build(tmp_path / "set", make=overtaken)
     build(tmp_path / "straight")
     assert files(tmp_path / "set") == files(tmp_path / "straight")
 
 
-def failing(job: int) -> Iterator[Part]:
+def failing(job: int) -> Iterator[FaceBatch]:
     if job == 2:
         raise OmoteError("bad job")
     yield from make(job)
@@ -147,7 +147,7 @@ def test_less_than_one_worker_is_an_error(tmp_path: Path) -> None:
         build(tmp_path / "set", workers=0)
 
 
-def interrupted(job: int) -> Iterator[Part]:
+def interrupted(job: int) -> Iterator[FaceBatch]:
     if job == 2:
         raise KeyboardInterrupt
     yield from make(job)
@@ -177,7 +177,7 @@ def test_two_preparations_of_one_face_set_at_once_are_refused(
 ) -> None:
     monkeypatch.setattr("omote.files.PATIENCE", 0.0)
 
-    def nested(job: int) -> Iterator[Part]:
+    def nested(job: int) -> Iterator[FaceBatch]:
         with pytest.raises(OmoteError, match="Another process"):
             build(tmp_path / "set")
         yield from make(job)
@@ -223,7 +223,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 
 def test_no_frame_at_all_is_an_error_that_tells_the_reasons(tmp_path: Path) -> None:
-    def nothing(job: int) -> Iterator[Part]:
+    def nothing(job: int) -> Iterator[FaceBatch]:
         yield list(make(job))[-1]
 
     with pytest.raises(OmoteError, match=r"no face: 4.*0\.mp4"):

@@ -76,7 +76,7 @@ def test_what_cannot_be_read_is_listed_with_its_reason(people: Path, tmp_path: P
     skipped = face_set.skipped()
     assert skipped["source"].tolist() == ["ann/broken.jpg", "bob/broken.mp4"]
     assert skipped["frame"].isna().all()
-    assert face_set.about.counts["skipped"] == {"unreadable": 2}
+    assert face_set.about.counts.skipped == {"unreadable": 2}
 
 
 def test_the_result_depends_neither_on_workers_nor_on_the_size_of_parts(
@@ -85,8 +85,8 @@ def test_the_result_depends_neither_on_workers_nor_on_the_size_of_parts(
     cropped(people, tmp_path / "one")
     cropped(people, tmp_path / "two", workers=2)
     assert files(tmp_path / "one") == files(tmp_path / "two")
-    monkeypatch.setattr(preparing, "FRAMES_A_PART", 4)
-    monkeypatch.setattr(preparing, "PHOTOS_A_JOB", 2)
+    monkeypatch.setattr(preparing, "FRAMES_PER_BATCH", 4)
+    monkeypatch.setattr(preparing, "PHOTOS_PER_JOB", 2)
     small = cropped(people, tmp_path / "small")
     assert np.array_equal(small.faces, np.load(tmp_path / "one" / "faces.npy"))
     assert (tmp_path / "one" / "skipped.csv").read_text() == (tmp_path / "small" / "skipped.csv").read_text()
@@ -112,8 +112,8 @@ def test_about_tells_how_the_face_set_was_made(people: Path, tmp_path: Path) -> 
     assert about.importer == "folder"
     assert about.options["pattern"] == "{subject}/{expression}.png"
     assert about.licence == "CC BY 4.0"
-    assert about.counts["expressions"] == {"1": 1, "2": 1, "neutral": 1}
-    assert about.counts["skipped"] == {"name does not match the pattern": 6}
+    assert about.counts.expressions == {"1": 1, "2": 1, "neutral": 1}
+    assert about.counts.skipped == {"name does not match the pattern": 6}
     assert set(about.versions) == {"omote", "opencv"}
 
 
@@ -176,15 +176,15 @@ def test_all_faces_of_the_london_set_are_found(london: Path, detector: Path, tmp
         detector=detector,
         workers=2,
     )
-    counts = face_set.about["counts"]
-    assert counts["skipped"] == {}
-    assert counts["expressions"] == {"happiness": 102, "neutral": 102}
-    assert (len(face_set), len(face_set.subjects), counts["clips"]) == (204, 102, 204)
+    counts = face_set.about.counts
+    assert counts.skipped == {}
+    assert counts.expressions == {"happiness": 102, "neutral": 102}
+    assert (len(face_set), len(face_set.subjects), counts.clips) == (204, 102, 204)
     frames = face_set.frames
     assert frames["detection_score"].min() > 0.8
     assert frames.filter(regex="box|eye|nose|mouth").to_numpy().min() > 100
     assert face_set.faces.std(axis=(1, 2, 3)).min() > 20
-    assert face_set.about["detector_sha256"].startswith("8f2383e4")
+    assert face_set.about.detector_sha256.startswith("8f2383e4")
 
 
 def test_no_face_and_two_people_are_left_out_with_their_reasons(
@@ -199,7 +199,7 @@ def test_no_face_and_two_people_are_left_out_with_their_reasons(
     assert face_set.frames["source"].tolist() == ["ann/self.png"]
     reasons = dict(zip(face_set.skipped()["source"], face_set.skipped()["reason"], strict=True))
     assert reasons == {"ann/pair.png": "two people", "ann/wall.png": "no face"}
-    assert face_set.about["counts"]["skipped"] == {"no face": 1, "two people": 1}
+    assert face_set.about.counts.skipped == {"no face": 1, "two people": 1}
 
 
 def test_a_folder_with_no_face_at_all_is_an_error(detector: Path, tmp_path: Path) -> None:

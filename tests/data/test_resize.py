@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from omote.data import resize
-from omote.data.build import Part, Skipped, build_face_set
-from omote.data.face_set import FaceSet
+from omote.data.build import FaceBatch, Skipped, build_face_set
+from omote.data.face_set import About, FaceSet
 from omote.data.resize import resize_face_set
 from omote.errors import OmoteError
 
@@ -30,14 +30,14 @@ def _make(job: int) -> Any:
             "note": [None] * 5 + ["a", "b"],
         }
     )
-    yield Part(faces, frames, [Skipped(source="a.mp4", frame=3, reason="no face")])
-    yield Part(faces[:0], frames[:0], [Skipped(source="b.jpg", frame=None, reason="unreadable: empty")])
+    yield FaceBatch(faces, frames, [Skipped(source="a.mp4", frame=3, reason="no face")])
+    yield FaceBatch(faces[:0], frames[:0], [Skipped(source="b.jpg", frame=None, reason="unreadable: empty")])
 
 
 @pytest.fixture
 def large(tmp_path: Path) -> FaceSet:
     """7 faces of noise at 128 px, with further columns and two skipped files."""
-    about = {"importer": "made", "options": {"seed": 0}, "align": "none", "licence": "CC0"}
+    about = About(importer="made", options={"seed": 0}, align="none", licence="CC0")
     return build_face_set(tmp_path / "large", [0], _make, size=128, about=about, workers=1)
 
 
@@ -51,7 +51,7 @@ def test_every_pixel_is_the_rounded_mean_of_two_by_two(large: FaceSet, tmp_path:
 def test_all_columns_and_the_skipped_list_are_kept(
     large: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resize, "FRAMES_A_JOB", 3)  # the last job has one frame, the first no note at all
+    monkeypatch.setattr(resize, "FRAMES_PER_JOB", 3)  # the last job has one frame, the first no note at all
     small = resize_face_set(large, tmp_path / "small", size=64)
     pd.testing.assert_frame_equal(small.frames, large.frames)
     pd.testing.assert_frame_equal(small.skipped(), large.skipped())
@@ -62,7 +62,7 @@ def test_the_faces_do_not_depend_on_the_size_of_the_jobs(
     large: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = resize_face_set(large, tmp_path / "whole", size=64)
-    monkeypatch.setattr(resize, "FRAMES_A_JOB", 2)
+    monkeypatch.setattr(resize, "FRAMES_PER_JOB", 2)
     assert np.array_equal(resize_face_set(large, tmp_path / "pieces", size=64).faces, whole.faces)
 
 
@@ -70,13 +70,13 @@ def test_about_keeps_the_origin_and_says_what_it_was_made_from(large: FaceSet, t
     about = resize_face_set(large, tmp_path / "small", size=64).about
     assert about.size == 64
     assert (about.importer, about.options, about.licence) == ("made", {"seed": 0}, "CC0")
-    assert (about.made_from["name"], about.made_from["size"]) == ("large", 128)
+    assert (about.made_from.name, about.made_from.size) == ("large", 128)
     assert str(tmp_path) not in (tmp_path / "small" / "about.json").read_text()
 
 
 @pytest.mark.parametrize(
     ("size", "match"),
-    [(96, "64 or 128"), (32, "64 or 128"), (128, "is of 128 px and can only be made smaller")],
+    [(96, "64 or 128"), (32, "64 or 128"), (128, "has faces of 128 px, which can only be made smaller")],
 )
 def test_other_sizes_are_refused(large: FaceSet, tmp_path: Path, size: int, match: str) -> None:
     with pytest.raises(OmoteError, match=match):
@@ -87,7 +87,7 @@ def test_other_sizes_are_refused(large: FaceSet, tmp_path: Path, size: int, matc
 def test_an_interrupted_resizing_goes_on_where_it_was_unless_the_face_set_has_changed(
     large: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resize, "FRAMES_A_JOB", 3)
+    monkeypatch.setattr(resize, "FRAMES_PER_JOB", 3)
 
     def stop(done: int, jobs: int) -> None:
         if done == 2:

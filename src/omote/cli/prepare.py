@@ -1,18 +1,19 @@
 """The commands `omote prepare ...`: every kind of source becomes a face set."""
 
 from enum import StrEnum
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from omote.cli.display import counting, say, show_face_set
-from omote.cli.inputs import Cropped, Detector, Overwrite, To, Workers, pair
+from omote.cli.display import progress_bar, say, show_face_set
+from omote.cli.inputs import Cropped, Detector, Overwrite, To, Workers, parse_pair
+from omote.data.importers.registry import IMPORTERS, load_importer
 
 if TYPE_CHECKING:
     from omote.data.face_set import FaceSet
-
-prepare = typer.Typer(help="Make a face set: the faces that everything else reads.", no_args_is_help=True)
 
 
 class Align(StrEnum):
@@ -24,37 +25,60 @@ class Align(StrEnum):
 
 Size = Annotated[int, typer.Option(help="Side of the faces in pixels: 64 or 128.")]
 Alignment = Annotated[
-    Align, typer.Option(help="none: the detected square, as in the paper; eyes: eyes level.")
+    Align,
+    typer.Option(
+        help="none: the detected square, as in the paper; eyes: rotated so that the eyes are level."
+    ),
 ]
 Margin = Annotated[float, typer.Option(help="Share of the square's side added on each side.")]
+DatasetFolder = Annotated[Path, typer.Argument(help="Folder that the data set was unpacked to.")]
 DataHome = Annotated[
-    Path | None, typer.Option(help="Folder that scikit-learn keeps its data sets in.", show_default=False)
+    Path | None, typer.Option("--data-home", help="scikit-learn's data folder. Default: scikit-learn's own.")
 ]
+ClipsPerPerson = Annotated[int, typer.Option(help="Clips per person; the expressions take turns.")]
+Mixtures = Annotated[
+    int, typer.Option(help="Further clips per person, of random mixtures of expressions, without a label.")
+]
+FramesPerClip = Annotated[int, typer.Option(help="Frames per clip.")]
+
+
+class PrepareGroup(TyperGroup):
+    """Commands of `omote prepare`; a data set's command is made when it is used, as it loads the importer."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return [*super().list_commands(ctx), *IMPORTERS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return the command of this name, or None."""
+        return dataset_command(cmd_name) if cmd_name in IMPORTERS else super().get_command(ctx, cmd_name)
+
+
+prepare = typer.Typer(
+    cls=PrepareGroup, help="Make a face set: the faces that all other commands read.", no_args_is_help=True
+)
 
 
 @prepare.command("folder")
 def prepare_folder(
-    path: Annotated[Path, typer.Argument(help="Folder with photos and videos.", show_default=False)],
+    path: Annotated[Path, typer.Argument(help="Folder with photos and videos.")],
     to: To,
     pattern: Annotated[
         str | None,
         typer.Option(
-            help='What file names tell, such as "{subject}_{expression}.jpg" or "{subject}/{clip}/{frame}.png"; {} is '
-            "anything. Without it: subject/photo.jpg, subject/clip/frame.jpg, subject/video.mp4.",
-            show_default=False,
+            help='Fields in the file names, such as "{subject}_{expression}.jpg" or "{subject}/{clip}/{frame}.png"; {} '
+            "matches anything. Default: subject/photo.jpg, subject/clip/frame.jpg, subject/video.mp4."
         ),
     ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="CSV with columns path, subject and maybe clip, frame, expression, use.", show_default=False
+            help="CSV file with the columns path and subject, and optionally clip, frame, expression, use."
         ),
     ] = None,
     map_expression: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Rename an expression, such as 03=neutral; may be given several times.", show_default=False
-        ),
+        typer.Option(help="Rename an expression, such as 03=neutral; can be given several times."),
     ] = None,
     size: Size = 64,
     align: Alignment = Align.none,
@@ -62,23 +86,20 @@ def prepare_folder(
     cropped: Cropped = False,
     detector: Detector = None,
     fps: Annotated[
-        float | None,
-        typer.Option(help="Frames a second to take of a video; all if not given.", show_default=False),
+        float | None, typer.Option(help="Frames per second to take from videos. Default: all frames.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(help="A name for the source; the folder's if not given.", show_default=False)
+        str | None, typer.Option(help="Name for the source. Default: the folder's name.")
     ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Terms of the photos, kept with the faces.", show_default=False)
-    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the photos, stored with the faces.")] = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find and cut out the faces of photos and videos."""
     from omote.data.prepare import prepare as make
 
-    mapping = dict(pair(text, "--map-expression") for text in map_expression or [])
-    with counting("preparing") as progress:
+    mapping = dict(parse_pair(text, "--map-expression") for text in map_expression or [])
+    with progress_bar("preparing") as progress:
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
             margin=margin, cropped=cropped, detector=detector, fps=fps, dataset=dataset, licence=licence,
@@ -90,21 +111,19 @@ def prepare_folder(
 @prepare.command("drawn")
 def prepare_drawn(
     to: To,
-    subjects: Annotated[int, typer.Option(help="People.")] = 60,
-    clips: Annotated[int, typer.Option(help="Clips a person, one an expression in turn.")] = 8,
-    mixtures: Annotated[
-        int, typer.Option(help="Further clips a person, of random mixtures, without a label.")
-    ] = 2,
-    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 12,
+    subjects: Annotated[int, typer.Option(help="Number of people.")] = 60,
+    clips: ClipsPerPerson = 8,
+    mixtures: Mixtures = 2,
+    frames: FramesPerClip = 12,
     size: Size = 64,
     seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw faces whose every factor is known: no photos are needed to begin."""
+    """Draw faces whose true factors are all known; no photos are needed."""
     from omote.synthetic.prepare import prepare_drawn as make
 
-    with counting("drawing") as progress:
+    with progress_bar("drawing") as progress:
         face_set = make(
             to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
             workers=workers, overwrite=overwrite, progress=progress,
@@ -119,30 +138,25 @@ def prepare_rendered(
         Path,
         typer.Option(
             help="The ICT Face Model Light: the folder FaceXModel of https://github.com/ICT-VGL/ICT-FaceKit (or a "
-            "copy of that repository), or its arrays in one .npz file.",
-            show_default=False,
+            "copy of that repository), or its arrays in one .npz file."
         ),
     ],
-    subjects: Annotated[int, typer.Option(help="People.")] = 60,
-    clips: Annotated[int, typer.Option(help="Clips a person, one an expression in turn.")] = 8,
-    mixtures: Annotated[
-        int, typer.Option(help="Further clips a person, of random mixtures, without a label.")
-    ] = 2,
-    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 12,
+    subjects: Annotated[int, typer.Option(help="Number of people.")] = 60,
+    clips: ClipsPerPerson = 8,
+    mixtures: Mixtures = 2,
+    frames: FramesPerClip = 12,
     total: Annotated[
         int | None,
-        typer.Option(
-            help="Frames in all, shared evenly by people and clips; instead of --frames.", show_default=False
-        ),
+        typer.Option(help="Total number of frames, shared evenly by people and clips; instead of --frames."),
     ] = None,
     size: Size = 64,
     seed: Annotated[int, typer.Option(help="Another seed renders other people.")] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Render heads whose every factor is known, nearer to photos than drawn faces.
+    """Render heads whose true factors are all known; they look more like photos than drawn faces do.
 
-    They are random people of a published 3D face model (about 500 MB, MIT licence), which you fetch once:
+    They are random people of a published 3D face model (about 500 MB, MIT licence), which you download once:
 
     git clone https://github.com/ICT-VGL/ICT-FaceKit
 
@@ -150,7 +164,7 @@ def prepare_rendered(
     """
     from omote.synthetic.prepare import prepare_rendered as make
 
-    with counting("rendering") as progress:
+    with progress_bar("rendering") as progress:
         face_set = make(
             model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
             seed=seed, workers=workers, overwrite=overwrite, progress=progress,
@@ -158,152 +172,79 @@ def prepare_rendered(
     _show(face_set)
 
 
-class _DataSet(NamedTuple):
-    """What a person is told of a data set, and which options of the paper's frame rule it has."""
-
-    help: str
-    rule: tuple[str, ...] = ("train_frames", "evaluate_frames")
-
-
-DATA_SETS = {
-    "ckplus": _DataSet(
-        "CK+: sequences from neutral to an expression.\n\n"
-        "Expects cohn-kanade-images/S005/001/S005_001_00000001.png and "
-        "Emotion/S005/001/S005_001_00000011_emotion.txt, as the archives unpack; or the form that circulates with "
-        "faces cut out, anger/S010_004_00000017.png. Ask for the images at https://www.jeffcohn.net/Resources."
-    ),
-    "mug": _DataSet(
-        "MUG: sequences from neutral to an expression and back.\n\n"
-        "Expects 001/anger/take000/img_0000.jpg. Ask for the images at https://mug.ee.auth.gr/fed."
-    ),
-    "ravdess": _DataSet(
-        "RAVDESS: videos of actors who speak and sing with an emotion; for training alone, as in the paper.\n\n"
-        "Expects Actor_01/02-01-06-01-02-01-12.mp4. Free at https://zenodo.org/records/1188976.",
-        rule=("train_frames",),
-    ),
-    "jaffe": _DataSet(
-        "JAFFE: photos of posed expressions.\n\n"
-        "Expects KA.AN1.39.tiff. Ask for the images at https://zenodo.org/records/3451524.",
-        rule=(),
-    ),
-}
-
-
-def _add_command(name: str, about: _DataSet) -> None:
-    def of_rule(option: str, text: str) -> Any:
-        return typer.Option(help=text, show_default=False, hidden=option not in about.rule)
-
-    train_help = "Frames of a sequence to train on, at equal intervals; 7 if not given."
-    evaluate_help = "Frames of a sequence, at its apex, to evaluate on; 3 if not given."
-
-    @prepare.command(name, help=about.help)
-    def command(
-        path: Annotated[
-            Path, typer.Argument(help="Folder that the data set was unpacked to.", show_default=False)
-        ],
-        to: To,
-        train_frames: Annotated[int | None, of_rule("train_frames", train_help)] = None,
-        evaluate_frames: Annotated[int | None, of_rule("evaluate_frames", evaluate_help)] = None,
-        size: Size = 64,
-        align: Alignment = Align.none,
-        margin: Margin = 0.05,
-        cropped: Cropped = False,
-        detector: Detector = None,
-        workers: Workers = None,
-        overwrite: Overwrite = False,
-    ) -> None:
-        from omote.data.prepare import prepare_dataset as make
-
-        rule = {"train_frames": train_frames, "evaluate_frames": evaluate_frames}
-        given = {option: number for option, number in rule.items() if number is not None}
-        with counting("preparing") as progress:
-            face_set = make(
-                name, path, to, size=size, align=align.value, margin=margin,
-                cropped=cropped or None,  # not given: the importer knows
-                detector=detector, workers=workers, overwrite=overwrite, progress=progress, **given,
-            )  # fmt: skip
-        _show(face_set)
-
-
-for _name, _about in DATA_SETS.items():
-    _add_command(_name, _about)
-
-
-@prepare.command("olivetti")
-def prepare_olivetti(
-    to: To,
-    size: Size = 64,
-    data_home: DataHome = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Olivetti: 400 photos of 40 people, faces cut out, without labels.
-
-    Downloaded through scikit-learn, or taken from where it keeps them.
-    """
-    from omote.data.importers.sklearn_faces import prepare_olivetti as make
-
-    with counting("preparing") as progress:
-        face_set = make(to, size=size, data_home=data_home, overwrite=overwrite, progress=progress)
-    _show(face_set)
-
-
-@prepare.command("lfw")
-def prepare_lfw(
-    to: To,
-    min_photos: Annotated[int, typer.Option(help="Leave out people with fewer photos.")] = 1,
-    size: Size = 64,
-    align: Alignment = Align.none,
-    margin: Margin = 0.05,
-    detector: Detector = None,
-    data_home: DataHome = None,
-    workers: Workers = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """LFW: photos of people from the news, without labels.
-
-    Downloaded through scikit-learn, or taken from where it keeps them.
-    """
-    from omote.data.importers.sklearn_faces import prepare_lfw as make
-
-    with counting("preparing") as progress:
-        face_set = make(
-            to, min_photos=min_photos, size=size, align=align.value, margin=margin, detector=detector,
-            data_home=data_home, workers=workers, overwrite=overwrite, progress=progress,
-        )  # fmt: skip
-    _show(face_set)
-
-
 @prepare.command("combined")
 def prepare_combined(
-    face_sets: Annotated[
-        list[Path], typer.Argument(help="Two or more, made by `omote prepare`.", show_default=False)
-    ],
+    face_sets: Annotated[list[Path], typer.Argument(help="Two or more face sets made by `omote prepare`.")],
     to: To,
     names: Annotated[
         str | None,
-        typer.Option(
-            help="What to call each, such as mug,ckplus; the name of its data set if not given.",
-            show_default=False,
-        ),
+        typer.Option(help="A name for each, such as mug,ckplus. Default: the names of their data sets."),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make one face set of several; a person is then called DATASET/SUBJECT."""
+    """Combine several face sets into one; a person is then called DATASET/SUBJECT."""
     from omote.data.combine import combine_face_sets as make
 
-    with counting("combining") as progress:
+    with progress_bar("combining") as progress:
         face_set = make(
             face_sets, to, names=names.split(",") if names else None, overwrite=overwrite, progress=progress
         )
     _show(face_set)
 
 
+def dataset_command(name: str) -> Any:
+    """Return the command that prepares a data set, with the options that its importer has."""
+    importer = load_importer(name)
+    shared: dict[str, tuple[Any, Any]] = {  # annotation and default
+        "align": (Alignment, Align.none),
+        "margin": (Margin, 0.05),
+        "cropped": (Cropped, False),
+        "detector": (Detector, None),
+        "workers": (Workers, None),
+    }
+    lister = signature(importer.list_clips).parameters
+    parameters = {
+        "path": (DataHome, None) if importer.downloaded else (DatasetFolder, Parameter.empty),
+        "to": (To, Parameter.empty),
+        **{
+            option: (Annotated[int, typer.Option(help=text)], lister[option].default)
+            for option, text in importer.options.items()
+        },
+        "size": (Size, 64),
+        **{option: shared[option] for option in importer.shared},
+        "overwrite": (Overwrite, False),
+    }
+
+    def command(
+        path: Path | None, to: Path, align: Align = Align.none, cropped: bool = False, **options: Any
+    ) -> None:
+        from omote.data.prepare import prepare_dataset as make
+
+        with progress_bar("preparing") as progress:
+            face_set = make(
+                name, path, to, align=align.value, cropped=cropped or None,  # not given: the importer knows
+                progress=progress, **options,
+            )  # fmt: skip
+        _show(face_set)
+
+    command.__signature__ = Signature(  # type: ignore[attr-defined]
+        [
+            Parameter(option, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for option, (annotation, default) in parameters.items()
+        ]
+    )
+    command.__annotations__ = {option: annotation for option, (annotation, _) in parameters.items()}
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(name, help=importer.help)(command)
+    return typer.main.get_command(app)
+
+
 def _show(face_set: "FaceSet") -> None:
-    """Print what is in a face set, and of a published data set also the counts of its authors."""
+    """Print what is in a face set; for a published data set, also its counts beside the published ones."""
     show_face_set(face_set)
     found, published = (
-        ", ".join(f"{number:,} {what}" for what, number in (getattr(face_set.about, key) or {}).items())
-        for key in ("found", "published")
+        ", ".join(f"{number:,} {noun}" for noun, number in (counts or {}).items())
+        for counts in (face_set.about.found, face_set.about.published)
     )
     if published:
         say(f"  found {found}; published: {published}")

@@ -1,10 +1,12 @@
-"""What an importer finds: clips of photos or of one video, before any pixel is read."""
+"""Clips that an importer finds, before any pixel is read: photos in order, or one video."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
 
 from omote.data.build import Skipped
 from omote.data.images import is_video
@@ -19,8 +21,9 @@ class File:
     expression: str | None = None
     use: str = "both"  # "train", "evaluate" or "both"
     further: tuple[tuple[str, str], ...] = ()  # further columns of the frame table
-    frame: int | None = None  # of a photo, its index in the whole sequence; None: its place among the files
+    frame: int | None = None  # of a photo, its index in the whole sequence; None: its index among the files
     count: int | None = None  # of a video, how many frames to take at equal intervals; None: as fps says
+    picture: np.ndarray | None = field(default=None, repr=False, compare=False)  # of a photo that is no file
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Listing:
-    """What is to be prepared, and what an importer left out."""
+    """The clips to prepare, and what an importer left out."""
 
     root: Path
     clips: list[Clip]
@@ -42,7 +45,7 @@ class Listing:
     cropped: bool = False  # the pictures are faces already
 
     def counts(self) -> dict[str, int]:
-        """Return how many subjects, clips, labelled clips (with an expression) and files there are."""
+        """Return the numbers of subjects, clips, labelled clips (with an expression) and files."""
         return {
             "subjects": len({clip.subject for clip in self.clips}),
             "clips": len(self.clips),
@@ -52,21 +55,30 @@ class Listing:
 
 
 class Importer(NamedTuple):
-    """A published data set: how its clips are found, and what is known of it."""
+    """A published data set: how its clips are found, and what its command `omote prepare NAME` says."""
 
-    list_clips: Callable[..., Listing]  # of a path, and the importer's own options as keywords
-    published: Mapping[str, int]  # counts by its authors, under names of `Listing.counts`
-    licence: str  # its terms, and where to ask for them
+    list_clips: Callable[..., Listing]  # of its folder, and its own options as keywords
+    help: str  # a sentence, then the layout it expects and where to get it
+    licence: str  # its terms
+    published: Mapping[str, int]  # counts stated by its authors, by names of `Listing.counts`
+    options: Mapping[str, str] = {}  # the command's help for each of its own options, all of them numbers
+    shared: tuple[str, ...] = ("align", "margin", "cropped", "detector", "workers")  # of `prepare_dataset`
+    downloaded: bool = False  # by scikit-learn: its folder is scikit-learn's data folder, and may be left out
 
 
 def natural_order(text: str) -> list[tuple[int, int, str]]:
-    """Return a sort key by which "frame 9" comes before "frame 10"."""
+    """Return a sort key that puts "frame 9" before "frame 10"."""
     pieces = re.split(r"(\d+)", text)
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 
+def sort_clips(clips: Iterable[Clip]) -> list[Clip]:
+    """Return the clips in natural order of their subjects, then of their names."""
+    return sorted(clips, key=lambda clip: (natural_order(clip.subject), natural_order(clip.name)))
+
+
 def check_clips(clips: Iterable[Clip]) -> None:
-    """Refuse clips that clash: a name twice for one subject, a video together with other files.
+    """Refuse clips that clash: a name twice for one subject, or a video together with other files.
 
     Raises:
         OmoteError: Naming the files, and what to do.

@@ -1,4 +1,4 @@
-"""Preparing face sets: the public functions behind `omote prepare`."""
+"""Preparing face sets of photos and videos: the functions behind `omote prepare folder` and the published data sets."""
 
 import hashlib
 import math
@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omote.data.build import Part, Progress, Skipped, build_face_set
+from omote.data.build import FaceBatch, Progress, Skipped, build_face_set
 from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
 from omote.data.detect import DETECTOR_SHA256, find_detector
 from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
 from omote.data.images import Excerpt, Unreadable, is_video, read_photo, read_video
 from omote.data.importers.folder import list_folder
-from omote.data.importers.registry import IMPORTERS
+from omote.data.importers.registry import IMPORTERS, load_importer
 from omote.errors import OmoteError
 
-PHOTOS_A_JOB = 64
-FRAMES_A_PART = 256  # at most in memory at once, per worker
+PHOTOS_PER_JOB = 64
+FRAMES_PER_BATCH = 256  # in memory at once, per worker
 
 
 def prepare(
@@ -47,46 +47,42 @@ def prepare(
 ) -> FaceSet:
     """Return a face set of the photos and videos in the folder `path`, written to the folder `to`.
 
-    Who is on them comes from the names of the folders:
+    The names of the folders say who is on them:
 
         subject/photo.jpg         a clip of one frame, called "photo"
         subject/clip/frame.jpg    the photos of a folder, in natural order (9 before 10), are one clip
         subject/video.mp4         a clip; so is subject/anything/video.mp4
 
-    A folder below the subject is always read as a clip, never as an expression; for that give `pattern`.
-    Hidden files and files that are neither photo nor video are no part of the folder. Frames without a face,
-    with two people, and what cannot be read are left out and listed, with their reason, in
-    `face_set.skipped()`.
+    A folder below the subject is always a clip, never an expression; for expressions give `pattern`. Hidden files and
+    files that are neither photo nor video are ignored. Frames without a face, frames with two people, and files that
+    cannot be read are left out and listed, with the reason, in `face_set.skipped()`.
 
     Args:
-        pattern: names with fields, such as "{subject}_{expression}.jpg" or "{subject}/{expression}/{}.png":
-            subject (needed), clip, frame, expression, {} or * for anything but "/", {subject:3} for 3
-            characters. With a "/" it is matched with the path below `path`, else with the file name. The
-            suffix matches in upper and lower case, and may be left out. Without {clip} and {frame} a photo is
-            a clip of its own; with {frame} alone, files that differ only in it are a clip. Files that do not
-            match are skipped; a name that can be read in two ways is an error.
-        manifest: CSV file with the columns path (below `path`, or beside the manifest) and subject, and if
-            you like clip, frame, expression, use ("train", "evaluate" or "both"); any others are kept as
-            columns. Only what it names is prepared.
-        map_expression: for example {"03": "neutral"}; expressions that are not in it are kept, "" is unknown.
+        pattern: names with fields, such as "{subject}_{expression}.jpg" or "{subject}/{expression}/{}.png": subject
+            (required), clip, frame, expression, {} or * for anything but "/", {subject:3} for 3 characters. A pattern
+            with a "/" is matched with the path below `path`, any other with the file name. The suffix matches in upper
+            and lower case, and may be left out. Without {clip} and {frame} every photo is a clip of its own; with
+            {frame} alone, files that differ only in it are a clip. Files that do not match are skipped; a name that can
+            be read in two ways is an error.
+        manifest: CSV file with the columns path (below `path`, or beside the manifest) and subject; optional are clip,
+            frame, expression and use ("train", "evaluate" or "both"); others are kept as columns. Only the files it
+            lists are prepared.
+        map_expression: for example {"03": "neutral"}; other expressions are kept, "" stands for unknown.
         size: side of the faces in pixels, 64 or 128.
-        align: "none", the square round the detected box, as in the paper; or "eyes", turned and scaled so
-            that the eyes lie at fixed places.
+        align: "none", the square around the detected box, as in the paper; or "eyes", rotated and scaled so that the
+            eyes lie at fixed positions.
         margin: share of the side to add on each side (negative: to take away), more than -0.4.
-        cropped: the pictures are faces already: no detection; of a picture that is not square the middle is
-            taken.
-        detector: a local copy of the YuNet model; else the one that OMOTE_DETECTOR names, else it is
-            downloaded once.
-        fps: frames a second to take of a video; None takes every frame. `frame` counts all frames of the
-            video.
-        dataset: a name for the frame table; the name of the folder if None.
+        cropped: the pictures are faces already: nothing is detected, and the middle square is taken.
+        detector: a local copy of the YuNet model; else the file that OMOTE_DETECTOR names, else it is downloaded once.
+        fps: frames per second to take from a video; None takes every frame. `frame` counts all frames of the video.
+        dataset: name for the column `dataset`; the name of the folder if None.
         licence: the terms of the photos, kept in about.json.
-        workers: number of processes; None for one a core. The face set does not depend on it.
+        workers: number of processes; None for one per core. The face set does not depend on it.
         overwrite: replace a face set at `to`, once the new one is whole.
         progress: called with (jobs done, jobs in all); a job is one video or a number of photos.
     Raises:
-        OmoteError: If an option is out of range, the folder is missing or empty, subjects cannot be told,
-            clips clash, the detector is not to be had, no face at all was found, or as `build_face_set`.
+        OmoteError: If an option is out of range, the folder is missing or empty, subjects are unknown or ambiguous,
+            clips clash, the detector is not available, no face at all was found, or as `build_face_set`.
     """
     listing = list_folder(path, pattern=pattern, manifest=manifest, map_expression=map_expression)
     options = {
@@ -94,28 +90,19 @@ def prepare(
         "manifest": manifest and Path(manifest).name,
         "map_expression": map_expression,
     }
-    return prepare_clips(
-        listing,
-        to,
+    about = About(
+        dataset=dataset or listing.root.resolve().name,
         importer="folder",
         options={name: value for name, value in options.items() if value},
-        size=size,
-        align=align,
-        margin=margin,
-        cropped=cropped,
-        detector=detector,
-        fps=fps,
-        dataset=dataset or listing.root.resolve().name,
         licence=licence,
-        workers=workers,
-        overwrite=overwrite,
-        progress=progress,
     )
+    cut = Cut(size, align, margin, cropped)
+    return _prepare_clips(listing, to, cut, about, detector, fps, workers, overwrite, progress)
 
 
 def prepare_dataset(
     name: str,
-    path: str | Path,
+    path: str | Path | None,
     to: str | Path,
     *,
     size: int = 64,
@@ -126,206 +113,187 @@ def prepare_dataset(
     workers: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
-    **rule: int,
+    **options: int,
 ) -> FaceSet:
-    """Return a face set of a published data set, unpacked in the folder `path`; for the rest see `prepare`.
+    """Return a face set of a published data set; see `prepare` for the arguments that are not described here.
 
     Its counts and the published ones are kept in about.json, as "found" and "published".
 
     Args:
-        name: of `omote.data.importers.registry.IMPORTERS`: "ckplus", "mug" and others.
+        name: a key of `omote.data.importers.registry.IMPORTERS`: "ckplus", "mug" and others.
+        path: the folder that it was unpacked to. For "olivetti" and "lfw", which scikit-learn downloads, scikit-learn's
+            data folder; its default if None.
         cropped: the pictures are faces already; None leaves it to the importer.
-        rule: the importer's own options, as train_frames and evaluate_frames of `list_ckplus`.
+        options: the importer's own options, such as train_frames and evaluate_frames of `list_ckplus`.
     Raises:
-        OmoteError: If there is no such data set, it has no such option, the folder is not laid out as expected, or
-            as `prepare`.
+        OmoteError: If there is no such data set, it has no such option, the folder is not laid out as expected, or as
+            `prepare`.
     """
     if name not in IMPORTERS:
         raise OmoteError(f"There is no data set {name!r}; expected one of {', '.join(IMPORTERS)}.")
-    importer = IMPORTERS[name]
-    parameters = signature(importer.list_clips).parameters.values()
-    options = {option.name: option.default for option in parameters if option.kind is option.KEYWORD_ONLY}
-    for option in rule.keys() - options.keys():
-        raise OmoteError(f"{name} has no option {option}; it has {', '.join(options) or 'none'}.")
-    listing = importer.list_clips(path, **rule)
-    return prepare_clips(
-        listing,
-        to,
-        importer=name,
-        options={**options, **rule},
-        size=size,
-        align=align,
-        margin=margin,
-        cropped=listing.cropped if cropped is None else cropped,
-        detector=detector,
+    importer = load_importer(name)
+    if path is None and not importer.downloaded:
+        raise OmoteError(f"No folder was given for {name}; give the one that it was unpacked to.")
+    for option in options.keys() - importer.options.keys():
+        raise OmoteError(f"{name} has no option {option}; it has {', '.join(importer.options) or 'none'}.")
+    parameters = signature(importer.list_clips).parameters
+    defaults = {option: parameters[option].default for option in importer.options}
+    listing = importer.list_clips(path, **options)
+    counts = listing.counts()
+    about = About(
         dataset=name,
+        importer=name,
+        options=defaults | options,
         licence=importer.licence,
-        published=importer.published,
-        workers=workers,
-        overwrite=overwrite,
-        progress=progress,
+        found={key: counts[key] for key in importer.published},
+        published=dict(importer.published),
     )
+    cut = Cut(size, align, margin, listing.cropped if cropped is None else cropped)
+    return _prepare_clips(listing, to, cut, about, detector, None, workers, overwrite, progress)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """Where all clips are, and how faces are made of them."""
+    """Where the clips are, and how their faces are cut."""
 
     root: Path
-    dataset: str
+    dataset: str | None
     cut: Cut
-    detector: Path | None  # None: the pictures are faces already
+    detector: Path | None  # None if the pictures are faces already
     fps: float | None
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """One job: a video, or some clips of photos."""
+class _Job:
+    """A video, or some clips of photos."""
 
     clips: tuple[Clip, ...]
-    stamp: str  # digest of the files' sizes and times, so that a resumed preparation notices a changed file
+    digest: str  # of the files' sizes and times, so that a resumed preparation notices a changed file
 
 
-def prepare_clips(
+def _prepare_clips(
     listing: Listing,
     to: str | Path,
-    *,
-    importer: str,
-    options: Mapping[str, Any],
-    size: int = 64,
-    align: Align = "none",
-    margin: float = DEFAULT_MARGIN,
-    cropped: bool = False,
-    detector: str | Path | None = None,
-    fps: float | None = None,
-    dataset: str,
-    licence: str | None = None,
-    published: Mapping[str, int] | None = None,
-    workers: int | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    cut: Cut,
+    about: About,
+    detector: str | Path | None,
+    fps: float | None,
+    workers: int | None,
+    overwrite: bool,
+    progress: Progress | None,
 ) -> FaceSet:
-    """Return a face set of the clips that an importer found; see `prepare` for what is not said here.
-
-    Args:
-        importer, options: how the listing came about, kept in about.json.
-        published: counts by the authors of a data set; kept in about.json, and those of the listing as "found".
-    """
-    cut = Cut(size, align, margin, cropped)
+    """Return a face set of the clips that an importer found; `about` lacks what all importers share."""
     cut.check()
     Excerpt(fps=fps).check()
     check_clips(listing.clips)
-    source = _Source(listing.root, dataset, cut, None if cropped else find_detector(detector), fps)
-    about: dict[str, Any] = {
-        "dataset": dataset,
-        "importer": importer,
-        "options": {**options, "cropped": cropped, "fps": fps},
-        "align": align,
-        "margin": None if cropped else margin,
-        "detector_sha256": None if cropped else DETECTOR_SHA256,
-        **({"licence": licence} if licence else {}),
+    source = _Source(listing.root, about.dataset, cut, None if cut.cropped else find_detector(detector), fps)
+    shared = {
+        "options": {**about.options, "cropped": cut.cropped, "fps": fps},
+        "align": cut.align,
+        "margin": None if cut.cropped else cut.margin,
+        "detector_sha256": None if cut.cropped else DETECTOR_SHA256,
     }
-    if published:
-        counts = listing.counts()
-        about |= {"found": {name: counts[name] for name in published}, "published": dict(published)}
-    jobs: list[_Batch | tuple[Skipped, ...]] = [*_batches(listing)]
+    jobs: list[_Job | tuple[Skipped, ...]] = [*_make_jobs(listing)]
     if listing.skipped:
         jobs.append(tuple(listing.skipped))
-    make = partial(_make, of=source)
     return build_face_set(
         to,
         jobs,
-        make,
-        size=size,
-        about=About.model_validate(about),
+        partial(_make_batches, source=source),
+        size=cut.size,
+        about=about.model_copy(update=shared),
         workers=workers,
         overwrite=overwrite,
         progress=progress,
     )
 
 
-def _batches(listing: Listing) -> Iterator[_Batch]:
+def _make_jobs(listing: Listing) -> Iterator[_Job]:
     clips: list[Clip] = []
 
-    def batch() -> _Batch:
-        paths = [listing.root / file.path for clip in clips for file in clip.files]
-        states = [(stat.st_size, stat.st_mtime_ns) for stat in (path.stat() for path in paths)]
-        return _Batch(tuple(clips), hashlib.sha256(repr(states).encode()).hexdigest())
+    def job() -> _Job:
+        states = [_state(listing.root, file) for clip in clips for file in clip.files]
+        return _Job(tuple(clips), hashlib.sha256(repr(states).encode()).hexdigest())
 
     for clip in listing.clips:
         video = is_video(clip.files[0].path)
-        full = sum(len(other.files) for other in clips) + len(clip.files) > PHOTOS_A_JOB
+        full = sum(len(other.files) for other in clips) + len(clip.files) > PHOTOS_PER_JOB
         if clips and (video or full or is_video(clips[-1].files[0].path)):
-            yield batch()
+            yield job()
             clips = []
         clips.append(clip)
     if clips:
-        yield batch()
+        yield job()
 
 
-def _make(job: _Batch | tuple[Skipped, ...], of: _Source) -> Iterator[Part]:
-    """Yield the parts of a job, each of at most FRAMES_A_PART frames and skipped frames."""
+def _state(root: Path, file: File) -> tuple[int, int] | str:
+    """Return what changes with the file."""
+    if file.picture is not None:
+        return hashlib.sha256(file.picture.tobytes()).hexdigest()
+    stat = (root / file.path).stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _make_batches(job: _Job | tuple[Skipped, ...], source: _Source) -> Iterator[FaceBatch]:
+    """Yield the batches of a job, each of at most FRAMES_PER_BATCH frames and skipped frames."""
     if isinstance(job, tuple):
-        yield Part(_stacked([], of.cut.size), pd.DataFrame(), list(job))
+        yield FaceBatch(_stack([], source.cut.size), pd.DataFrame(), list(job))
         return
     faces: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
     skipped: list[Skipped] = []
     for clip in job.clips:
-        for made in _video(clip, of) if is_video(clip.files[0].path) else _photos(clip, of):
-            if isinstance(made, dict):
-                skipped.append(made)
+        for found in _read_faces(clip, source):
+            if isinstance(found, dict):
+                skipped.append(found)
             else:
-                faces.append(made[0])
-                rows.append(made[1])
-            if len(faces) + len(skipped) >= FRAMES_A_PART:
-                yield Part(_stacked(faces, of.cut.size), pd.DataFrame(rows), skipped)
+                faces.append(found[0])
+                rows.append(found[1])
+            if len(faces) + len(skipped) >= FRAMES_PER_BATCH:
+                yield FaceBatch(_stack(faces, source.cut.size), pd.DataFrame(rows), skipped)
                 faces, rows, skipped = [], [], []
-    yield Part(_stacked(faces, of.cut.size), pd.DataFrame(rows), skipped)
+    yield FaceBatch(_stack(faces, source.cut.size), pd.DataFrame(rows), skipped)
 
 
-def _stacked(faces: list[np.ndarray], size: int) -> np.ndarray:
+def _stack(faces: list[np.ndarray], size: int) -> np.ndarray:
     return np.stack(faces) if faces else np.empty((0, size, size, 3), np.uint8)
 
 
-Made = tuple[np.ndarray, dict[str, Any]] | Skipped  # a face and its row, or why there is none
+FaceRow = tuple[np.ndarray, dict[str, Any]]  # a face and its row of the frame table
 
 
-def _photos(clip: Clip, of: _Source) -> Iterator[Made]:
+def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
     for index, file in enumerate(clip.files):
+        path = source.root / file.path
         try:
-            image = read_photo(of.root / file.path)
+            if is_video(file.path):
+                for number, time, image in read_video(path, Excerpt(fps=source.fps), count=file.count):
+                    yield _cut_face(image, clip, file, number, time, source)
+            else:
+                image = read_photo(path) if file.picture is None else file.picture
+                number = index if file.frame is None else file.frame
+                yield _cut_face(image, clip, file, number, math.nan, source)
         except Unreadable as error:
             yield Skipped(source=file.path, frame=None, reason=str(error))
-        else:
-            yield _cut(image, clip, file, index if file.frame is None else file.frame, math.nan, of)
 
 
-def _video(clip: Clip, of: _Source) -> Iterator[Made]:
-    (file,) = clip.files
-    path = of.root / file.path
-    try:
-        for index, time, image in read_video(path, Excerpt(fps=of.fps), count=file.count):
-            yield _cut(image, clip, file, index, time, of)
-    except Unreadable as error:
-        yield Skipped(source=file.path, frame=None, reason=str(error))
-
-
-def _cut(image: np.ndarray, clip: Clip, file: File, index: int, time: float, of: _Source) -> Made:
+def _cut_face(
+    image: np.ndarray, clip: Clip, file: File, number: int, time: float, source: _Source
+) -> FaceRow | Skipped:
+    found = cut_only_face(image, source.cut, source.detector)
+    if isinstance(found, str):
+        return Skipped(source=file.path, frame=number if is_video(file.path) else None, reason=found)
     row = {
         "subject": clip.subject,
         "clip": clip.name,
-        "frame": index,
+        "frame": number,
         "time": time,
-        "dataset": of.dataset,
+        "dataset": source.dataset,
         "expression": file.expression,
         "use": file.use,
         "source": file.path,
         **dict(file.further),
     }
-    found = cut_only_face(image, of.cut, of.detector)
-    if isinstance(found, str):
-        return Skipped(source=file.path, frame=index if is_video(file.path) else None, reason=found)
     if found.face is not None:
         row["detection_score"] = found.face.score
         row.update(zip(BOX, found.face.box.tolist(), strict=True))

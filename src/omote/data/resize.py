@@ -4,26 +4,26 @@ import hashlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from omote.data.build import Part, Progress, Skipped, build_face_set
+from omote.data.build import FaceBatch, Progress, Skipped, build_face_set
 from omote.data.cut import check_size
-from omote.data.face_set import About, FaceSet, Origin
+from omote.data.face_set import FaceSet, Origin
 from omote.errors import OmoteError
 
-FRAMES_A_JOB = 512  # in memory at once
+FRAMES_PER_JOB = 512  # in memory at once
 
 
-class Stretch(NamedTuple):
-    """A job: the frames from `start` to before `stop` of a face set; the first brings its skipped list along."""
+class FrameRange(NamedTuple):
+    """A job: frames `start` to `stop` - 1 of a face set; the first job also carries its list of skipped frames."""
 
     start: int
     stop: int
-    stamp: str  # of the face set, so that a preparation that goes on notices if it has changed
+    digest: str  # of the source, so that a resumed preparation notices a change
 
 
 def resize_face_set(
@@ -31,79 +31,64 @@ def resize_face_set(
 ) -> FaceSet:
     """Return `face_set` with its faces scaled down to `size` pixels, written to the folder `to`.
 
-    Every pixel is the rounded mean of the area it covers: from 128 to 64 px, of 2 x 2 pixels. All columns of
-    `frames` are kept as they are (boxes and landmarks are in pixels of the source, not of the face), and so is
-    the list of what was skipped. Only some hundred faces are in memory at a time.
+    Every pixel is the rounded mean of the area it covers: from 128 to 64 px, of 2 x 2 pixels. All columns of `frames`
+    are kept (boxes and landmarks are in pixels of the source, not of the face), and so is the list of what was skipped.
+    Only a few hundred faces are in memory at a time.
 
     Args:
         size: 64 or 128, less than that of `face_set`.
         overwrite: replace a face set at `to`, once the new one is whole.
-        progress: called with (jobs done, jobs in all); a job is some hundred frames.
+        progress: called with (jobs done, jobs in all); a job is a few hundred frames.
     Raises:
         OmoteError: If `size` is another number, or as `build_face_set`.
     """
     check_size(size)
     if size >= face_set.size:
         raise OmoteError(
-            f"The face set {face_set.path} is of {face_set.size} px and can only be made smaller, not {size} px. "
-            "Prepare it again from its source with that size."
+            f"The face set {face_set.path} has faces of {face_set.size} px, which can only be made smaller, not "
+            f"{size} px. Prepare it again from its source with that size."
         )
-    made_from = Origin(**origin(face_set), by="area averaging")
-    about = About.model_validate({**carried_about(face_set), "made_from": made_from})
-    make = partial(_resized, face_set=face_set, size=size)
+    about = face_set.about
+    name = face_set.path.resolve().name
+    origin = Origin(name=name, size=face_set.size, versions=about.versions, by="area averaging")
     return build_face_set(
         to,
-        stretches(face_set),
-        make,
+        frame_ranges(face_set),
+        partial(_resize, face_set=face_set, size=size),
         size=size,
-        about=about,
+        about=about.model_copy(update={"made_from": origin}),
         workers=1,
         overwrite=overwrite,
         progress=progress,
     )
 
 
-def _resized(job: Stretch, face_set: FaceSet, size: int) -> Iterator[Part]:
-    part = read_part(face_set, job)
-    part.faces = np.stack(
-        [cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA) for face in part.faces]
+def _resize(job: FrameRange, face_set: FaceSet, size: int) -> Iterator[FaceBatch]:
+    batch = read_frames(face_set, job)
+    batch.faces = np.stack(
+        [cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA) for face in batch.faces]
     )
-    yield part
+    yield batch
 
 
-def stretches(face_set: FaceSet) -> list[Stretch]:
-    """Return jobs that together are the whole face set, in order."""
+def frame_ranges(face_set: FaceSet) -> list[FrameRange]:
+    """Return jobs that together cover the face set, in order."""
     state = (face_set.path / "faces.npy").stat()
-    stamp = hashlib.sha256(
-        repr((face_set.about.to_json(), state.st_size, state.st_mtime_ns)).encode()
-    ).hexdigest()
-    starts = range(0, len(face_set), FRAMES_A_JOB)
-    return [Stretch(start, min(start + FRAMES_A_JOB, len(face_set)), stamp) for start in starts]
+    identity = repr((face_set.about.to_json(), state.st_size, state.st_mtime_ns))
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    starts = range(0, len(face_set), FRAMES_PER_JOB)
+    return [FrameRange(start, min(start + FRAMES_PER_JOB, len(face_set)), digest) for start in starts]
 
 
-def read_part(face_set: FaceSet, job: Stretch) -> Part:
-    """Return the faces and frames of a job, and with the first one what the face set had skipped."""
-    part = slice(job.start, job.stop)
-    return Part(face_set.faces[part], face_set.frames.iloc[part], [] if job.start else _skipped(face_set))
+def read_frames(face_set: FaceSet, job: FrameRange) -> FaceBatch:
+    """Return the faces and frames of a job; with the first one, what the face set had skipped."""
+    rows = slice(job.start, job.stop)
+    skipped = [] if job.start else _skipped_rows(face_set)
+    return FaceBatch(face_set.faces[rows], face_set.frames.iloc[rows], skipped)
 
 
-def _skipped(face_set: FaceSet) -> list[Skipped]:
+def _skipped_rows(face_set: FaceSet) -> list[Skipped]:
     table = face_set.skipped()
     numbers = [None if pd.isna(frame) else int(frame) for frame in table["frame"]]
     rows = zip(table["source"], numbers, table["reason"], strict=True)
     return [Skipped(source=source, frame=frame, reason=reason) for source, frame, reason in rows]
-
-
-def carried_about(face_set: FaceSet) -> dict[str, Any]:
-    """Return about.json without what is written anew for every face set."""
-    anew = ("format", "format_version", "size", "counts", "versions")
-    return {key: value for key, value in face_set.about.to_json().items() if key not in anew}
-
-
-def origin(face_set: FaceSet) -> dict[str, Any]:
-    """Return what about.json says of a face set that another one was made from; no path of this machine."""
-    return {
-        "name": face_set.path.resolve().name,
-        "size": face_set.size,
-        "versions": face_set.about.versions,
-    }

@@ -21,7 +21,7 @@ from omote.data.build import Progress, Skipped
 from omote.data.detect import DETECTOR_SHA256, find_detector
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.images import EVERY_FRAME, PHOTO_SUFFIXES, VIDEO_SUFFIXES, Excerpt, is_video, estimate_num_frames
-from omote.data.importers.folder import media_files
+from omote.data.importers.folder import find_media_files
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
@@ -316,7 +316,7 @@ def _sources(given: str, skipped: list[Skipped]) -> list[Source]:
         return []
     if path.is_dir():
         inside: list[Skipped] = []
-        found = [Source(str(path / name)) for name in media_files(path, inside)]
+        found = [Source(str(path / name)) for name in find_media_files(path, inside)]
         skipped += [
             Skipped(source=str(path / one["source"]), frame=None, reason=one["reason"]) for one in inside
         ]

@@ -5,12 +5,12 @@ import pytest
 
 from omote.data.build import Skipped
 from omote.data.importers.sequences import (
-    chosen_files,
     equal_intervals,
     find_root,
     find_sequences,
-    last,
-    middle,
+    last_frames,
+    middle_frames,
+    select_files,
 )
 from omote.errors import OmoteError
 
@@ -44,25 +44,25 @@ def test_intervals_differ_by_at_most_one_frame(chosen: int) -> None:
 
 
 def test_evaluation_frames_are_the_last_or_the_middle_ones() -> None:
-    assert list(last(11, 3)) == [8, 9, 10]
-    assert list(last(2, 3)) == [0, 1]
-    assert list(middle(11, 3)) == [4, 5, 6]
-    assert list(middle(10, 3)) == [3, 4, 5]
-    assert list(middle(10, 2)) == [4, 5]
-    assert list(middle(2, 3)) == [0, 1]
+    assert list(last_frames(11, 3)) == [8, 9, 10]
+    assert list(last_frames(2, 3)) == [0, 1]
+    assert list(middle_frames(11, 3)) == [4, 5, 6]
+    assert list(middle_frames(10, 3)) == [3, 4, 5]
+    assert list(middle_frames(10, 2)) == [4, 5]
+    assert list(middle_frames(2, 3)) == [0, 1]
 
 
 def test_too_few_frames_are_errors() -> None:
     with pytest.raises(OmoteError, match="train_frames is 1"):
         equal_intervals(10, 1)
-    for rule in (last, middle):
+    for rule in (last_frames, middle_frames):
         with pytest.raises(OmoteError, match="evaluate_frames is 0"):
             rule(10, 0)
 
 
 def test_only_evaluation_frames_carry_the_expression_and_frames_keep_their_place() -> None:
     photos = {number: f"{number}.png" for number in (5, 1, 2, 3, 6)}  # 4 is missing
-    files = chosen_files(photos, first=1, train=[0, 4], evaluate=[3, 4], expression="fear")
+    files = select_files(photos, first=1, train=[0, 4], evaluate=[3, 4], expression="fear")
     assert [(file.path, file.expression, file.use, file.frame) for file in files] == [
         ("1.png", None, "train", 0),
         ("5.png", "fear", "evaluate", 4),

@@ -1,1 +1,1 @@
-"""Importers: each finds the clips of one kind of source, and says what it left out; no pixel is read."""
+"""Importers: each finds the clips of one kind of source and lists what it leaves out. They read no pixels."""

@@ -5,25 +5,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omote.data.build import Skipped
-from omote.data.clips import Clip, Importer, Listing
+from omote.data.clips import Clip, Importer, Listing, sort_clips
 from omote.data.importers.sequences import (
     EVALUATE_FRAMES,
     EXPRESSIONS,
+    FRAME_RULE,
     PHOTO,
     TRAIN_FRAMES,
-    chosen_files,
     equal_intervals,
     find_root,
     find_sequences,
-    in_order,
-    last,
+    last_frames,
+    select_files,
 )
 from omote.errors import OmoteError
 
-# As the archives are usually unpacked: by their own names, or into folders of the archives' names.
+# The archives are unpacked either as they are, or into folders named after the archives.
 IMAGES = ("cohn-kanade-images", "extended-cohn-kanade-images/cohn-kanade-images")
 LABELS = ("Emotion", "Emotion_labels/Emotion")
-PARTS = {name for folder in IMAGES for name in folder.split("/")}
+SUBFOLDERS = {name for folder in IMAGES for name in folder.split("/")}
 EMOTIONS: dict[float, str] = dict(
     enumerate(("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"), start=1)
 )
@@ -36,30 +36,30 @@ EXPECTED = (
 def list_ckplus(
     path: str | Path, *, train_frames: int = TRAIN_FRAMES, evaluate_frames: int = EVALUATE_FRAMES
 ) -> Listing:
-    """Return the sequences of CK+ in the folder `path`, as they are published or as faces cut out:
+    """Return the sequences of CK+ in the folder `path`, as published or as faces cut out:
 
         cohn-kanade-images/S005/001/S005_001_00000001.png          in extended-cohn-kanade-images/ or not
         Emotion/S005/001/S005_001_00000011_emotion.txt             in Emotion_labels/ or not
         anger/S010_004_00000017.png                                the flat form: faces, by expression
 
-    Trained on `train_frames` of each sequence at equal intervals; evaluated on the last `evaluate_frames` of each
-    one with an emotion file (327 of 593 have one). In the flat form, which has the last three frames of the
-    labelled sequences, all are for both. `frame` is the number in the file's name less 1.
+    `train_frames` of each sequence, at equal intervals, are for training; the last `evaluate_frames` of each sequence
+    with an emotion file (327 of 593) are for evaluation. The flat form has the last three frames of the labelled
+    sequences, so all of them are for both. `frame` is the number in the file's name, less 1.
 
-    An emotion file that is damaged, or whose frame is not there, is skipped with its reason, and its sequence is for
-    training alone.
+    An emotion file that is damaged, or whose frame is missing, is skipped with the reason, and its sequence is for
+    training only.
 
     Raises:
-        OmoteError: If neither form is found, or only one of images and emotion files.
+        OmoteError: If neither form is found, or images without emotion files.
     """
     path = Path(path)
-    while path.name in PARTS:
+    while path.name in SUBFOLDERS:
         path = path.parent
-    root = find_root(path, lambda folder: _one_of(folder, IMAGES) is not None or _is_flat(folder), EXPECTED)
-    images = _one_of(root, IMAGES)
+    root = find_root(path, lambda folder: _find_one(folder, IMAGES) is not None or _is_flat(folder), EXPECTED)
+    images = _find_one(root, IMAGES)
     if images is None:
         return _list_flat(root, train_frames, evaluate_frames)
-    labels_folder = _one_of(root, LABELS)
+    labels_folder = _find_one(root, LABELS)
     if labels_folder is None:
         raise OmoteError(
             f"{images} has the images of CK+, but {root} has no emotion files: looked for {' and '.join(LABELS)}. "
@@ -79,9 +79,9 @@ def list_ckplus(
             label = None
         train = equal_intervals(len(photos), train_frames)
         up_to_apex = sum(number <= label.frame for number in photos) if label else 0
-        evaluate = last(up_to_apex, evaluate_frames)
+        evaluate = last_frames(up_to_apex, evaluate_frames)
         subject, name = key
-        files = chosen_files(photos, 1, train, evaluate, label and label.expression)
+        files = select_files(photos, 1, train, evaluate, label and label.expression)
         clips.append(Clip(subject, name, files))
     for label in labels.values():
         skipped.append(Skipped(source=label.source, frame=None, reason="label not used: no images of it"))
@@ -95,17 +95,17 @@ def _list_flat(root: Path, train_frames: int, evaluate_frames: int) -> Listing:
     clips = []
     for (word, subject, name), photos in sequences.items():
         train = equal_intervals(len(photos), train_frames)
-        evaluate = last(len(photos), evaluate_frames)
-        files = chosen_files(photos, 1, train, evaluate, EXPRESSIONS[word.lower()])
+        evaluate = last_frames(len(photos), evaluate_frames)
+        files = select_files(photos, 1, train, evaluate, EXPRESSIONS[word.lower()])
         clips.append(Clip(subject, name, files))
-    return Listing(root, in_order(clips), skipped, cropped=True)
+    return Listing(root, sort_clips(clips), skipped, cropped=True)
 
 
-def _one_of(root: Path, places: tuple[str, ...]) -> Path | None:
-    there = [root / place for place in places if (root / place).is_dir()]
-    if len(there) > 1:
-        raise OmoteError(f"{root} has both {' and '.join(places)}. Move one of them away.")
-    return there[0] if there else None
+def _find_one(root: Path, names: tuple[str, ...]) -> Path | None:
+    found = [root / name for name in names if (root / name).is_dir()]
+    if len(found) > 1:
+        raise OmoteError(f"{root} has both {' and '.join(names)}. Move one of them away.")
+    return found[0] if found else None
 
 
 def _is_flat(root: Path) -> bool:
@@ -121,7 +121,7 @@ class _Label(NamedTuple):
     """An emotion file."""
 
     expression: str
-    frame: int  # number of the frame it belongs to: the apex, the last of its sequence
+    frame: int  # number of the frame it labels: the apex, which is the last of its sequence
     source: str
 
 
@@ -157,7 +157,12 @@ def _expression(text: str) -> str | None:
 
 CKPLUS = Importer(
     list_ckplus,
-    {"subjects": 123, "clips": 593, "labelled clips": 327},
+    "CK+: sequences from neutral to an expression.\n\n"
+    "Expects cohn-kanade-images/S005/001/S005_001_00000001.png and Emotion/S005/001/S005_001_00000011_emotion.txt, as "
+    "the archives unpack; or the form that circulates with faces cut out, anger/S010_004_00000017.png. Ask for the "
+    "images at https://www.jeffcohn.net/Resources.",
     "CK+: under the agreement that its authors ask for (https://www.jeffcohn.net/Resources); what it says of the "
     "images holds for these faces too.",
+    {"subjects": 123, "clips": 593, "labelled clips": 327},
+    options=FRAME_RULE,
 )

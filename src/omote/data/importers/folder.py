@@ -1,4 +1,4 @@
-"""Any folder of photos and videos: who is on them comes from folder names, a name pattern, or a manifest."""
+"""Any folder of photos and videos: folder names, a pattern of names, or a manifest say who is on them."""
 
 import csv
 import os
@@ -9,25 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from omote.data.build import Skipped
-from omote.data.clips import Clip, File, Listing, check_clips, natural_order
+from omote.data.clips import Clip, File, Listing, check_clips, natural_order, sort_clips
 from omote.data.face_set import SCHEMA, USES
 from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, is_video
 from omote.errors import OmoteError
 
 FIELDS = ("subject", "clip", "frame", "expression")
 MANIFEST_COLUMNS = ("path", *FIELDS, "use")
-# Columns that the preparation itself fills in; a manifest's other columns are kept under their own names.
+# Columns that the preparation fills in, which a manifest must not have.
 RESERVED = tuple(name for name in SCHEMA.names if name not in MANIFEST_COLUMNS)
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One file and what is known of it."""
+    """A file and what is known about it."""
 
     path: str
     subject: str
-    clip: str  # for a file alone, the name of its own clip
-    alone: bool  # a clip of its own, not a frame of one
+    clip: str
+    alone: bool  # whether the file is a clip of its own, not one of several frames
     frame: str | None = None
     expression: str | None = None
     use: str = "both"
@@ -44,8 +44,8 @@ def list_folder(
     """Return the clips of the photos and videos below `path`; see `prepare` for the rules.
 
     Raises:
-        OmoteError: If `path` is no folder or has no photo or video, if the subject cannot be told or can be
-            told in two ways, if clips clash, or if the manifest is not as described.
+        OmoteError: If `path` is no folder or has no photo or video, if a subject is unknown or ambiguous, if clips
+            clash, or if the manifest is not as described.
     """
     root = Path(path)
     if not root.exists():
@@ -56,21 +56,23 @@ def list_folder(
         raise OmoteError("Both a pattern and a manifest were given. Give one of them.")
     skipped: list[Skipped] = []
     if manifest is not None:
-        entries = _by_manifest(root, Path(manifest), skipped)
+        entries = _read_manifest(root, Path(manifest), skipped)
     else:
-        found = media_files(root, skipped)
+        found = find_media_files(root, skipped)
         if not found:
             raise OmoteError(f"{root} has no photos or videos in it or its subfolders. Check the path.")
         entries = (
-            _by_folders(root, found, skipped) if pattern is None else _by_pattern(pattern, found, skipped)
+            _read_folders(root, found, skipped)
+            if pattern is None
+            else _match_pattern(pattern, found, skipped)
         )
-    clips = _group(_mapped(entries, map_expression or {}))
+    clips = _group(_map_expressions(entries, map_expression or {}))
     check_clips(clips)
     return Listing(root, clips, skipped)
 
 
-def media_files(root: Path, skipped: list[Skipped]) -> list[str]:
-    """Return all photos and videos below root but hidden ones, relative, in natural order."""
+def find_media_files(root: Path, skipped: list[Skipped]) -> list[str]:
+    """Return the paths of all photos and videos below root, except hidden ones, relative to it and in natural order."""
     found, visited = [], set()
 
     def unreadable(error: OSError) -> None:
@@ -79,7 +81,7 @@ def media_files(root: Path, skipped: list[Skipped]) -> list[str]:
 
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=unreadable):
         real = os.path.realpath(folder)
-        if real in visited:  # a link back
+        if real in visited:  # through a link
             subfolders.clear()
             continue
         visited.add(real)
@@ -96,7 +98,7 @@ def media_files(root: Path, skipped: list[Skipped]) -> list[str]:
     return sorted(found, key=natural_order)
 
 
-def _by_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+def _read_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
     entries = []
     for path in found:
         *folders, _ = PurePosixPath(path).parts
@@ -109,7 +111,7 @@ def _by_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_E
         entries.append(_Entry(path, subject, clip, alone))
     if not entries:
         raise OmoteError(
-            f"The {len(found)} files in {root} are in no subfolders, so their subjects are not known. Sort "
+            f"The {len(found)} files in {root} are in no subfolders, so their subjects are unknown. Sort "
             "them into a folder for each subject, or give a pattern of their names such as "
             '"{subject}_{expression}.jpg" (--pattern), or a manifest (--manifest). '
             f"The first file is {found[0]}."
@@ -117,20 +119,20 @@ def _by_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_E
     return entries
 
 
-def _by_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
-    most, least = _compile(pattern, "*"), _compile(pattern, "*?")
+def _match_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+    greedy, lazy = _compile(pattern, "*"), _compile(pattern, "*?")
     entries = []
     for path in found:
         text = path if "/" in pattern else PurePosixPath(path).name
-        one, other = most.fullmatch(text), least.fullmatch(text)
+        one, other = greedy.fullmatch(text), lazy.fullmatch(text)
         if one is None or other is None:
             skipped.append(Skipped(source=path, frame=None, reason="name does not match the pattern"))
             continue
         fields = {name: value.strip() for name, value in one.groupdict().items()}
         if one.groupdict() != other.groupdict():
             raise OmoteError(
-                f'"{text}" can be read in several ways by the pattern "{pattern}": {_told(one)}, or '
-                f"{_told(other)}. Say more in the pattern, for example {{subject:3}} for exactly 3 "
+                f'"{text}" can be read in several ways by the pattern "{pattern}": {_describe(one)}, or '
+                f"{_describe(other)}. Make the pattern more specific, for example {{subject:3}} for exactly 3 "
                 "characters, or use a manifest."
             )
         if not fields["subject"]:
@@ -138,8 +140,8 @@ def _by_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[
             continue
         clip, frame = fields.get("clip"), fields.get("frame")
         stem = str(PurePosixPath(path).with_suffix(""))
-        if frame is not None and not clip:  # all but the number is the clip
-            begin, end = (place + len(path) - len(text) for place in one.span("frame"))
+        if frame is not None and not clip:  # the clip is the path without the number
+            begin, end = (position + len(path) - len(text) for position in one.span("frame"))
             clip = (stem[:begin] + stem[end:]).strip("/_-. ")
         entries.append(
             _Entry(path, fields["subject"], clip or stem, not clip, frame, fields.get("expression"))
@@ -152,14 +154,14 @@ def _by_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[
     return entries
 
 
-def _told(match: re.Match[str]) -> str:
+def _describe(match: re.Match[str]) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in match.groupdict().items())
 
 
 def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
-    """Return the pattern as a regular expression; `repeat`: "*" matches as much as it can, "*?" as little.
+    """Return the pattern as a regular expression, with the quantifier `repeat`: greedy "*" or lazy "*?".
 
-    Both give the same fields if and only if there is one way to read a name.
+    Both give the same fields if and only if a name can be read in one way only.
     """
     last = pattern.rpartition("/")[2]
     suffix = pattern.rfind(".") if "." in last else len(pattern)
@@ -184,12 +186,12 @@ def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
             fields.add(name)
     text += _literal(pattern[end:], end, suffix)
     if "subject" not in fields:
-        raise OmoteError(f'The pattern "{pattern}" has no {{subject}}, which is needed: who is on the photo.')
+        raise OmoteError(f'The pattern "{pattern}" has no {{subject}}, which says who is on the photo.')
     return re.compile(text if suffix < len(pattern) else rf"{text}\.[^/.]+")
 
 
 def _literal(text: str, start: int, suffix: int) -> str:
-    """Return plain text of a pattern as a regular expression; from the suffix on case does not matter."""
+    """Return plain text of a pattern as a regular expression; case is ignored in the suffix."""
     if re.search(r"[{}]", text):
         raise OmoteError(f'The pattern has a brace without its partner near "{text}".')
     cut = max(0, suffix - start)
@@ -197,7 +199,7 @@ def _literal(text: str, start: int, suffix: int) -> str:
     return f"{head}(?i:{tail})" if tail else head
 
 
-def _by_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_Entry]:
+def _read_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_Entry]:
     if not manifest.is_file():
         raise OmoteError(f"There is no manifest file {manifest}. Check the path.")
     try:
@@ -217,14 +219,14 @@ def _by_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_En
     for line, row in rows:
         if not any(row.values()):
             continue
-        path, there = _located(root, manifest, row["path"], line)
+        path, exists = _locate(root, manifest, row["path"], line)
         if path in lines:
             raise OmoteError(
                 f"{manifest}, lines {lines[path]} and {line}: {path} is there twice. Remove one."
             )
         lines[path] = line
         entry = _entry(manifest, line, path, row)
-        if not there:
+        if not exists:
             skipped.append(Skipped(source=path, frame=None, reason="file is missing"))
         elif Path(path).suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
             skipped.append(
@@ -245,8 +247,8 @@ def _check_columns(manifest: Path, columns: list[str]) -> None:
     if missing:
         raise OmoteError(
             f"The manifest {manifest} has no column {' and no column '.join(missing)}. Its first line must "
-            f"name its columns: path and subject, and if you like {', '.join(MANIFEST_COLUMNS[2:])}; others "
-            "are kept as they are."
+            f"name its columns: path and subject, optionally {', '.join(MANIFEST_COLUMNS[2:])}; others are "
+            "kept as they are."
         )
     reserved = [name for name in columns if name in RESERVED]
     if reserved or len(set(columns)) < len(columns) or "" in columns:
@@ -258,17 +260,17 @@ def _check_columns(manifest: Path, columns: list[str]) -> None:
         raise OmoteError(f"The manifest {manifest} has a column frame and no column clip. Add clip.")
 
 
-def _located(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool]:
-    """Return the file's path relative to root, and whether it is there (in root or beside the manifest)."""
+def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool]:
+    """Return the file's path relative to root, and whether it exists (in root or beside the manifest)."""
     if not name:
         raise OmoteError(f"{manifest}, line {line}: path is empty.")
     candidates = [root / name, manifest.parent / name]
-    there = [file for file in candidates if file.is_file()]
-    if len(there) == 2 and not there[0].samefile(there[1]):
+    found = [file for file in candidates if file.is_file()]
+    if len(found) == 2 and not found[0].samefile(found[1]):
         raise OmoteError(
-            f"{manifest}, line {line}: both {there[0]} and {there[1]} are there. Name one of them fully."
+            f"{manifest}, line {line}: both {found[0]} and {found[1]} exist. Give the full path of one of them."
         )
-    return Path(os.path.relpath((there or candidates)[0], root)).as_posix(), bool(there)
+    return Path(os.path.relpath((found or candidates)[0], root)).as_posix(), bool(found)
 
 
 def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
@@ -287,13 +289,13 @@ def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
     return _Entry(path, row["subject"], clip, not row.get("clip"), frame, expression, use, further)
 
 
-def _mapped(entries: list[_Entry], mapping: Mapping[str, str]) -> list[_Entry]:
-    """Replace expressions by the mapping; others are kept, empty ones are not known."""
+def _map_expressions(entries: list[_Entry], mapping: Mapping[str, str]) -> list[_Entry]:
+    """Return the entries with their expressions mapped; others are kept, an empty one becomes unknown."""
     present = {entry.expression for entry in entries if entry.expression}
     if mapping and not present & mapping.keys():
-        found = f"found are {', '.join(sorted(present)[:20])}" if present else "none is known of any file"
+        found = f"found are {', '.join(sorted(present)[:20])}" if present else "none is known for any file"
         raise OmoteError(
-            f"The map of expressions names {', '.join(sorted(mapping))}, of which no file has one; {found}. "
+            f"The map of expressions names {', '.join(sorted(mapping))}, but no file has any of them; {found}. "
             "Expressions come from a pattern's {expression} or a manifest's column."
         )
     return [
@@ -303,7 +305,7 @@ def _mapped(entries: list[_Entry], mapping: Mapping[str, str]) -> list[_Entry]:
 
 
 def _group(entries: list[_Entry]) -> list[Clip]:
-    """Return the clips in natural order of subject and clip, each one's files by frame, then by path."""
+    """Return the clips, sorted; the files of each are in the order of frame, then path."""
     clips: list[Clip] = []
     groups: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
     for entry in entries:
@@ -322,7 +324,7 @@ def _group(entries: list[_Entry]) -> list[Clip]:
                     f"{subject!r}. Tell them apart with a pattern's {{clip}} or a manifest."
                 )
         clips.append(Clip(subject, name, tuple(_file(entry) for entry in members)))
-    return sorted(clips, key=lambda clip: (natural_order(clip.subject), natural_order(clip.name)))
+    return sort_clips(clips)
 
 
 def _file(entry: _Entry) -> File:

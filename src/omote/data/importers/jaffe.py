@@ -4,9 +4,9 @@ import re
 from pathlib import Path, PurePosixPath
 
 from omote.data.build import Skipped
-from omote.data.clips import Clip, File, Importer, Listing
-from omote.data.importers.folder import media_files
-from omote.data.importers.sequences import PHOTO, find_root, in_order
+from omote.data.clips import Clip, File, Importer, Listing, sort_clips
+from omote.data.importers.folder import find_media_files
+from omote.data.importers.sequences import PHOTO, find_root
 
 CODES = {
     "AN": "anger",
@@ -17,7 +17,7 @@ CODES = {
     "SA": "sadness",
     "SU": "surprise",
 }
-# Subject, expression, repetition, number. Some copies lost dots or have others instead, or a second suffix.
+# Subject, expression, repetition, number. Some copies lack dots, have other separators, or have a second suffix.
 NAME = re.compile(
     rf"([A-Z]{{2}})[._ -]?({'|'.join(CODES)})[._ -]?(\d)[._ -]?(\d*)(?:\.tiff?)?{PHOTO}", re.IGNORECASE
 )
@@ -29,16 +29,16 @@ def list_jaffe(path: str | Path) -> Listing:
 
         KA.AN1.39.tiff           subject KA, anger, first time: clip "AN1.39"
 
-    Missing dots, other suffixes and small letters are read all the same. What cannot be read so is skipped with its
-    reason, as is a photo that is there twice.
+    Names with missing dots, other suffixes or small letters are accepted. Other names, and photos that are there twice,
+    are skipped with the reason.
 
     Raises:
-        OmoteError: If no file in the folder is named so.
+        OmoteError: If no file in the folder has such a name.
     """
     root = find_root(path, _is_root, EXPECTED)
     skipped: list[Skipped] = []
     clips: dict[tuple[str, str], Clip] = {}
-    for file in media_files(root, skipped):
+    for file in find_media_files(root, skipped):
         match = NAME.fullmatch(PurePosixPath(file).name)
         if match is None:
             reason = f"name does not fit: expected such as {EXPECTED}"
@@ -51,7 +51,7 @@ def list_jaffe(path: str | Path) -> Listing:
         kept = clip.files[0].path
         if kept != file:
             skipped.append(Skipped(source=file, frame=None, reason=f"the same photo again: as {kept}"))
-    return Listing(root, in_order([*clips.values()]), skipped)
+    return Listing(root, sort_clips(clips.values()), skipped)
 
 
 def _is_root(root: Path) -> bool:
@@ -60,7 +60,9 @@ def _is_root(root: Path) -> bool:
 
 JAFFE = Importer(
     list_jaffe,
-    {"subjects": 10, "files": 213},
+    "JAFFE: photos of posed expressions.\n\n"
+    "Expects KA.AN1.39.tiff. Ask for the images at https://zenodo.org/records/3451524.",
     "JAFFE: for non-commercial research, on request (https://zenodo.org/records/3451524); its terms hold for these "
     "faces too. Cite Lyons et al., 1998.",
+    {"subjects": 10, "files": 213},
 )

@@ -3,18 +3,18 @@
 from pathlib import Path
 
 from omote.data.build import Skipped
-from omote.data.clips import Clip, Importer, Listing
+from omote.data.clips import Clip, Importer, Listing, sort_clips
 from omote.data.importers.sequences import (
     EVALUATE_FRAMES,
     EXPRESSIONS,
+    FRAME_RULE,
     PHOTO,
     TRAIN_FRAMES,
-    chosen_files,
     equal_intervals,
     find_root,
     find_sequences,
-    in_order,
-    middle,
+    middle_frames,
+    select_files,
 )
 
 EXPECTED = "001/anger/take000/img_0000.jpg (subject, expression, take, frame)"
@@ -27,25 +27,25 @@ def list_mug(
 
         001/anger/take000/img_0000.jpg           a subject's folder may hold another one of the same name
 
-    Trained on `train_frames` of each sequence at equal intervals; evaluated on the middle `evaluate_frames`, where
-    the apex is, "neutral" included. Folders that name no expression of ours, as mixed ones, are for training alone.
-    A clip is "anger/take000"; `frame` counts from the first frame of the take.
+    `train_frames` of each sequence, at equal intervals, are for training; the middle `evaluate_frames`, at the apex,
+    are for evaluation, "neutral" included. Folders of other expressions, such as mixed ones, are for training only. A
+    clip is called "anger/take000"; `frame` counts from the first frame of the take.
 
     Raises:
-        OmoteError: If the folder is not laid out so.
+        OmoteError: If the folder has another layout.
     """
     root = find_root(path, _is_root, EXPECTED)
     skipped: list[Skipped] = []
-    # archives of some subjects unpack to 001/001/anger
+    # The archives of some subjects unpack to 001/001/anger.
     pattern = rf"([^/]+)/(?:\1/)?([^/]+)/(take\d+)/img_(\d+){PHOTO}"
     clips = []
     for (subject, folder, take), photos in find_sequences(root, pattern, EXPECTED, skipped).items():
         expression = EXPRESSIONS.get(folder.lower())
         train = equal_intervals(len(photos), train_frames)
-        evaluate = middle(len(photos), evaluate_frames) if expression else ()
-        files = chosen_files(photos, min(photos), train, evaluate, expression)
+        evaluate = middle_frames(len(photos), evaluate_frames) if expression else ()
+        files = select_files(photos, min(photos), train, evaluate, expression)
         clips.append(Clip(subject, f"{folder}/{take}", files))
-    return Listing(root, in_order(clips), skipped)
+    return Listing(root, sort_clips(clips), skipped)
 
 
 def _is_root(root: Path) -> bool:
@@ -56,7 +56,10 @@ def _is_root(root: Path) -> bool:
 
 MUG = Importer(
     list_mug,
-    {"subjects": 52, "clips": 1462},  # of 86 recorded: those that are given to people outside
+    "MUG: sequences from neutral to an expression and back.\n\n"
+    "Expects 001/anger/take000/img_0000.jpg. Ask for the images at https://mug.ee.auth.gr/fed.",
     "MUG: under the agreement that the Multimedia Understanding Group, Aristotle University of Thessaloniki, asks for "
     "(https://mug.ee.auth.gr/fed); what it says of the images holds for these faces too.",
+    {"subjects": 52, "clips": 1462},  # of 86 recorded: those available to people outside
+    options=FRAME_RULE,
 )

@@ -4,15 +4,15 @@ import re
 from pathlib import Path, PurePosixPath
 
 from omote.data.build import Skipped
-from omote.data.clips import Clip, File, Importer, Listing
+from omote.data.clips import Clip, File, Importer, Listing, sort_clips
 from omote.data.images import is_video
-from omote.data.importers.folder import media_files
-from omote.data.importers.sequences import TRAIN_FRAMES, find_root, in_order
+from omote.data.importers.folder import find_media_files
+from omote.data.importers.sequences import FRAME_RULE, TRAIN_FRAMES, find_root
 from omote.errors import OmoteError
 
-# The fields of a name: modality, channel, emotion, intensity, statement, repetition, actor.
+# Fields: modality, channel, emotion, intensity, statement, repetition, actor.
 NAME = re.compile(r"(0[1-3])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4])")
-PICTURE, SOUND = "02", "03"  # modalities of only that; 01 is both
+PICTURE, SOUND = "02", "03"  # modalities: picture only, sound only; 01 has both
 CHANNELS = {"01": "speech", "02": "song"}
 EMOTIONS = {
     "01": "neutral",
@@ -25,24 +25,23 @@ EMOTIONS = {
     "08": "surprise",
 }
 INTENSITIES = {"01": "normal", "02": "strong"}
-STATEMENTS = {"01": "kids", "02": "dogs"}  # are talking, are sitting by the door
+STATEMENTS = {"01": "kids", "02": "dogs"}  # "Kids are talking by the door", "Dogs are sitting by the door"
 EXPECTED = "videos such as Actor_01/02-01-06-01-02-01-12.mp4, in it or in any of its subfolders"
 
 
 def list_ravdess(path: str | Path, *, train_frames: int = TRAIN_FRAMES) -> Listing:
-    """Return the recordings of RAVDESS in the folder `path`, however deep, each a clip for training alone:
+    """Return the recordings of RAVDESS in the folder `path` and its subfolders, each a clip for training only:
 
         Actor_01/02-01-06-01-02-01-12.mp4      modality-channel-emotion-intensity-statement-repetition-actor;
                                                subject Actor_12, clip "speech-fear-normal-dogs-1"
 
-    Names alone count, so Video_Speech_Actor_01/Actor_01 of the published archives is as good. Of a recording that
-    is there with sound (modality 01) and without (02), or twice, one video is taken, without sound if there is
-    one; the others are skipped with their reason, as are sound alone (03) and other names.
+    Only the file names count, so Video_Speech_Actor_01/Actor_01 of the published archives works as well. If a recording
+    is there with sound (modality 01) and without (02), or twice, one video is taken, without sound if possible; the
+    others are skipped with the reason, as are sound only (03) and other names.
 
-    Of each video `train_frames` are taken at equal intervals, the first and the last among them. They have no
-    expression: the emotion that the clip acts out does not hold for each frame, as between words or at the start,
-    and the paper scores none of them. It is kept in the further columns channel, emotion, intensity, statement and
-    repetition.
+    `train_frames` of each video are taken at equal intervals, including the first and the last. They get no expression:
+    the emotion that a clip acts out does not hold for each frame, such as at the start or between words, and the paper
+    scores none of them. It is kept in the further columns channel, emotion, intensity, statement and repetition.
 
     Raises:
         OmoteError: If there is no such video, or `train_frames` is below 2.
@@ -54,26 +53,26 @@ def list_ravdess(path: str | Path, *, train_frames: int = TRAIN_FRAMES) -> Listi
 
     def has_recordings(folder: Path) -> bool:
         return folder == Path(path) and any(
-            isinstance(_recording(file, train_frames), Clip) for file in media_files(folder, [])
+            isinstance(_parse_name(file, train_frames), Clip) for file in find_media_files(folder, [])
         )
 
     root = find_root(path, has_recordings, EXPECTED)
     skipped: list[Skipped] = []
     clips: dict[tuple[str, str], Clip] = {}
     for file in sorted(
-        media_files(root, skipped), key=lambda file: not PurePosixPath(file).name.startswith(PICTURE)
+        find_media_files(root, skipped), key=lambda file: not PurePosixPath(file).name.startswith(PICTURE)
     ):
-        found = _recording(file, train_frames)
+        found = _parse_name(file, train_frames)
         if isinstance(found, Clip):
             kept = clips.setdefault((found.subject, found.name), found).files[0].path
             found = "" if kept == file else f"the same recording again: as {kept}"
         if found:
             skipped.append(Skipped(source=file, frame=None, reason=found))
-    return Listing(root, in_order([*clips.values()]), skipped)
+    return Listing(root, sort_clips(clips.values()), skipped)
 
 
-def _recording(file: str, train_frames: int) -> Clip | str:
-    """Return what a file's name tells, or why it is none of the videos."""
+def _parse_name(file: str, train_frames: int) -> Clip | str:
+    """Return the clip that a file's name describes, or the reason why it is not one of the videos."""
     match = NAME.fullmatch(PurePosixPath(file).stem)
     if match is None or not is_video(file):
         return "name does not fit: expected such as Actor_01/02-01-06-01-02-01-12.mp4"
@@ -87,13 +86,16 @@ def _recording(file: str, train_frames: int) -> Clip | str:
         "statement": STATEMENTS[statement],
         "repetition": repetition[1:],
     }
-    taken = File(file, use="train", further=tuple(further.items()), count=train_frames)
-    return Clip(f"Actor_{actor}", "-".join(further.values()), (taken,))
+    video = File(file, use="train", further=tuple(further.items()), count=train_frames)
+    return Clip(f"Actor_{actor}", "-".join(further.values()), (video,))
 
 
 RAVDESS = Importer(
     list_ravdess,
-    {"subjects": 24, "clips": 2452},  # 24 x 60 of speech; 23 x 44 of song, of which actor 18 has none
+    "RAVDESS: videos of actors who speak and sing with an emotion; for training only, as in the paper.\n\n"
+    "Expects Actor_01/02-01-06-01-02-01-12.mp4. Free at https://zenodo.org/records/1188976.",
     "RAVDESS: CC BY-NC-SA 4.0, not for commercial use (https://zenodo.org/records/1188976); cite Livingstone and "
     "Russo, 2018.",
+    {"subjects": 24, "clips": 2452},  # 24 x 60 of speech; 23 x 44 of song, as actor 18 has none
+    options={"train_frames": FRAME_RULE["train_frames"]},
 )
