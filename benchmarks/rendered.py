@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from omote.synthetic.rendered.look import random_circumstances, random_look
+from omote.synthetic.rendered.factors import random_appearance, random_nuisance
 from omote.synthetic.rendered.model import FaceModel, read_face_model
 from omote.synthetic.rendered.scene import Head
 
@@ -29,14 +29,14 @@ def speed(model: FaceModel, size: int, seconds: float) -> tuple[float, float]:
     for number in range(people):
         rng = np.random.default_rng(number)
         start = time.process_time()
-        head = Head(model, rng.standard_normal(len(model.identity)), random_look(rng))
+        head = Head(model, rng.standard_normal(len(model.identity)), random_appearance(rng))
         preparing += time.process_time() - start
         start = time.process_time()
         while time.process_time() - start < seconds / people:
             expression = rng.uniform(0, 1, len(model.expression)) * (
                 rng.uniform(size=len(model.expression)) < 0.2
             )
-            head.render(expression, random_circumstances(rng), size)
+            head.render(expression, random_nuisance(rng), size)
             pictures += 1
         rendering += time.process_time() - start
     return pictures / rendering, preparing / people

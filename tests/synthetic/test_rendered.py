@@ -1,4 +1,4 @@
-"""Rendered faces: either form of the model is read, the table holds the truth, and faces move as faces can."""
+"""Rendered faces: both forms of the model are read, the table holds the true factors, and faces move plausibly."""
 
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
@@ -12,29 +12,28 @@ import pytest
 
 from omote.data.face_set import BOX, LANDMARKS
 from omote.errors import OmoteError
+from omote.synthetic import prepare as prepare_module
 from omote.synthetic import rendered
-from omote.synthetic.drawn import EXPRESSIONS as DRAWN_EXPRESSIONS
-from omote.synthetic.drawn.expressions import course
+from omote.synthetic.plan import intensity_curve
 from omote.synthetic.prepare import prepare_rendered
 from omote.synthetic.rendered import model as model_module
 from omote.synthetic.rendered import subject as subject_module
 from omote.synthetic.rendered.expressions import (
-    EXPRESSIONS,
-    INDEX,
-    LARGEST,
-    PAIRED,
+    MAX_STRENGTH,
+    PAIRED_UNITS,
     PROTOTYPES,
+    SHAPE_INDEX,
     SHAPES,
-    SINGLE,
-    add_small_movements,
-    movement,
-    possible,
+    SINGLE_UNITS,
+    add_involuntary_movements,
+    animate,
+    is_possible,
     random_mixture,
 )
-from omote.synthetic.rendered.look import Circumstances, Look
+from omote.synthetic.rendered.factors import Appearance, Nuisance
 from omote.synthetic.rendered.model import FaceModel, read_face_model
 from omote.synthetic.rendered.scene import Head
-from omote.synthetic.rendered.subject import IDENTITY_NAMES, RenderedOptions, clip_lengths, render_subject
+from omote.synthetic.rendered.subject import IDENTITY_NAMES, RenderedOptions, render_subject
 
 SMALL = RenderedOptions(subjects=3, clips=8, mixtures=2, frames=6)
 AU = [f"au_{shape}" for shape in SHAPES]
@@ -49,8 +48,8 @@ def face_model(model_file: Path) -> FaceModel:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
-    """The arrays of a model of 5 vertices, a quad and a triangle; the reader expects that many."""
+def arrays(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
+    """The arrays of a model of 5 vertices, a quad and a triangle; the reader is set to expect that many."""
     monkeypatch.setattr(model_module, "NUM_VERTICES", 5)
     monkeypatch.setattr(model_module, "NUM_TRIANGLES", 3)
     rng = np.random.default_rng(0)
@@ -64,17 +63,17 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     }
 
 
-def as_file(made: dict[str, np.ndarray], folder: Path) -> Path:
-    np.savez_compressed(folder / "model.npz", **made)  # type: ignore[arg-type]
+def write_file(arrays: dict[str, np.ndarray], folder: Path) -> Path:
+    np.savez_compressed(folder / "model.npz", **arrays)  # type: ignore[arg-type]
     return folder / "model.npz"
 
 
-def as_folder(made: dict[str, np.ndarray], folder: Path) -> Path:
-    """Write the model as it is published: an OBJ file a mesh, faces as v/vt, the neutral ones as v/vt/vn."""
+def write_folder(arrays: dict[str, np.ndarray], folder: Path) -> Path:
+    """Write the model as published: one OBJ file per mesh, with faces as v/vt and as v/vt/vn."""
     (folder / "FaceXModel").mkdir()
-    meshes = {"generic_neutral_mesh": made["base"]}
-    meshes |= {f"identity{k:03d}": made["base"] + offsets for k, offsets in enumerate(made["identity"])}
-    meshes |= {n: made["base"] + offsets for n, offsets in zip(SHAPES, made["expression"], strict=True)}
+    meshes = {"generic_neutral_mesh": arrays["base"]}
+    meshes |= {f"identity{k:03d}": arrays["base"] + offsets for k, offsets in enumerate(arrays["identity"])}
+    meshes |= {n: arrays["base"] + offsets for n, offsets in zip(SHAPES, arrays["expression"], strict=True)}
     for name, vertices in meshes.items():
         lines = ["mtllib ICTFaceModelMaterial.mtl", *(f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices)]
         lines += ["vt 0.1 0.2", "vt 0.3 0.4", "vn 0 0 1", "usemtl skin"]
@@ -85,18 +84,21 @@ def as_folder(made: dict[str, np.ndarray], folder: Path) -> Path:
 
 
 def test_the_published_folder_and_the_arrays_give_the_same_model(
-    made: dict[str, np.ndarray], tmp_path: Path
+    arrays: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
-    arrays, published = read_face_model(as_file(made, tmp_path)), read_face_model(as_folder(made, tmp_path))
-    assert arrays.expression_names == published.expression_names == SHAPES
-    np.testing.assert_array_equal(arrays.triangles, published.triangles)
-    np.testing.assert_array_equal(arrays.triangles, [[0, 1, 2], [0, 2, 3], [0, 3, 4]])
+    packed, published = (
+        read_face_model(write_file(arrays, tmp_path)),
+        read_face_model(write_folder(arrays, tmp_path)),
+    )
+    assert packed.expression_names == published.expression_names == SHAPES
+    np.testing.assert_array_equal(packed.triangles, published.triangles)
+    np.testing.assert_array_equal(packed.triangles, [[0, 1, 2], [0, 2, 3], [0, 3, 4]])
     for name in ("base", "identity", "expression"):
-        one, other = getattr(arrays, name), getattr(published, name)
+        one, other = getattr(packed, name), getattr(published, name)
         assert one.dtype == other.dtype == np.float32
         np.testing.assert_allclose(one, other, atol=3e-6)
-    assert read_face_model(tmp_path).sha256() == published.sha256()  # the folder that holds it
-    assert arrays.sha256() != published.sha256()  # to rounding is not the same
+    assert read_face_model(tmp_path).sha256() == published.sha256()  # the parent folder
+    assert packed.sha256() != published.sha256()  # they differ by rounding
 
 
 def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -133,10 +135,10 @@ def edit(name: str, old: str, new: str) -> Callable[[Path], None]:
         (edit("generic_neutral_mesh", "f 1/1 2/2", "f 1/1 9/2"), "a vertex that is not there"),
     ],
 )
-def test_a_folder_that_is_not_whole_is_refused_in_words(
-    made: dict[str, np.ndarray], tmp_path: Path, damage: Callable[[Path], None], message: str
+def test_an_incomplete_folder_is_refused_with_a_message(
+    arrays: dict[str, np.ndarray], tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
-    folder = as_folder(made, tmp_path)
+    folder = write_folder(arrays, tmp_path)
     damage(folder)
     with pytest.raises(OmoteError, match=message):
         read_face_model(folder)
@@ -146,70 +148,70 @@ def test_a_folder_that_is_not_whole_is_refused_in_words(
     ("damage", "message"),
     [
         ({"identity": None}, "has no array identity"),
-        ({"base": np.array([None])}, "cannot be read as a face model"),  # a pickle is not opened
+        ({"base": np.array([None])}, "cannot be read as a face model"),  # a pickle is never opened
         ({"quads": np.arange(4)}, "cannot be read as a face model"),
         ({"expression": np.zeros((53, 5, 3))}, r"are \(53, 5, 3\), expected \(57, 5, 3\)"),
         ({"base": np.full((5, 3), np.nan)}, "is damaged"),
     ],
 )
-def test_a_file_that_is_not_whole_is_refused_in_words(
-    made: dict[str, np.ndarray], tmp_path: Path, damage: dict[str, np.ndarray | None], message: str
+def test_an_incomplete_file_is_refused_with_a_message(
+    arrays: dict[str, np.ndarray], tmp_path: Path, damage: dict[str, np.ndarray | None], message: str
 ) -> None:
-    arrays = {name: array for name, array in {**made, **damage}.items() if array is not None}
+    damaged = {name: array for name, array in {**arrays, **damage}.items() if array is not None}
     with pytest.raises(OmoteError, match=message):
-        read_face_model(as_file(arrays, tmp_path))
+        read_face_model(write_file(damaged, tmp_path))
 
 
-def test_what_is_no_model_at_all_is_refused_and_the_place_to_get_it_is_said(tmp_path: Path) -> None:
+def test_anything_else_is_refused_with_the_address_of_the_model(tmp_path: Path) -> None:
     (tmp_path / "photo.npz").write_bytes(b"PK not really")
     for wrong in (tmp_path / "photo.npz", tmp_path, tmp_path / "nowhere"):
         with pytest.raises(OmoteError, match=r"https://github.com/ICT-VGL/ICT-FaceKit"):
             read_face_model(wrong)
 
 
-def test_left_shapes_move_the_persons_left_and_right_ones_mirror_them(face_model: FaceModel) -> None:
-    for unit in PAIRED:
+def test_left_shapes_move_the_left_of_the_person_and_right_shapes_mirror_them(face_model: FaceModel) -> None:
+    for unit in PAIRED_UNITS:
         amounts = {
-            side: np.linalg.norm(face_model.expression[INDEX[f"{unit}_{side}"]], axis=1) for side in "LR"
+            side: np.linalg.norm(face_model.expression[SHAPE_INDEX[f"{unit}_{side}"]], axis=1)
+            for side in "LR"
         }
         x = {side: amount @ face_model.base[:, 0] / amount.sum() for side, amount in amounts.items()}
         assert x["L"] > 0.5, unit
         assert x["R"] == pytest.approx(-x["L"], rel=0.05), unit
 
 
-# What faces do
+# Expressions
 
 
-def test_prototypes_are_of_the_same_expressions_as_drawn_ones_and_a_face_can_make_them() -> None:
-    assert EXPRESSIONS == DRAWN_EXPRESSIONS
+def test_a_face_can_make_every_prototype() -> None:
     assert len(SHAPES) == 57
-    assert set(LARGEST) < set(PAIRED) | set(SINGLE)
+    assert set(MAX_STRENGTH) < set(PAIRED_UNITS) | set(SINGLE_UNITS)
     for name, prototype in PROTOTYPES.items():
-        assert set(prototype) <= set(LARGEST), name
-        assert all(0 < amount <= LARGEST[unit] for unit, amount in prototype.items()), name
-        assert possible(prototype), name
+        assert set(prototype) <= set(MAX_STRENGTH), name
+        assert all(0 < amount <= MAX_STRENGTH[unit] for unit, amount in prototype.items()), name
+        assert is_possible(prototype), name
 
 
-def test_mixtures_are_2_to_6_units_that_go_together_and_all_units_come() -> None:
+def test_mixtures_are_2_to_6_compatible_units_and_every_unit_occurs() -> None:
     mixtures = [random_mixture(np.random.default_rng(seed)) for seed in range(400)]
     assert {len(mixture.keys() - {"mouthClose"}) for mixture in mixtures} == {2, 3, 4, 5, 6}
-    assert set().union(*mixtures) == set(LARGEST) | {"mouthClose"}
+    assert set().union(*mixtures) == set(MAX_STRENGTH) | {"mouthClose"}
     for mixture in mixtures:
-        assert possible(mixture), mixture
-        assert all(0.3 * LARGEST[unit] <= amount <= LARGEST[unit] for unit, amount in mixture.items()
+        assert is_possible(mixture), mixture
+        assert all(0.3 * MAX_STRENGTH[unit] <= amount <= MAX_STRENGTH[unit] for unit, amount in mixture.items()
                    if unit != "mouthClose")  # fmt: skip
         assert mixture.get("mouthClose", 0) in (0, mixture.get("jawOpen"))
-    assert not possible(["eyeBlink", "browDown", "eyeWide"])
-    assert not possible(["mouthSmile", "mouthPucker"])
+    assert not is_possible(["eyeBlink", "browDown", "eyeWide"])
+    assert not is_possible(["mouthSmile", "mouthPucker"])
 
 
-def test_both_sides_move_nearly_alike_and_one_alone_where_the_face_leans() -> None:
-    way = course(12, False, 1.0)
+def test_both_sides_move_nearly_alike_or_one_side_alone() -> None:
+    intensity = intensity_curve(12, False, 1.0)
     both, left, right = (
-        movement({"mouthSmile": 0.8, "jawOpen": 0.5}, way, lean, np.random.default_rng(1))
-        for lean in (0.0, 1.0, -1.0)
+        animate({"mouthSmile": 0.8, "jawOpen": 0.5}, intensity, side, np.random.default_rng(1))
+        for side in (0.0, 1.0, -1.0)
     )
-    smile_left, smile_right, jaw = (INDEX[name] for name in ("mouthSmile_L", "mouthSmile_R", "jawOpen"))
+    smile_left, smile_right, jaw = (SHAPE_INDEX[name] for name in ("mouthSmile_L", "mouthSmile_R", "jawOpen"))
     np.testing.assert_allclose(both[:, smile_left], both[:, smile_right], atol=0.1)
     assert left[-1, smile_left] == right[-1, smile_right] == pytest.approx(0.8)
     assert left[-1, smile_right] < 0.1 > right[-1, smile_left]
@@ -219,24 +221,23 @@ def test_both_sides_move_nearly_alike_and_one_alone_where_the_face_leans() -> No
     assert (np.diff(both[:, moved], axis=0) >= 0).all()
 
 
-def test_lips_stay_closed_over_a_falling_jaw() -> None:
+def test_lips_stay_closed_over_a_dropping_jaw() -> None:
     for seed in range(20):
-        moved = movement(
-            {"mouthClose": 0.5, "jawOpen": 0.5}, course(12, True, 1.0), 0.0, np.random.default_rng(seed)
-        )
-        np.testing.assert_array_equal(moved[:, INDEX["mouthClose"]], moved[:, INDEX["jawOpen"]])
+        intensity, rng = intensity_curve(12, True, 1.0), np.random.default_rng(seed)
+        moved = animate({"mouthClose": 0.5, "jawOpen": 0.5}, intensity, 0.0, rng)
+        np.testing.assert_array_equal(moved[:, SHAPE_INDEX["mouthClose"]], moved[:, SHAPE_INDEX["jawOpen"]])
 
 
-def test_small_movements_are_possible_and_nobody_blinks_in_calm_frames() -> None:
-    calm = np.arange(12) >= 9
+def test_involuntary_movements_are_plausible_and_blinks_avoid_the_given_frames() -> None:
+    without_blink = np.arange(12) >= 9
     wide = np.zeros((12, 57))
-    wide[:, [INDEX["eyeWide_L"], INDEX["eyeWide_R"]]] = 1
+    wide[:, [SHAPE_INDEX["eyeWide_L"], SHAPE_INDEX["eyeWide_R"]]] = 1
     shut = np.zeros(12)
     for seed in range(200):
-        out = add_small_movements(wide, calm, np.random.default_rng(seed))
+        out = add_involuntary_movements(wide, without_blink, np.random.default_rng(seed))
         assert out.min() >= 0
         assert out.max() <= 1
-        of = {name: out[:, index] for name, index in INDEX.items()}
+        of = {name: out[:, index] for name, index in SHAPE_INDEX.items()}
         for one, other in (
             ("eyeLookIn_L", "eyeLookOut_L"),
             ("eyeLookIn_R", "eyeLookOut_R"),
@@ -245,19 +246,19 @@ def test_small_movements_are_possible_and_nobody_blinks_in_calm_frames() -> None
         ):
             assert not (of[one] * of[other]).any()
             assert max(of[one].max(), of[other].max()) <= 0.25
-        np.testing.assert_allclose(of["eyeWide_L"], 1 - of["eyeBlink_L"])  # a lid is here or there
+        np.testing.assert_allclose(of["eyeWide_L"], 1 - of["eyeBlink_L"])  # an eye that blinks is not wide
         shut = np.maximum(shut, of["eyeBlink_L"])
-    assert shut[~calm].min() > 0.3
-    assert not shut[calm].any()
+    assert shut[~without_blink].min() > 0.3
+    assert not shut[without_blink].any()
 
 
 # All clips of a person
 
 
 @pytest.mark.parametrize(("subjects", "total"), [(215, 29_085), (3, 120), (7, 1_001)])
-def test_a_total_of_frames_is_met_exactly_and_shared_evenly(subjects: int, total: int) -> None:
+def test_a_total_number_of_frames_is_met_exactly_and_shared_evenly(subjects: int, total: int) -> None:
     options = RenderedOptions(subjects=subjects, total=total)
-    lengths = [clip_lengths(options, index) for index in range(subjects)]
+    lengths = [options.clip_lengths(index) for index in range(subjects)]
     people = [sum(clips) for clips in lengths]
     assert sum(people) == total
     assert max(people) - min(people) <= 1
@@ -274,20 +275,20 @@ def test_a_total_of_frames_is_met_exactly_and_shared_evenly(subjects: int, total
         ({"subjects": 10, "total": 399}, "10 people with 10 clips of at least 4 frames are 400"),
     ],
 )
-def test_impossible_options_are_refused_in_words(wrong: dict[str, int], message: str) -> None:
+def test_impossible_options_are_refused_with_a_message(wrong: dict[str, int], message: str) -> None:
     with pytest.raises(OmoteError, match=f"rendered faces: .*{message}"):
         RenderedOptions(**wrong)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faces are grey and nothing is rendered: enough where only the table matters."""
+def without_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every image grey without rendering it, for tests of the table alone."""
 
     class Grey:
-        def __init__(self, model: FaceModel, identity: np.ndarray, look: Look) -> None:
+        def __init__(self, model: FaceModel, identity: np.ndarray, appearance: Appearance) -> None:
             pass
 
-        def render(self, coefficients: np.ndarray, now: Circumstances, size: int) -> SimpleNamespace:
+        def render(self, coefficients: np.ndarray, now: Nuisance, size: int) -> SimpleNamespace:
             return SimpleNamespace(
                 image=np.full((size, size, 3), 128, np.uint8), landmarks=np.zeros((5, 2)), box=np.zeros(4)
             )
@@ -303,11 +304,11 @@ def table(options: RenderedOptions, index: int) -> pd.DataFrame:
     return render_subject(NO_MODEL, options, index)[1]
 
 
-@pytest.mark.usefixtures("unseen")
+@pytest.mark.usefixtures("without_rendering")
 def test_the_table_has_every_true_factor_as_a_number_in_its_range() -> None:
     frames = table(SMALL, 1)
-    names = [f"id_{field.name}" for field in fields(Look)]
-    names += [f"nuisance_{field.name}" for field in fields(Circumstances)]
+    names = [f"id_{field.name}" for field in fields(Appearance)]
+    names += [f"nuisance_{field.name}" for field in fields(Nuisance)]
     assert {*IDENTITY_NAMES, *names, *AU, *BOX, *LANDMARKS} < set(frames.columns)
     for name in (*IDENTITY_NAMES, *names, *AU):
         assert frames[name].dtype == np.float64, name
@@ -316,13 +317,13 @@ def test_the_table_has_every_true_factor_as_a_number_in_its_range() -> None:
     assert ((frames[AU] >= 0) & (frames[AU] <= 1)).all(axis=None)
     assert (frames[[name for name in frames.columns if name.startswith("id_")]].nunique() == 1).all()
     assert (frames[["nuisance_yaw", "nuisance_pitch", "nuisance_roll"]].abs() <= 15).all(axis=None)
-    assert frames["nuisance_room"].nunique() == 1  # a session a person
+    assert frames["nuisance_room"].nunique() == 1  # one session per person
     assert frames["frame"].tolist() == list(range(6)) * 10
     assert frames["time"].iloc[5] == pytest.approx(0.2)
 
 
-@pytest.mark.usefixtures("unseen")
-def test_labels_are_given_at_the_apex_only_and_three_frames_a_clip_are_scored() -> None:
+@pytest.mark.usefixtures("without_rendering")
+def test_only_apex_frames_are_labelled_and_three_frames_per_clip_are_scored() -> None:
     frames = table(replace(SMALL, frames=12, mixtures=30, seed=3), 0)
     meant = [name for name in AU if not name.startswith(("au_eyeLook", "au_PupilDilate", "au_eyeBlink"))]
     for clip, rows in frames.groupby("clip"):
@@ -350,7 +351,7 @@ def test_labels_are_given_at_the_apex_only_and_three_frames_a_clip_are_scored() 
     assert sides[0] < 0.25 * sides[1]
 
 
-@pytest.mark.usefixtures("unseen")
+@pytest.mark.usefixtures("without_rendering")
 def test_a_person_depends_on_seed_and_index_and_a_clip_not_on_the_others() -> None:
     mine = table(SMALL, 1)
     table(SMALL, 2)
@@ -363,16 +364,18 @@ def test_a_person_depends_on_seed_and_index_and_a_clip_not_on_the_others() -> No
         assert (other[names].iloc[0] != mine[names].iloc[0]).mean() > 0.9
 
 
-def test_a_frame_can_be_rendered_again_from_its_row(face_model: FaceModel) -> None:
+def test_a_frame_can_be_rerendered_from_its_row(face_model: FaceModel) -> None:
     faces, frames = render_subject(face_model, replace(SMALL, clips=1, mixtures=0, frames=4), 2)
     assert faces.shape == (4, 64, 64, 3)
     assert not np.array_equal(faces[0], faces[3])
-    look = Look(**{field.name: float(frames[f"id_{field.name}"].iloc[0]) for field in fields(Look)})
-    head = Head(face_model, frames[list(IDENTITY_NAMES)].iloc[0].to_numpy(float), look)
+    appearance = Appearance(
+        **{field.name: float(frames[f"id_{field.name}"].iloc[0]) for field in fields(Appearance)}
+    )
+    head = Head(face_model, frames[list(IDENTITY_NAMES)].iloc[0].to_numpy(float), appearance)
     for k in (3, 1):
         row = frames.iloc[k]
-        now = {field.name: float(row[f"nuisance_{field.name}"]) for field in fields(Circumstances)}
-        again = head.render(row[AU].to_numpy(float), Circumstances(**now), 64)
+        now = {field.name: float(row[f"nuisance_{field.name}"]) for field in fields(Nuisance)}
+        again = head.render(row[AU].to_numpy(float), Nuisance(**now), 64)
         np.testing.assert_array_equal(again.image, faces[k])
         np.testing.assert_array_equal(again.landmarks.ravel(), row[list(LANDMARKS)].to_numpy(float))
         np.testing.assert_array_equal(again.box, row[list(BOX)].to_numpy(float))
@@ -393,31 +396,31 @@ def test_a_face_set_does_not_depend_on_the_workers(
     assert "MIT" in face_set.about.licence
 
 
-@pytest.mark.usefixtures("unseen")
-def test_a_killed_preparation_goes_on_with_the_same_model_only(
-    made: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("without_rendering")
+def test_an_interrupted_preparation_resumes_with_the_same_model_only(
+    arrays: dict[str, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, to, asked = as_file(made, tmp_path), tmp_path / "faces", []
+    file, to, asked = write_file(arrays, tmp_path), tmp_path / "faces", []
 
-    def killed(model: FaceModel, options: RenderedOptions, index: int) -> tuple[np.ndarray, pd.DataFrame]:
+    def interrupt(model: FaceModel, options: RenderedOptions, index: int) -> tuple[np.ndarray, pd.DataFrame]:
         asked.append(index)
         if asked == [0, 1]:
             raise KeyboardInterrupt
         return render_subject(model, options, index)
 
-    monkeypatch.setattr(rendered, "render_subject", killed)
+    monkeypatch.setattr(prepare_module, "render_subject", interrupt)
     options: dict[str, Any] = {"subjects": 3, "clips": 1, "frames": 4, "workers": 1}
     with pytest.raises(KeyboardInterrupt):
         prepare_rendered(file, to, **options)
-    as_file({**made, "base": made["base"] + 1}, tmp_path)
+    write_file({**arrays, "base": arrays["base"] + 1}, tmp_path)
     with pytest.raises(OmoteError, match="model_sha256"):
         prepare_rendered(file, to, **options)
-    as_file(made, tmp_path)
+    write_file(arrays, tmp_path)
     assert len(prepare_rendered(file, to, **options)) == 3 * 3 * 4
     assert asked == [0, 1, 1, 2]
 
 
-def test_a_model_that_is_not_there_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_missing_model_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match=r"There is no face model at .*Get it from https://"):
         prepare_rendered(tmp_path / "nowhere", tmp_path / "faces")
     assert not list(tmp_path.iterdir())

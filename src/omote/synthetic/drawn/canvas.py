@@ -1,4 +1,4 @@
-"""Pixels to paint on with soft-edged polygons, and colours."""
+"""A canvas to fill with soft-edged polygons, and colours."""
 
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from omote.synthetic.drawn.curves import Points
 
-FRACTION_BITS = 8  # of a canvas pixel, in OpenCV's fixed-point coordinates
+FRACTION_BITS = 8  # fractional bits of OpenCV's fixed-point pixel coordinates
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -20,34 +20,35 @@ def rgb(red: float, green: float, blue: float) -> Colour:
     return np.array([red, green, blue], np.float32)
 
 
-def mix(a: Colour, b: Colour, t: float) -> Colour:
+def mix_colours(a: Colour, b: Colour, t: float) -> Colour:
     return a + (b - a) * np.float32(t)
 
 
-def palette(colours: tuple[tuple[int, int, int], ...], t: float) -> Colour:
+def palette_colour(colours: tuple[tuple[int, int, int], ...], t: float) -> Colour:
+    """Return the colour at t in [0, 1] of evenly spaced colours."""
     position = min(max(t, 0.0), 1.0) * (len(colours) - 1)
     k = min(int(position), len(colours) - 2)
-    return mix(rgb(*colours[k]), rgb(*colours[k + 1]), position - k)
+    return mix_colours(rgb(*colours[k]), rgb(*colours[k + 1]), position - k)
 
 
 @lru_cache(maxsize=4)
-def grid_of(canvas: int) -> Floats:
-    """Return (canvas,) face coordinates of the pixels' middles."""
+def pixel_centres(canvas: int) -> Floats:
+    """Return the face coordinates (canvas,) of pixel centres, along either axis."""
     return ((np.arange(canvas) + 0.5) * (2 / canvas) - 1).astype(np.float32)
 
 
 class Canvas:
-    """Pixels (3, h, w) float32 and a soft-edged brush; coordinates are face units."""
+    """Pixels (3, h, w) float32 of an image or of a part of one; coordinates are face units, see `shape.py`."""
 
     def __init__(
         self, size: int, x0: int = 0, y0: int = 0, width: int | None = None, height: int | None = None
     ) -> None:
-        self.size = size  # of the whole picture, of which this may be a part
+        self.size = size  # side of the whole image in pixels
         self.x0, self.y0 = x0, y0
         self.pixels = np.empty((3, height or size, width or size), np.float32)
 
-    def fixed(self, points: Points) -> Ints:
-        """Return fixed-point pixel coordinates (..., 2) within this canvas."""
+    def to_fixed_point(self, points: Points) -> Ints:
+        """Return the fixed-point pixel coordinates (..., 2) on this canvas."""
         unit = 1 << FRACTION_BITS
         half = 0.5 * self.size
         fixed = points * (half * unit)
@@ -55,8 +56,8 @@ class Canvas:
         fixed[..., 1] += (half - 0.5 - self.y0) * unit
         return np.rint(fixed, fixed).astype(np.int32)
 
-    def window(self, fixed: Ints, margin: float) -> tuple[int, int, int, int]:
-        """Return x0, y0, x1, y1 in pixels of the part of this canvas that holds fixed-point points."""
+    def bounding_window(self, fixed: Ints, margin: float) -> tuple[int, int, int, int]:
+        """Return x0, y0, x1, y1 in pixels of the part of this canvas around fixed-point points."""
         height, width = self.pixels.shape[1:]
         x, y, w, h = cv2.boundingRect(fixed)
         edge = int(3 + margin * 0.5 * self.size)
@@ -67,45 +68,46 @@ class Canvas:
         return x0, y0, x1, y1
 
     def blur(self, mask: Bytes, soft: float) -> Bytes:
-        """Return a uint8 mask with its edges softened by `soft` face units."""
+        """Return a mask with its edges blurred by `soft` face units."""
         if not soft:
             return mask
         return np.asarray(cv2.GaussianBlur(mask, (0, 0), soft * 0.5 * self.size), np.uint8)
 
-    def cover(self, *polygons: Points) -> Floats:
-        """Return (h, w) float32 in [0, 1], how much of each pixel the polygons cover."""
+    def coverage(self, *polygons: Points) -> Floats:
+        """Return (h, w) in [0, 1]: the share of each pixel inside the polygons."""
         mask = np.zeros(self.pixels.shape[1:], np.uint8)
         for polygon in polygons:
-            cv2.fillPoly(mask, [self.fixed(polygon)], 255, cv2.LINE_AA, FRACTION_BITS)
+            cv2.fillPoly(mask, [self.to_fixed_point(polygon)], 255, cv2.LINE_AA, FRACTION_BITS)
         return mask * np.float32(1 / 255)
 
-    def part(self, *polygons: Points, margin: float) -> "Canvas":
-        """Return an empty canvas for the part that holds the polygons."""
-        x0, y0, x1, y1 = self.window(self.fixed(np.concatenate(polygons)), margin)
+    def new_part(self, *polygons: Points, margin: float) -> "Canvas":
+        """Return an empty canvas for the part around the polygons."""
+        x0, y0, x1, y1 = self.bounding_window(self.to_fixed_point(np.concatenate(polygons)), margin)
         return Canvas(self.size, self.x0 + x0, self.y0 + y0, x1 - x0, y1 - y0)
 
-    def paste(self, part: "Canvas", cover: Floats) -> None:
-        """Lay a part over its place, with cover (h, w) in [0, 1]."""
+    def paste(self, part: "Canvas", alpha: Floats) -> None:
+        """Blend a part into this canvas, with alpha (h, w) in [0, 1]."""
         height, width = part.pixels.shape[1:]
         x, y = part.x0 - self.x0, part.y0 - self.y0
-        there = self.pixels[:, y : y + height, x : x + width]
-        there += cover * (part.pixels - there)
+        target = self.pixels[:, y : y + height, x : x + width]
+        target += alpha * (part.pixels - target)
 
     def fill(self, *polygons: Points, colour: Colour, alpha: float = 1.0, soft: float = 0.0) -> None:
-        """Paint polygons; `soft` is the blur of their edge in face units."""
+        """Fill polygons; `soft` is the blur of their edges in face units."""
         if alpha > 0.003:
-            there, cover = self._brush(polygons, alpha, soft)
-            there += cover * (colour[:, None, None] - there)
+            target, cover = self._mask(polygons, alpha, soft)
+            target += cover * (colour[:, None, None] - target)
 
     def darken(self, *polygons: Points, factor: float, alpha: float = 1.0, soft: float = 0.0) -> None:
-        """Multiply what is under the polygons by a factor."""
+        """Multiply the pixels inside the polygons by a factor."""
         if alpha > 0.003:
-            there, cover = self._brush(polygons, alpha * (1 - factor), soft)
-            there *= 1 - cover
+            target, cover = self._mask(polygons, alpha * (1 - factor), soft)
+            target *= 1 - cover
 
-    def _brush(self, polygons: tuple[Points, ...], alpha: float, soft: float) -> tuple[Floats, Floats]:
-        fixed = self.fixed(np.concatenate(polygons))
-        x0, y0, x1, y1 = self.window(fixed, 2.5 * soft)
+    def _mask(self, polygons: tuple[Points, ...], alpha: float, soft: float) -> tuple[Floats, Floats]:
+        """Return a view (3, h, w) of the pixels around the polygons, and their alpha (h, w)."""
+        fixed = self.to_fixed_point(np.concatenate(polygons))
+        x0, y0, x1, y1 = self.bounding_window(fixed, 2.5 * soft)
         mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
         corner = (-x0 << FRACTION_BITS, -y0 << FRACTION_BITS)
         first = 0

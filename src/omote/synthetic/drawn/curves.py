@@ -1,4 +1,4 @@
-"""Smooth curves, and strokes that taper along them."""
+"""Splines, tapered strokes and ellipses, as polygons."""
 
 import math
 from functools import lru_cache
@@ -12,11 +12,15 @@ Point = tuple[float, float]
 
 @lru_cache(maxsize=64)
 def spline_basis(controls: int, steps: int, closed: bool) -> Points:
-    """Return (points, controls): a Catmull-Rom curve through the controls is `basis @ controls`."""
-    pieces = controls if closed else controls - 1
-    basis = np.zeros((pieces * steps + (0 if closed else 1), controls))
+    """Return (points, controls): a Catmull-Rom spline through `controls` points is `basis @ points`.
+
+    Args:
+        steps: points per segment.
+    """
+    segments = controls if closed else controls - 1
+    basis = np.zeros((segments * steps + (0 if closed else 1), controls))
     for row in range(len(basis)):
-        piece, t = (pieces - 1, 1.0) if row == pieces * steps else (row // steps, (row % steps) / steps)
+        segment, t = (segments - 1, 1.0) if row == segments * steps else (row // steps, (row % steps) / steps)
         weights = (
             -0.5 * t + t**2 - 0.5 * t**3,
             1 - 2.5 * t**2 + 1.5 * t**3,
@@ -24,14 +28,14 @@ def spline_basis(controls: int, steps: int, closed: bool) -> Points:
             -0.5 * t**2 + 0.5 * t**3,
         )
         for offset, weight in enumerate(weights):
-            control = piece + offset - 1
+            control = segment + offset - 1
             control = control % controls if closed else min(max(control, 0), controls - 1)
             basis[row, control] += weight
     return basis
 
 
 def curve(*controls: Point, closed: bool = False, steps: int = 6) -> Points:
-    """Return a smooth curve through the control points, `steps` points from one to the next."""
+    """Return the points (n, 2) of a spline through the control points, `steps` per segment."""
     points: Points = spline_basis(len(controls), steps, closed) @ np.array(controls)
     return points
 
@@ -43,12 +47,12 @@ def _taper(points: int, peak: float) -> Points:
     return taper
 
 
-def lens(lines: Points, width: float | Points, peak: float = 0.5) -> Points:
-    """Return the outlines (..., 2 n, 2) of strokes along lines (..., n, 2) that taper to both ends.
+def tapered_strokes(lines: Points, width: float | Points, peak: float = 0.5) -> Points:
+    """Return the outlines (..., 2 n, 2) of strokes along lines (..., n, 2) that taper towards both ends.
 
     Args:
-        width: of the stroke where it is widest, or (..., 1) one for every line.
-        peak: where that is, in (0, 1) along the line.
+        width: greatest width of all strokes, or (..., 1) of each.
+        peak: position of the greatest width along the line, in (0, 1).
     """
     along = np.empty_like(lines)
     along[..., 1:-1, :] = lines[..., 2:, :] - lines[..., :-2, :]
@@ -62,19 +66,15 @@ def lens(lines: Points, width: float | Points, peak: float = 0.5) -> Points:
 _CIRCLE = np.stack([np.cos(np.arange(20) * np.pi / 10), np.sin(np.arange(20) * np.pi / 10)], 1)
 
 
-def ellipse(centre: Point, a: float, b: float, turn: float = 0.0) -> Points:
-    """Return an ellipse (20, 2) with half-axes a (along x) and b, turned by radians."""
-    c, s = math.cos(turn), math.sin(turn)
+def ellipse(centre: Point, a: float, b: float, angle: float = 0.0) -> Points:
+    """Return an ellipse (20, 2) with half-axes a (along x) and b, rotated by an angle in radians."""
+    c, s = math.cos(angle), math.sin(angle)
     points: Points = _CIRCLE @ np.array([[a * c, a * s], [-b * s, b * c]])
     points += centre
     return points
 
 
 def ellipses(centres: Points, a: float, b: float) -> Points:
-    """Return upright ellipses (k, 20, 2) around centres (k, 2)."""
+    """Return axis-parallel ellipses (k, 20, 2) with centres (k, 2) and half-axes a (along x) and b."""
     points: Points = _CIRCLE * np.array([a, b]) + centres[:, None]
     return points
-
-
-def between(low: float, high: float, t: float) -> float:
-    return low + (high - low) * t

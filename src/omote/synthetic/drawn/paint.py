@@ -1,41 +1,43 @@
-"""Paint a face: relief lit from the light's direction, then eyes, mouth, brows, hair, and the head's pose.
+"""Paint one face from its factors.
 
-Everything is painted frontally on a canvas of twice the size, where a change of a factor moves edges by
-fractions of a pixel; the pose is one smooth displacement of that canvas, the picture its area average.
+The face is painted frontally on a canvas of twice the image size, with antialiased edges, so that the image changes
+smoothly with every factor. One smooth displacement of the canvas then gives the pose, and area averaging the image.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from omote.synthetic.drawn.canvas import Canvas, Colour, Floats, grid_of, mix, palette, rgb
-from omote.synthetic.drawn.curves import Points, between, curve, ellipse, ellipses, lens
-from omote.synthetic.drawn.hair import hair_fall, paint_hair
-from omote.synthetic.drawn.people import Identity, Nuisance
-from omote.synthetic.drawn.relief import bumps, tints, wrinkles
-from omote.synthetic.drawn.shape import Mouth, Nose, Shape, Sides, shape_face
-from omote.synthetic.drawn.skin import light_on, skin_colour
+from omote.synthetic.drawn.canvas import (
+    Canvas,
+    Colour,
+    Floats,
+    mix_colours,
+    palette_colour,
+    pixel_centres,
+    rgb,
+)
+from omote.synthetic.drawn.curves import Points, curve, ellipse, ellipses, tapered_strokes
+from omote.synthetic.drawn.factors import Identity, Nuisance
+from omote.synthetic.drawn.hair import hair_extent, paint_hair
+from omote.synthetic.drawn.relief import face_bumps, face_tints, face_wrinkles
+from omote.synthetic.drawn.shape import Mouth, Nose, Shape, UnitStrengths, shape_face
+from omote.synthetic.drawn.skin import shade_relief, skin_albedo
+from omote.synthetic.interpolation import lerp
+from omote.synthetic.plan import FaceImage
 
-OVERSAMPLING = 2
+OVERSAMPLING = 2  # canvas pixels per image pixel, each way
+# Colours along an identity factor: skin_tone, hair_tone, eye_colour.
 SKIN = ((246, 214, 196), (235, 192, 164), (212, 160, 126), (172, 120, 88), (128, 86, 62), (98, 66, 49))
 HAIR = ((24, 20, 20), (52, 36, 28), (92, 62, 42), (140, 102, 64), (206, 170, 112))
 IRIS = ((44, 26, 18), (84, 52, 30), (110, 86, 48), (92, 118, 84), (84, 128, 164), (128, 150, 168))
 
 
-class Painted(NamedTuple):
-    """A face with what is true of it, in picture pixels (0, 0 is the middle of the first pixel)."""
-
-    image: np.ndarray  # (S, S, 3) uint8 RGB
-    box: tuple[float, float, float, float]  # x, y, width, height of the face from hairline to chin
-    landmarks: np.ndarray  # (5, 2) right eye, left eye, nose, right mouth corner, left mouth corner
-
-
 @lru_cache(maxsize=4)
 def _depth(canvas: int) -> Floats:
-    """Return (canvas, canvas) how far each place of an average head stands out, in face units."""
-    x, y = np.meshgrid(grid_of(canvas), grid_of(canvas))
+    """Return the depth (canvas, canvas) of an average head towards the viewer, in face units."""
+    x, y = np.meshgrid(pixel_centres(canvas), pixel_centres(canvas))
     head = np.sqrt(np.clip(1 - (x / 0.9) ** 2 - ((y + 0.02) / 1.15) ** 2, 0, None))
     nose = np.exp(-((x / 0.13) ** 2) - ((y - 0.12) / 0.16) ** 2)
     depth: Floats = (0.62 * head**1.5 + 0.16 * nose - 0.3).astype(np.float32)
@@ -49,42 +51,43 @@ def _noise_tile() -> Floats:
 
 def _colours(i: Identity) -> tuple[Colour, Colour]:
     """Return the colours of skin and hair."""
-    skin = palette(SKIN, i.skin_tone)
+    skin = palette_colour(SKIN, i.skin_tone)
     skin = skin * (1 + rgb(0.008, 0.012, -0.065) * np.float32(2 * i.skin_warmth - 1))
-    hair = mix(palette(HAIR, i.hair_tone), rgb(150, 66, 30), 0.75 * i.hair_red)
-    return skin, mix(hair, rgb(186, 184, 182), 0.9 * i.hair_grey)
+    hair = mix_colours(palette_colour(HAIR, i.hair_tone), rgb(150, 66, 30), 0.75 * i.hair_red)
+    return skin, mix_colours(hair, rgb(186, 184, 182), 0.9 * i.hair_grey)
 
 
-def paint(
+def draw_face(
     identity: Identity,
     action_units: dict[int, float],
     nuisance: Nuisance | None = None,
     size: int = 64,
     side: float = 0.0,
-) -> Painted:
-    """Return the picture of one face and where its parts are.
+) -> FaceImage:
+    """Return the image of one face, with its box from hairline to chin; (0, 0) is the centre of the first pixel.
 
     Args:
-        action_units: FACS number -> strength in [0, 1]; those not named are 0.
-        size: of the picture, in pixels.
-        side: -1 leaves units 10, 12, 14, 15 on the person's right side only, 1 on the left, 0 on both.
+        action_units: FACS number -> strength in [0, 1]; 0 where missing.
+        size: side of the image in pixels.
+        side: of the face that units 10, 12, 14 and 15 move: -1 the person's right only, 0 both, 1 the left only.
     """
     n = nuisance if nuisance is not None else Nuisance()
-    au = Sides(action_units, side)
+    au = UnitStrengths(action_units, side)
     shape = shape_face(identity, au)
     canvas = Canvas(size * OVERSAMPLING)
     skin, hair = _colours(identity)
-    _paint_behind(canvas, identity, n, shape, skin, hair)
+    _paint_background(canvas, identity, n, shape, skin, hair)
 
     face = Canvas(canvas.size)
-    tone = float(0.35 + 0.65 * skin.mean() / 200)  # dark skin varies less
-    face.pixels = skin_colour(identity, tints(identity, au, shape), skin, tone, face.size)
+    contrast = float(0.35 + 0.65 * skin.mean() / 200)  # tints show less on dark skin
+    face.pixels = skin_albedo(identity, face_tints(identity, au, shape), skin, contrast, face.size)
     _paint_beard_lips_brows(face, identity, shape, skin, hair)
-    lit, gloss = light_on(face, shape.head, bumps(identity, au, shape), wrinkles(identity, au, shape), n)
-    for channel, soft, shine in zip(face.pixels, (0.90, 1.06, 1.12), (24, 22, 20), strict=True):
-        channel *= 1 + np.float32(soft) * lit
-        channel += np.float32(shine * (0.7 + 0.6 * identity.skin_tone)) * gloss
-    canvas.paste(face, face.cover(shape.head.outline))
+    bumps, wrinkles = face_bumps(identity, au, shape), face_wrinkles(identity, au, shape)
+    diffuse, specular = shade_relief(face, shape.head, bumps, wrinkles, n)
+    for channel, depth, shine in zip(face.pixels, (0.90, 1.06, 1.12), (24, 22, 20), strict=True):
+        channel *= 1 + np.float32(depth) * diffuse
+        channel += np.float32(shine * (0.7 + 0.6 * identity.skin_tone)) * specular
+    canvas.paste(face, face.coverage(shape.head.outline))
 
     _paint_eyes(canvas, identity, shape, skin, n)
     _paint_nose(canvas, shape.nose, n)
@@ -93,25 +96,24 @@ def paint(
     return _photograph(canvas, n, size, shape)
 
 
-def _paint_behind(c: Canvas, i: Identity, n: Nuisance, shape: Shape, skin: Colour, hair: Colour) -> None:
-    grid = grid_of(c.size)
+def _paint_background(c: Canvas, i: Identity, n: Nuisance, shape: Shape, skin: Colour, hair: Colour) -> None:
+    """Paint what is behind the face: the wall, long hair, neck and ears."""
+    grid = pixel_centres(c.size)
     hue = 2 * np.pi * n.background_hue
     colour = 40 + 190 * n.background + 22 * np.cos(hue - np.array([0, 2.1, 4.2]))
     ramp = 1 - 0.10 * grid[:, None] + np.float32(0.08 * n.light_x) * grid[None, :]
     c.pixels[:] = ramp * colour.astype(np.float32)[:, None, None]
     w = float(shape.head.outline[:, 0].max())
-    bottom, out = hair_fall(i, w)
+    bottom, out = hair_extent(i, w)
     edge = ((out * 0.9, bottom), (out * 1.01, bottom - 0.3), (out, -0.9), (0.5, -1.3))
     other = ((-x, y) for x, y in reversed(edge))
     back = curve(*other, (0, bottom + 0.03), *edge, closed=True, steps=4)
-    c.fill(
-        back, colour=hair * 0.5, alpha=min(1.0, max(0.0, 4 * bottom)), soft=0.02
-    )  # hair that falls behind the neck
-    neck = 0.47 * between(0.9, 1.1, i.jaw_width)
+    c.fill(back, colour=hair * 0.5, alpha=min(1.0, max(0.0, 4 * bottom)), soft=0.02)
+    neck = 0.47 * lerp(0.9, 1.1, i.jaw_width)
     throat = [(-neck, 0.3), (neck, 0.3), (neck, 0.95), (0.75, 1.3), (-0.75, 1.3), (-neck, 0.95)]
     c.fill(np.array(throat), colour=skin * rgb(0.62, 0.58, 0.56), soft=0.012)
     ears, hollows = [], []
-    size = between(0.75, 1.25, i.ear_size)
+    size = lerp(0.75, 1.25, i.ear_size)
     for s in (-1, 1):
         x, y = s * (w + 0.012), -0.06
         rim = ((-0.05, -0.15), (0.045, -0.19), (0.085, -0.08), (0.055, 0.08), (0.02, 0.19), (-0.05, 0.16))
@@ -125,19 +127,19 @@ def _paint_beard_lips_brows(c: Canvas, i: Identity, shape: Shape, skin: Colour, 
     if i.beard > 0.01:
         (x0, y0), (x1, y1) = shape.mouth.corners
         outline = shape.head.outline
-        lower = outline[outline[:, 1] > 0.05] * 1.02  # from the person's left over the chin to the right
+        lower = outline[outline[:, 1] > 0.05] * 1.02  # from the person's left, round the chin, to the right
         nose = shape.nose.tip[1] + 0.125
         right = ((-0.64, 0.05), (-0.60, 0.22), (x0 * 1.45, y0 - 0.08), (x0 * 1.1, nose + 0.045))
         left = ((x1 * 1.1, nose + 0.045), (x1 * 1.45, y1 - 0.08), (0.60, 0.22), (0.64, 0.05))
         inner = curve(*right, (0, nose), *left)
         alpha = min(0.84, 0.22 + 0.7 * i.beard) * min(1.0, 8 * i.beard)
-        c.fill(np.concatenate([lower, inner]), colour=mix(hair, skin, 0.12), alpha=alpha, soft=0.045)
+        c.fill(np.concatenate([lower, inner]), colour=mix_colours(hair, skin, 0.12), alpha=alpha, soft=0.045)
     lip = skin * rgb(0.86, 0.66, 0.64)
-    lip = mix(lip, rgb(184, 70, 74) * np.float32(skin.mean() / 190), 0.1 + 0.7 * i.lip_colour)
+    lip = mix_colours(lip, rgb(184, 70, 74) * np.float32(skin.mean() / 190), 0.1 + 0.7 * i.lip_colour)
     c.fill(shape.mouth.upper_lip, colour=lip * 0.9, alpha=0.9, soft=0.006)
     c.fill(shape.mouth.lower_lip, colour=lip * 1.04, alpha=0.85, soft=0.008)
-    brow = mix(hair * 0.62 + rgb(10, 6, 4), rgb(60, 42, 30), 0.35)
-    c.fill(*shape.brows, colour=brow, alpha=between(0.62, 0.9, i.brow_thickness), soft=0.009)
+    brow = mix_colours(hair * 0.62 + rgb(10, 6, 4), rgb(60, 42, 30), 0.35)
+    c.fill(*shape.brows, colour=brow, alpha=lerp(0.62, 0.9, i.brow_thickness), soft=0.009)
 
 
 def _paint_eyes(c: Canvas, i: Identity, shape: Shape, skin: Colour, n: Nuisance) -> None:
@@ -147,11 +149,11 @@ def _paint_eyes(c: Canvas, i: Identity, shape: Shape, skin: Colour, n: Nuisance)
     lower_lids = np.array([right.lower_lid, left.lower_lid])
     irises = np.array([right.iris, left.iris])
     r = left.iris_radius
-    folds = lens(np.array([right.fold, left.fold]), 0.014)
+    folds = tapered_strokes(np.array([right.fold, left.fold]), 0.014)
     c.fill(*folds, colour=skin * 0.52, alpha=0.8 * left.fold_depth, soft=0.004)
-    ball = c.part(*openings, margin=0.02)
+    ball = c.new_part(*openings, margin=0.02)
     ball.pixels[:] = rgb(224, 217, 212)[:, None, None]
-    iris = palette(IRIS, i.eye_colour)
+    iris = palette_colour(IRIS, i.eye_colour)
     ball.fill(*ellipses(irises, r, r), colour=iris * 0.5)
     ball.fill(*ellipses(irises, 0.84 * r, 0.84 * r), colour=iris)
     light_below = irises + np.array([0, 0.28 * r])
@@ -160,12 +162,12 @@ def _paint_eyes(c: Canvas, i: Identity, shape: Shape, skin: Colour, n: Nuisance)
     highlight = irises + np.array([0.3 * r * n.light_x, -0.3 * r])
     ball.fill(*ellipses(highlight, 0.23 * r, 0.23 * r), colour=rgb(255, 255, 255), alpha=0.95)
     aperture = float(np.ptp(left.opening[:, 1]))
-    shade = lens(upper_lids + np.array([0, 0.08 * aperture]), 0.32 * aperture)
-    ball.darken(*shade, factor=0.35, alpha=0.6, soft=0.008)
+    shadow = tapered_strokes(upper_lids + np.array([0, 0.08 * aperture]), 0.32 * aperture)
+    ball.darken(*shadow, factor=0.35, alpha=0.6, soft=0.008)
     ball.fill(*ellipses(upper_lids[:, 0], 0.026, 0.018), colour=rgb(196, 132, 122), soft=0.006)  # tear ducts
-    c.paste(ball, ball.cover(*openings))
-    c.fill(*lens(upper_lids, 0.024, 0.65), colour=skin * 0.18, alpha=0.9)
-    c.fill(*lens(lower_lids, 0.010), colour=skin * 0.3, alpha=0.35, soft=0.004)
+    c.paste(ball, ball.coverage(*openings))
+    c.fill(*tapered_strokes(upper_lids, 0.024, 0.65), colour=skin * 0.18, alpha=0.9)
+    c.fill(*tapered_strokes(lower_lids, 0.010), colour=skin * 0.3, alpha=0.35, soft=0.004)
 
 
 def _paint_nose(c: Canvas, nose: Nose, n: Nuisance) -> None:
@@ -178,16 +180,16 @@ def _paint_nose(c: Canvas, nose: Nose, n: Nuisance) -> None:
         wing = curve(
             (nx + s * r * 1.75, y - 0.02), (nx + s * r * 2.2, y + 0.025), (nx + s * r * 1.6, y + 0.062)
         )
-        wings.append(lens(wing, 0.016))
+        wings.append(tapered_strokes(wing, 0.016))
     c.darken(*holes, factor=0.25, alpha=0.85, soft=0.006)
     c.darken(*wings, factor=0.62, alpha=0.6, soft=0.008)
 
 
 def _paint_mouth(c: Canvas, mouth: Mouth) -> None:
-    shown = min(1.0, mouth.opening / 0.02)
+    opacity = min(1.0, mouth.opening / 0.02)  # of the inside of the mouth
     corners = np.array(mouth.corners)
-    if shown > 0.003:
-        inside = c.part(mouth.inside, margin=0.01)
+    if opacity > 0.003:
+        inside = c.new_part(mouth.inside, margin=0.01)
         inside.pixels[:] = rgb(58, 18, 20)[:, None, None]
         bottom = float(mouth.inside[:, 1].max())
         tongue = min(1.0, max(0.0, (mouth.opening - 0.05) / 0.08))
@@ -196,21 +198,23 @@ def _paint_mouth(c: Canvas, mouth: Mouth) -> None:
         inside.fill(mouth.teeth, colour=rgb(234, 228, 218), alpha=0.97, soft=0.005)
         lower_teeth = ellipse((0, bottom + 0.005), 0.15, 0.045)
         inside.fill(lower_teeth, colour=rgb(214, 206, 194), alpha=mouth.lower_teeth, soft=0.006)
-        inside.darken(lens(mouth.line + np.array([0, 0.004]), 0.026), factor=0.45, alpha=0.8, soft=0.008)
+        inside.darken(
+            tapered_strokes(mouth.line + np.array([0, 0.004]), 0.026), factor=0.45, alpha=0.8, soft=0.008
+        )
         inside.darken(*ellipses(corners, 0.07, 0.06), factor=0.35, alpha=0.75, soft=0.02)
-        c.paste(inside, inside.cover(mouth.inside) * np.float32(shown))
-    c.darken(lens(mouth.line, 0.016), factor=0.38, alpha=0.85 * (1 - 0.5 * shown), soft=0.003)
+        c.paste(inside, inside.coverage(mouth.inside) * np.float32(opacity))
+    c.darken(tapered_strokes(mouth.line, 0.016), factor=0.38, alpha=0.85 * (1 - 0.5 * opacity), soft=0.003)
     c.darken(*ellipses(corners, 0.016, 0.012), factor=0.6, alpha=0.8, soft=0.010)
 
 
-def _photograph(c: Canvas, n: Nuisance, size: int, shape: Shape) -> Painted:
-    """Return the canvas seen from the camera: pose, brightness, noise."""
-    grid = grid_of(c.size)
+def _photograph(c: Canvas, n: Nuisance, size: int, shape: Shape) -> FaceImage:
+    """Return the image of the canvas under pose, brightness and noise."""
+    grid = pixel_centres(c.size)
     roll = np.deg2rad(n.roll)
-    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    rotation = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
     shift = 2 * np.array([n.shift_x, n.shift_y])
     half = 0.5 * c.size
-    cos, sin = np.float32(half * turn[0, 0] / n.scale), np.float32(half * turn[1, 0] / n.scale)
+    cos, sin = np.float32(half * rotation[0, 0] / n.scale), np.float32(half * rotation[1, 0] / n.scale)
     yaw, pitch = np.sin(np.deg2rad([n.yaw, n.pitch]))
     depth = _depth(c.size)
     gx, gy = (grid - np.float32(shift[0]))[None, :], (grid - np.float32(shift[1]))[:, None]
@@ -218,35 +222,23 @@ def _photograph(c: Canvas, n: Nuisance, size: int, shape: Shape) -> Painted:
     map_x = (gx * cos + (gy * sin + middle)) - depth * np.float32(yaw * half)
     map_y = (gy * cos - gx * sin + middle) - depth * np.float32(pitch * half)
     upright = cv2.merge(list(c.pixels))
-    seen = cv2.remap(upright, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    light = np.asarray(cv2.resize(seen, (size, size), interpolation=cv2.INTER_AREA), np.float32)
-    light *= np.float32(n.brightness)
+    posed = cv2.remap(upright, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    pixels = np.asarray(cv2.resize(posed, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+    pixels *= np.float32(n.brightness)
     if n.noise > 0:
         k = int(n.grain * 65535)
         y, x = k // 256, k % 256
-        light += _noise_tile()[y : y + size, x : x + size] * np.float32(n.noise)
-    image = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+        pixels += _noise_tile()[y : y + size, x : x + size] * np.float32(n.noise)
+    image = np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
-    def in_picture(points: Points) -> Points:
+    def to_pixels(points: Points) -> Points:
         pixel = np.clip(((points + 1) * half).astype(int), 0, c.size - 1)
         moved = points + depth[pixel[:, 1], pixel[:, 0]][:, None] * np.array([yaw, pitch])
-        seen_at: Points = (n.scale * moved @ turn.T + shift + 1) * (0.5 * size) - 0.5
-        return seen_at
+        found: Points = (n.scale * moved @ rotation.T + shift + 1) * (0.5 * size) - 0.5
+        return found
 
     marks = np.array([shape.eyes[0].centre, shape.eyes[1].centre, shape.nose.tip, *shape.mouth.corners])
     face = shape.head.outline[shape.head.outline[:, 1] > -0.86]
-    places = in_picture(np.concatenate([marks, face]))
-    low, high = places[5:].min(0), places[5:].max(0)
-    box = (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
-    return Painted(image, box, places[:5])
-
-
-def draw_face(
-    identity: Identity,
-    action_units: dict[int, float],
-    nuisance: Nuisance | None = None,
-    size: int = 64,
-    side: float = 0.0,
-) -> np.ndarray:
-    """Return the picture (size, size, 3) uint8 RGB of one face; see `paint` for the arguments."""
-    return paint(identity, action_units, nuisance, size, side).image
+    points = to_pixels(np.concatenate([marks, face]))
+    low, high = points[5:].min(0), points[5:].max(0)
+    return FaceImage(image, points[:5], np.concatenate([low, high - low]))

@@ -1,68 +1,68 @@
-"""What the light falls on: swellings, hollows and wrinkles, and the skin's uneven colour.
+"""Relief and tint of the skin: bumps, wrinkles and patches of colour. Coordinates are face units, see `shape.py`.
 
-Wrinkles deepen with the action units that fold the skin there, and with age; coordinates as in `shape`.
+Wrinkles deepen with age and with the action units that fold the skin there.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from omote.synthetic.drawn.curves import Point, Points, between, lens, spline_basis
-from omote.synthetic.drawn.people import Identity
-from omote.synthetic.drawn.shape import Shape, Sides
+from omote.synthetic.drawn.curves import Point, Points, spline_basis, tapered_strokes
+from omote.synthetic.drawn.factors import Identity
+from omote.synthetic.drawn.shape import Shape, UnitStrengths
+from omote.synthetic.interpolation import lerp
 
 
 class Bump(NamedTuple):
-    """A Gaussian swelling, or hollow if the height is negative."""
+    """A Gaussian bump; a hollow if its height is negative."""
 
     x: float
     y: float
-    width: float  # deviations
-    length: float
+    width: float  # standard deviation along x
+    length: float  # and along y
     height: float
 
 
 class Tint(NamedTuple):
-    """A Gaussian patch of colour, added to the skin's, in grey levels."""
+    """A Gaussian patch of colour, added to that of the skin, in grey levels of 255."""
 
     x: float
     y: float
-    width: float
-    length: float
+    width: float  # standard deviation along x
+    length: float  # and along y
     red: float
     green: float
     blue: float
 
 
 class Wrinkle(NamedTuple):
-    """A crease along a curve through three or four control points."""
+    """A crease along a spline through three or four control points."""
 
     controls: tuple[Point, ...]
     width: float
     depth: float  # 0 to 1
 
 
-def strokes(wrinkles: list[Wrinkle]) -> list[tuple[list[float], Points]]:
-    """Return the depths and outlines (k, n, 2) of the wrinkles that can be seen, shallow ones first."""
+def wrinkle_outlines(wrinkles: list[Wrinkle]) -> list[tuple[list[float], Points]]:
+    """Return groups of visible wrinkles: their depths, shallow ones first, and outlines (k, n, 2)."""
     found = []
     for controls in (3, 4):
         chosen = [w for w in wrinkles if len(w.controls) == controls and w.depth > 0.006]
         if chosen:
             chosen.sort(key=lambda wrinkle: wrinkle.depth)
-            lines = spline_basis(controls, {3: 4, 4: 3}[controls], False) @ np.array(
-                [w.controls for w in chosen]
-            )
-            outlines = lens(lines, np.array([[w.width] for w in chosen]))
+            basis = spline_basis(controls, {3: 4, 4: 3}[controls], False)
+            lines = basis @ np.array([w.controls for w in chosen])
+            outlines = tapered_strokes(lines, np.array([[w.width] for w in chosen]))
             found.append(([min(w.depth, 1.0) for w in chosen], outlines))
     return found
 
 
-def bumps(i: Identity, au: Sides, shape: Shape) -> list[Bump]:
-    """Return the relief above a plain egg-shaped head."""
+def face_bumps(i: Identity, au: UnitStrengths, shape: Shape) -> list[Bump]:
+    """Return the relief on top of a smooth head."""
     nose, mouth = shape.nose, shape.mouth
     nose_y = nose.tip[1]
-    bridge = between(0.01, 0.10, i.nose_bridge)
-    full = between(0.5, 1.4, i.cheeks)
+    bridge = lerp(0.01, 0.10, i.nose_bridge)
+    full = lerp(0.5, 1.4, i.cheeks)
     chin_y = shape.head.chin_y - 0.13 + 0.01 * au(17)
     lip_y = mouth.lower_edge + 0.5 * mouth.lower_height
     frown, cheek_raise = au(4), au(6)
@@ -71,9 +71,9 @@ def bumps(i: Identity, au: Sides, shape: Shape) -> list[Bump]:
         Bump(0, -0.30 + 0.02 * frown, 0.05, 0.05, -0.012 + 0.028 * frown + 0.02 * au(9)),
         Bump(0, -0.10, 0.075, 0.17, bridge),
         Bump(0, nose_y - 0.12, 0.07, 0.11, 0.035 + 0.4 * bridge),
-        Bump(0, nose_y + 0.005, 0.25 * nose.width + 0.052, 0.07, 0.105),  # tip of the nose
+        Bump(0, nose_y + 0.005, 0.25 * nose.half_width + 0.052, 0.07, 0.105),  # tip of the nose
         Bump(0, nose_y + 0.10, 0.03, 0.05, -0.022),  # philtrum
-        Bump(0, 0.47, 0.30, 0.22, 0.05),  # muzzle
+        Bump(0, 0.47, 0.30, 0.22, 0.05),  # around the mouth
         Bump(0, mouth.upper_edge - 0.5 * mouth.upper_height, 0.16, 0.03, 0.022),
         Bump(0.25 * mouth.middle_x, lip_y, 0.13, 0.034, 0.03),
         Bump(0, lip_y + 0.5 * mouth.lower_height + 0.05, 0.14, 0.035, -0.030 - 0.015 * au(17)),
@@ -86,10 +86,10 @@ def bumps(i: Identity, au: Sides, shape: Shape) -> list[Bump]:
         half = mouth.half_width
         found += [
             Bump(s * (eye_x - 0.02), brow_y, 0.17, 0.06, 0.035 + 0.015 * frown),  # brow ridge
-            Bump(s * (eye_x - 0.015), eye_y - 0.01, 0.15, 0.075, -between(0.05, 0.085, i.eye_fold)),  # socket
+            Bump(s * (eye_x - 0.015), eye_y - 0.01, 0.15, 0.075, -lerp(0.05, 0.085, i.eye_fold)),  # socket
             Bump(s * eye_x, eye_y, 0.09, 0.05, 0.03),  # eyeball
             Bump(s * eye_x, eye_y + 0.105, 0.10, 0.03, 0.016 * cheek_raise + 0.014 * i.age + 0.01 * au(7)),
-            Bump(s * nose.width * 0.84, nose_y + 0.032, 0.038, 0.042, 0.042),  # wing of the nose
+            Bump(s * nose.half_width * 0.84, nose_y + 0.032, 0.038, 0.042, 0.042),  # wing of the nose
             Bump(
                 s * (0.40 + 0.02 * cheek_raise),
                 0.10 - 0.05 * cheek_raise - 0.03 * smile,
@@ -113,8 +113,8 @@ def bumps(i: Identity, au: Sides, shape: Shape) -> list[Bump]:
     return found
 
 
-def tints(i: Identity, au: Sides, shape: Shape) -> list[Tint]:
-    """Return where the skin is redder or darker: nose, cheeks, lids, under the eyes."""
+def face_tints(i: Identity, au: UnitStrengths, shape: Shape) -> list[Tint]:
+    """Return where the skin is redder or darker: nose, chin, cheeks, lids and below the eyes."""
     found = [
         Tint(0, shape.nose.tip[1], 0.10, 0.07, 6, -5, -4),
         Tint(0, shape.mouth.rest_y + 0.16, 0.18, 0.05, -6, -5, -4),
@@ -129,16 +129,16 @@ def tints(i: Identity, au: Sides, shape: Shape) -> list[Tint]:
     return found
 
 
-def wrinkles(i: Identity, au: Sides, shape: Shape) -> list[Wrinkle]:
-    """Return all creases, those of no depth included."""
+def face_wrinkles(i: Identity, au: UnitStrengths, shape: Shape) -> list[Wrinkle]:
+    """Return all wrinkles, including those of depth 0."""
     found = _chin_wrinkles(au, shape)
     for s in (-1, 1):
-        for controls, width, depth in _half(i, au, shape, s):
+        for controls, width, depth in _side_wrinkles(i, au, shape, s):
             found.append(Wrinkle(tuple((s * x, y) for x, y in controls), width, min(depth, 1.0)))
     return found
 
 
-def _chin_wrinkles(au: Sides, shape: Shape) -> list[Wrinkle]:
+def _chin_wrinkles(au: UnitStrengths, shape: Shape) -> list[Wrinkle]:
     mouth = shape.mouth
     y = mouth.lower_edge + mouth.lower_height + 0.052 - 0.004 * au(17)
     found = [Wrinkle(((-0.13, y + 0.028), (0, y), (0.13, y + 0.028)), 0.022, min(1.0, 0.2 + 0.7 * au(17)))]
@@ -149,22 +149,22 @@ def _chin_wrinkles(au: Sides, shape: Shape) -> list[Wrinkle]:
     return found
 
 
-def _half(i: Identity, au: Sides, shape: Shape, s: int) -> list[Wrinkle]:
-    """Return the wrinkles of one side, as if it were the left of the face (x > 0)."""
+def _side_wrinkles(i: Identity, au: UnitStrengths, shape: Shape, s: int) -> list[Wrinkle]:
+    """Return the wrinkles of side s, mirrored to the left side of the face (x > 0)."""
     found = []
     age, old = i.age, i.age**1.5
     a1, a2, a4, a6, a9 = au(1), au(2), au(4), au(6), au(9)
     smile, sneer = au(12, s), max(au(10, s), a9)
     eye = shape.eyes[(s + 1) // 2]
     eye_x, eye_y = abs(eye.centre[0]), eye.centre[1]
-    nose_w, nose_y = shape.nose.width, shape.nose.tip[1]
+    nose_w, nose_y = shape.nose.half_width, shape.nose.tip[1]
     corner_x, corner_y = shape.mouth.corners[(s + 1) // 2]
     corner_x = abs(corner_x)
 
     def crease(*controls: Point, width: float, depth: float) -> None:
         found.append(Wrinkle(controls, width, depth))
 
-    # From the wing of the nose to the mouth.
+    # Nasolabial fold.
     fold = min(1.0, 0.16 + 0.45 * age + 0.62 * smile + 0.55 * sneer + 0.22 * a6 + 0.25 * au(20))
     crease(
         (nose_w + 0.015, nose_y - 0.012 - 0.012 * sneer),
@@ -174,7 +174,7 @@ def _half(i: Identity, au: Sides, shape: Shape, s: int) -> list[Wrinkle]:
         width=0.020 + 0.014 * fold,
         depth=fold,
     )
-    # Beside the mouth, and down from its corners.
+    # Dimple beside the mouth, and marionette line below its corner.
     x, y = corner_x + 0.035, corner_y
     beside = max(0.9 * au(14, s), 0.15 * smile, 0.4 * au(20))
     crease((x, y - 0.07), (x + 0.02, y), (x, y + 0.055), width=0.022, depth=beside)
@@ -182,7 +182,7 @@ def _half(i: Identity, au: Sides, shape: Shape, s: int) -> list[Wrinkle]:
     crease((x - 0.025, y + 0.012), (x, y + 0.06), (x - 0.005, y + 0.13), width=0.02, depth=down)
     # Crow's feet.
     feet = min(1.0, 0.30 * old + 0.75 * a6 + 0.1 * smile * age)
-    x, y = eye_x + eye.width, eye_y - eye.tilt
+    x, y = eye_x + eye.half_width, eye_y - eye.tilt
     for slope in (-0.055, -0.005, 0.045):
         crease(
             (x + 0.028, y + 0.35 * slope - 0.004),
@@ -193,14 +193,14 @@ def _half(i: Identity, au: Sides, shape: Shape, s: int) -> list[Wrinkle]:
         )
     # Under the eye.
     crease(
-        (eye_x - 0.9 * eye.width, eye_y + 0.05),
+        (eye_x - 0.9 * eye.half_width, eye_y + 0.05),
         (eye_x - 0.1, eye_y + 0.093),
         (eye_x + 0.05, eye_y + 0.095 - 0.01 * a6),
         (eye_x + 0.13, eye_y + 0.06),
         width=0.013,
         depth=0.6 * min(1.0, 0.15 + 0.45 * age + 0.45 * a6 + 0.3 * au(7)),
     )
-    # Forehead: the middle goes with 1, the outside with 2.
+    # Forehead: the middle follows action unit 1, the sides action unit 2.
     for k, up in enumerate((0.135, 0.215, 0.295)):
         y = shape.brow_rest - up
         inner = 0.75 * min(1.0, 0.22 * old + 0.85 * a1) * (1 - 0.12 * k)
@@ -209,7 +209,7 @@ def _half(i: Identity, au: Sides, shape: Shape, s: int) -> list[Wrinkle]:
             (-0.03, y - 0.03 * a1), (0.10, y - 0.034 * a1), (0.22, y - 0.015 * a1), width=0.015, depth=inner
         )
         crease((0.17, y - 0.014 * a2), (0.33, y - 0.038 * a2), (0.47, y + 0.012), width=0.015, depth=outer)
-    # Between the brows, and across the root of the nose.
+    # Frown line between the brows, and lines across the root of the nose.
     x, y = 0.055 - 0.012 * a4, shape.brow_rest + 0.02 * a4
     frown = 0.2 * old + 0.9 * a4 + 0.3 * a9
     crease((1.15 * x, y - 0.075), (0.85 * x, y), (0.95 * x, y + 0.07), width=0.018, depth=frown)

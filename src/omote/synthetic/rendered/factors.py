@@ -1,29 +1,31 @@
-"""What a rendered person is beside the shape of the head, and under which circumstances a picture is taken.
+"""True factors of a rendered face besides head shape and expression: columns `id_*` and `nuisance_*` of the face set.
 
-Every number is a true factor of the picture. In [0, 1] where nothing else is said; 0.5 is about the average.
+Factors are in [0, 1] unless noted; 0.5 is about average.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+MAX_ROTATION = 15.0  # greatest yaw, pitch and roll, degrees
+
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """Colour, hair and beard of one person."""
+class Appearance:
+    """Colours, hair and beard of a person."""
 
     skin_tone: float = 0.3  # melanin: 0 lightest, 1 darkest
     skin_redness: float = 0.5  # blood: 0 pale, 1 ruddy
     skin_warmth: float = 0.5  # 0 pink, 1 golden
     skin_gloss: float = 0.4
-    blotches: float = 0.5  # how uneven the skin is
+    blotches: float = 0.5  # unevenness of the skin
     freckles: float = 0.0
     moles: float = 0.0
-    eye_shade: float = 0.4  # dark rings round the eyes
-    pattern: float = 0.0  # which blotches, freckles, moles and hairs: the same number gives the same ones
+    eye_shade: float = 0.4  # dark circles round the eyes
+    pattern: float = 0.0  # seed of blotches, freckles, moles and hairs
     lip_colour: float = 0.4  # 0 like the skin, 1 red
     lip_darkness: float = 0.4
-    eye_colour: float = 0.2  # 0 dark brown, through hazel and green, 1 blue grey
+    eye_colour: float = 0.2  # 0 dark brown, then hazel and green, 1 blue-grey
     teeth: float = 0.6  # 0 yellowish, 1 white
     lashes: float = 0.5
     brow_density: float = 0.6
@@ -37,9 +39,9 @@ class Look:
     hair_length: float = 0.2  # 0 cropped, 1 far below the chin
     hair_volume: float = 0.4
     hair_curl: float = 0.2
-    hair_part: float = 0.0  # -1 at the person's right, 1 at the left
+    hair_part: float = 0.0  # -1 on the person's right, 1 on the left
     hair_line: float = 0.4  # 0 low on the forehead, 1 high
-    hair_recession: float = 0.2  # of the corners of the forehead
+    hair_recession: float = 0.2  # at the corners of the forehead
     fringe: float = 0.0  # 0 bare forehead, 1 covered down to the brows
     stubble: float = 0.0
     beard: float = 0.0  # 0 none, 1 full
@@ -47,42 +49,43 @@ class Look:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Circumstances:
-    """All that is neither the person nor the expression."""
+class Nuisance:
+    """Everything that is neither the person nor the expression."""
 
-    yaw: float = 0.0  # degrees, positive: the nose points to the right of the picture
+    yaw: float = 0.0  # degrees, positive: the nose points to the right of the image
     pitch: float = 0.0  # degrees, positive: the nose points down
-    roll: float = 0.0  # degrees, positive: clockwise in the picture
-    gaze_x: float = 0.0  # degrees, positive: to the right of the picture
+    roll: float = 0.0  # degrees, positive: clockwise in the image
+    gaze_x: float = 0.0  # degrees, positive: to the right of the image
     gaze_y: float = 0.0  # degrees, positive: up
     scale: float = 1.0
-    shift_x: float = 0.0  # in picture widths, positive: the face lies further right
-    shift_y: float = 0.0  # positive: the face lies lower
-    light_x: float = -0.3  # where the light comes from: -1 left of the picture, 1 right
+    shift_x: float = 0.0  # in image widths, positive to the right
+    shift_y: float = 0.0  # in image heights, positive downwards
+    light_x: float = -0.3  # lamp: -1 left of the image, 1 right
     light_y: float = 0.4  # -1 below, 1 above
-    light_hardness: float = 0.5  # 0 all light comes from everywhere, 1 nearly all from the lamp
+    light_hardness: float = 0.5  # 0 all light is ambient, 1 nearly all comes from the lamp
     light_warmth: float = 0.5  # 0 bluish, 1 yellowish
-    brightness: float = 1.0  # factor on the light of every pixel
+    brightness: float = 1.0  # multiplies the light of every pixel
     background: float = 0.6  # 0 dark, 1 light
-    background_hue: float = 0.5  # around the colour circle
-    background_colour: float = 0.2  # 0 grey
+    background_hue: float = 0.5  # once round the colour circle
+    background_colour: float = 0.2  # saturation, 0 grey
     background_blur: float = 0.5  # 0 a plain wall, 1 a room out of focus
-    room: float = 0.0  # which room: the same number gives the same one
-    noise: float = 1.0  # standard deviation, in grey levels of 255
-    grain: float = 0.0  # which noise: the same number gives the same one
+    room: float = 0.0  # seed of the room
+    noise: float = 1.0  # standard deviation in grey levels of 255
+    grain: float = 0.0  # seed of the noise
 
 
-def random_look(rng: np.random.Generator) -> Look:
-    """Return a person, with the ties that make people plausible (dark skin comes with dark hair and eyes, ...)."""
-    u = {name: float(rng.uniform()) for name in Look.__dataclass_fields__}
+def random_appearance(rng: np.random.Generator) -> Appearance:
+    """Return a random person whose factors are correlated as in real people: for example, dark skin comes
+    with dark eyes."""
+    u = {name: float(rng.uniform()) for name in Appearance.__dataclass_fields__}
     man = rng.uniform() < 0.5
     dark = u["skin_tone"] ** 1.2
     old = rng.uniform()
-    fair = max(0.0, 1 - 1.9 * dark)  # how far light hair and eyes can go
+    fair = max(0.0, 1 - 1.9 * dark)  # limit of light hair and eyes
     bald = man and rng.uniform() < 0.16
     long = rng.uniform() < (0.1 if man else 0.75)
     bearded = man and rng.uniform() < 0.3
-    return Look(
+    return Appearance(
         skin_tone=dark,
         skin_redness=u["skin_redness"],
         skin_warmth=u["skin_warmth"],
@@ -118,16 +121,16 @@ def random_look(rng: np.random.Generator) -> Look:
     )
 
 
-def random_circumstances(rng: np.random.Generator) -> Circumstances:
-    """Return the circumstances of one recording: turned by up to 15 degrees, mostly less."""
+def random_nuisance(rng: np.random.Generator) -> Nuisance:
+    """Return the random nuisance factors of a clip."""
 
-    def turned(spread: float) -> float:
-        return float(np.clip(rng.normal(0, spread), -15, 15))
+    def angle(deviation: float) -> float:
+        return float(np.clip(rng.normal(0, deviation), -MAX_ROTATION, MAX_ROTATION))
 
-    return Circumstances(
-        yaw=turned(5.0),
-        pitch=turned(3.5),
-        roll=turned(2.5),
+    return Nuisance(
+        yaw=angle(5.0),
+        pitch=angle(3.5),
+        roll=angle(2.5),
         gaze_x=float(rng.normal(0, 2.0)),
         gaze_y=float(rng.normal(0, 1.5)),
         scale=float(rng.uniform(0.97, 1.03)),
