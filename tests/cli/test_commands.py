@@ -1,6 +1,7 @@
-"""The whole path through the command line, on made faces; and what a mistake looks like."""
+"""Every step from faces to pictures on the command line, with drawn faces; and the error messages."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,14 +15,14 @@ from PIL import Image
 from torch import Tensor
 from typer.testing import CliRunner
 
-from omote.cli.inputs import METHODS as METHODS_NAMED
 from omote.cli.inputs import METHODS_HELP
 from omote.cli.main import app, main
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.methods.registry import METHODS
 from omote.runs.config import TrainConfig
-from omote.runs.trained import Trained, read_run_info
+from omote.runs.info import read_run_info
+from omote.runs.trained import Trained
 from omote.training import loop
 from omote.training.step import take_step
 
@@ -145,11 +146,23 @@ def test_the_options_of_the_default_method_are_listed_where_none_is_named() -> N
 def test_help_names_the_methods_that_there_are_and_the_default_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert tuple(METHODS) == METHODS_NAMED
-    assert METHODS_NAMED[0] == TrainConfig().method
+    assert METHODS_HELP.startswith(f"{TrainConfig().method} (the default), ")
+    assert sorted(
+        re.findall(r"[a-z_]+", METHODS_HELP.replace("(the default)", "").replace(" or ", ", "))
+    ) == sorted(METHODS)
     monkeypatch.setenv("COLUMNS", "200")
     for command in ("train", "options"):
         assert METHODS_HELP in " ".join(omote(command, "--help").replace("│", " ").split())
+
+
+def test_help_on_training_loads_no_torch() -> None:
+    code = (
+        "import sys\nfrom omote.cli.main import main\nsys.argv = ['omote', 'train', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as stopped:\n    assert not stopped.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(method in done.stdout for method in METHODS)
 
 
 def test_a_run_without_a_decoder_is_evaluated_and_embedded_and_never_drawn(
@@ -168,9 +181,9 @@ def test_a_run_without_a_decoder_is_evaluated_and_embedded_and_never_drawn(
     of_faces, of_photos = ["--faces", faces.path], ["--cropped", "--source", "a.png", "--target", "b.png"]
     for command in (
         ["swap", points, *of_faces],
-        ["swap", trained.path, points, *of_faces],  # nothing is drawn of the others instead
+        ["swap", trained.path, points, *of_faces],  # the others are not drawn either
         ["interpolate", points, trained.path, *of_faces],
-        ["interpolate", points, *of_photos],  # before anything is looked for
+        ["interpolate", points, *of_photos],  # before the photos are read
     ):
         arguments = ["omote", *command, "--to", tmp_path / "picture.png"]
         monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
@@ -216,7 +229,7 @@ def test_a_mistake_is_one_sentence_without_a_traceback(
     assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_says_that_the_training_is_saved_and_the_same_command_goes_on(
+def test_after_ctrl_c_the_same_command_continues_the_training(
     faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = take_step
@@ -230,7 +243,7 @@ def test_ctrl_c_says_that_the_training_is_saved_and_the_same_command_goes_on(
         context.setattr(loop, "take_step", interrupted)
         result = CliRunner().invoke(app, command)
     assert result.exit_code == 130
-    assert "The same command goes on" in result.output
+    assert "Run the same command again to continue" in result.output
     assert (tmp_path / "run" / "checkpoint.safetensors").is_file()
     omote(*command)
     assert (tmp_path / "run" / "weights.safetensors").is_file()
@@ -259,7 +272,7 @@ def test_a_path_that_cannot_be_written_is_one_sentence(
     assert "error: " in capsys.readouterr().err
 
 
-def test_a_picture_that_cannot_be_read_is_told_and_the_others_are_embedded(
+def test_an_unreadable_photo_is_reported_and_the_others_are_embedded(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
     Image.fromarray(np.asarray(faces.faces[0])).save(tmp_path / "good.png")
@@ -276,7 +289,7 @@ def test_people_are_held_out_by_number_or_by_name(faces: FaceSet, tmp_path: Path
     assert '"0001"' in omote(*command, "0001,0003")
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     assert omote("--version").strip() == "0.1.0"
 
 
@@ -295,8 +308,8 @@ def test_the_installed_command_answers(tmp_path: Path) -> None:
 
 
 def test_under_torchrun_only_a_training_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its processes share a training; anything else each of them would do over again, into the same files."""
+    """Only training shares its work among processes; any other command would run in each of them, on the same files."""
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
-    with pytest.raises(OmoteError, match="omote prepare is started without it"):
+    with pytest.raises(OmoteError, match="run omote prepare without torchrun"):
         omote("prepare", "drawn", "--to", tmp_path / "drawn")
     assert not (tmp_path / "drawn").exists()

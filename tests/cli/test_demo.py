@@ -7,7 +7,7 @@ import pytest
 from omote.cli import demo
 from omote.errors import OmoteError
 from omote.runs.config import TrainConfig
-from omote.runs.trained import read_run_info
+from omote.runs.info import read_run_info
 from omote.training.loop import train
 
 SHOWN = tuple(demo.EPOCHS)  # before it is made tiny

@@ -1,4 +1,4 @@
-"""`omote embed`, as a user meets it: the same features everywhere, and one sentence for whatever is no picture."""
+"""`omote embed`: the same features from every source, and one sentence for bad input."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from omote.cli.embed import seconds
+from omote.cli.embed import parse_seconds
 from omote.cli.main import main
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
@@ -29,7 +29,7 @@ Run = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def omote(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """A function of arguments: runs the command line and returns exit code and all that was printed."""
+    """A function that runs the command line and returns the exit code and all output."""
 
     def run(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["omote", *map(str, arguments)])
@@ -66,7 +66,7 @@ def test_a_frame_has_the_same_feature_from_film_photo_onnx_estimator_and_pretrai
         tables[name] = pd.read_csv(tmp_path / f"{name}.csv")
     of_estimator = ExpressionFeatures.from_run(trained.path).transform(chosen)
     expected = tables["film"][CODE].to_numpy()
-    assert np.abs(expected[0] - expected[1]).max() > 0.01  # so that frames taken for each other would show
+    assert np.abs(expected[0] - expected[1]).max() > 0.01  # so that swapped frames would be noticed
     for table in tables.values():
         np.testing.assert_allclose(table[CODE].to_numpy(), expected, atol=1e-4)
         assert set(table["model"]) == {trained.model}
@@ -75,7 +75,7 @@ def test_a_frame_has_the_same_feature_from_film_photo_onnx_estimator_and_pretrai
 
 
 @pytest.mark.usefixtures("in_bfloat16")
-def test_features_in_bfloat16_are_close_and_of_another_model(
+def test_features_in_bfloat16_are_close_and_have_another_model_name(
     trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
 ) -> None:
     code, printed = omote("embed", trained.path, faces.path, "--bfloat16", "--to", tmp_path / "t.csv")
@@ -101,7 +101,7 @@ def test_an_onnx_file_is_embedded_without_torch(trained: Trained, faces: FaceSet
     assert len(pd.read_csv(tmp_path / "t.csv")) == 1
 
 
-def test_a_list_comes_on_standard_input_and_numbers_are_told(
+def test_paths_are_read_from_standard_input_and_faces_are_counted(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
     photos = [save(np.asarray(faces.faces[n]), tmp_path / f"face {n}.png") for n in range(3)]
@@ -120,7 +120,7 @@ def test_a_list_comes_on_standard_input_and_numbers_are_told(
     assert pd.read_parquet(tmp_path / "t.parquet")["source"].tolist() == list(map(str, photos))
 
 
-def test_what_is_doubted_and_left_out_is_counted_and_listed(
+def test_skipped_frames_and_files_are_counted_and_listed(
     trained: Trained, faces: FaceSet, detector: Path, tmp_path: Path, omote: Run
 ) -> None:
     face = np.asarray(faces.faces[0])
@@ -227,12 +227,12 @@ def test_bad_input_is_one_sentence_and_leaves_nothing_behind(
     ("text", "expected"), [("90", 90), ("1:30", 90), ("0:01:30.5", 90.5), ("1:00:00", 3600)]
 )
 def test_a_time_is_read_as_people_write_it(text: str, expected: float) -> None:
-    assert seconds(text, "--start") == expected
+    assert parse_seconds(text, "--start") == expected
 
 
-def test_a_time_that_is_none_is_named() -> None:
+def test_an_invalid_time_is_quoted() -> None:
     with pytest.raises(OmoteError, match='--end was given "soon"'):
-        seconds("soon", "--end")
+        parse_seconds("soon", "--end")
 
 
 def test_bfloat16_is_refused_where_the_processor_only_converts_to_it(

@@ -41,7 +41,7 @@ def test_a_profile_of_photos_makes_their_features_relative(
         8,
         8,
     )
-    assert all(sentence in printed.replace("\n", " ") for sentence in profile.statement())
+    assert all(sentence in printed.replace("\n", " ") for sentence in profile.describe())
     assert f"--profile {file}" in printed
 
     for to, options in (("plain", ()), ("relative", ("--profile", file))):

@@ -1,4 +1,4 @@
-"""`omote audit`: what a code really holds."""
+"""`omote audit`: what a code contains."""
 
 import shlex
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from omote.cli.display import console, counting, say, show_audit
-from omote.cli.inputs import Workers
+from omote.cli.display import console, progress_bar, say, show_audit
+from omote.cli.inputs import Clusters, KmeansRuns, Workers
 from omote.errors import OmoteError
 
 
@@ -15,66 +15,61 @@ def audit(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            help="Runs, or tables of features (.parquet, .csv) of omote or of any other tool; several stand side by "
-            "side.",
-            show_default=False,
+            help="One or more runs (folders) or feature tables (.parquet or .csv files), of omote or any other tool. "
+            "Several are shown side by side."
         ),
     ],
     faces: Annotated[
         Path | None,
         typer.Option(
-            help="The face set; that of the training if not given. A table alone needs none, but with it there are "
-            "baselines.",
-            show_default=False,
+            help="Face set (folder). Default: the one that the run was trained on. A table can be audited without, but "
+            "then there are no baselines."
         ),
     ] = None,
     to: Annotated[
         Path | None,
         typer.Option(
             "--to",
-            help="Folder for report.html, audit.csv, audit.json and the pictures; beside the first input if not given.",
-            show_default=False,
+            help="Folder for report.html, audit.csv, audit.json and the pictures. Default: audit, in the folder of the "
+            "first run; or TABLE-audit, next to the first table.",
         ),
     ] = None,
     judge: Annotated[
         Path | None,
         typer.Option(
-            help="Another run, trained with another seed or method, that reads the swapped images.",
-            show_default=False,
+            help="Second run (folder), trained with another seed or method. It judges the swapped images."
         ),
     ] = None,
     test_subjects: Annotated[
         str | None,
         typer.Option(
-            help="Who was held out, by name: ann,bob. Runs know it, on the faces of their training.",
-            show_default=False,
+            help="Names of the people held out of training: ann,bob. Not needed for a run on its own training faces."
         ),
     ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
-            help="Of tables: the feature's columns, or how their names begin, such as AU,pose_. If not given: z_e_00 "
-            "and so on, else all numbers.",
-            show_default=False,
+            help="Feature columns of the tables, by name or by the beginning of the name, such as AU,pose_. Default: "
+            "z_e_00, z_e_01 and so on; without them, all numeric columns."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of k-means.")] = 100,
-    clusters: Annotated[int, typer.Option(help="k of k-means; the paper's is 9.")] = 9,
+    seeds: KmeansRuns = 100,
+    clusters: Clusters = 9,
     workers: Workers = None,
 ) -> None:
-    """Say what a code really holds: who it is, which expression, and whether it moves as the face does.
+    """Measure what a code contains: who the person is, which expression it is, and whether it moves as the face does.
 
-    Every score stands with its chance, with a 95 % interval over people, and beside baselines that were never trained.
+    Every score comes with its chance level, a 95 % interval over people, and baselines that were never trained.
     """
     from omote.data.face_set import open_face_set
-    from omote.evaluation.audit import audit as audited
+    from omote.evaluation.audit import audit
     from omote.figures.audit.report import write_audit_report
 
-    folder = to or _beside(inputs[0])
+    folder = to or _default_folder(inputs[0])
     if folder.is_file():
         raise OmoteError(f"{folder} is a file; give a folder with --to")
-    with counting("auditing") as progress:
-        found = audited(
+    with progress_bar("auditing") as progress:
+        found = audit(
             inputs,
             None if faces is None else open_face_set(faces),
             judge=judge,
@@ -100,12 +95,10 @@ def audit(
     with console.status("drawing"):
         page = write_audit_report(found, folder)
     show_audit(found.table)
-    say(
-        f"Open {page} in a browser: it has all scores, their 95 % intervals and pictures. audit.csv and audit.json have"
-    )
-    say("the same for other programs.")
+    say(f"Open {page} in a browser: it shows all scores, their 95 % intervals and pictures.")
+    say("audit.csv and audit.json hold the same scores for other programs.")
 
 
-def _beside(given: Path) -> Path:
-    """Return the folder for the results: in a run, or beside a table and named after it."""
+def _default_folder(given: Path) -> Path:
+    """Return the folder for the results: inside a run, or next to a table and named after it."""
     return given / "audit" if given.is_dir() else given.with_name(f"{given.stem}-audit")

@@ -1,17 +1,18 @@
-"""`omote choose`: which run to keep, without emotion labels."""
+"""`omote choose`: rank runs without emotion labels."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omote.cli.display import console, counting, say
+from omote.cli.display import console, progress_bar, say, two_digits
+from omote.cli.inputs import RunsArgument
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = {  # score -> title
+COLUMNS = {  # score -> title
     "choice": "choice",
     "view_agreement": "view\nagrees",
     "leakage": "who\nprobe",
@@ -21,40 +22,34 @@ SHOWN = {  # score -> title
 
 
 def choose(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(help="Runs of the same faces, with the same people held out.", show_default=False),
-    ],
+    runs: RunsArgument,
     faces: Annotated[
         Path | None,
         typer.Option(
-            help="The face set that they were trained on; needed where it has moved.", show_default=False
+            help="Face set (folder) that the runs were trained on. Only needed if it has been moved since."
         ),
     ] = None,
     to: Annotated[
-        Path | None,
-        typer.Option("--to", help="A CSV file for the table, with all intervals.", show_default=False),
+        Path | None, typer.Option("--to", help="Table to write: a .csv file with all scores and intervals.")
     ] = None,
 ) -> None:
-    """Say which of several runs to keep, by subjects and clips alone: no emotion label is read.
+    """Rank runs that were trained on the same faces with the same people held out. No emotion label is read.
 
-    A good expression code knows a face again in another light and place
-    among others of the same person (view agrees), and does not tell whose
-    it is (who probe). The choice is the first above chance times what the
-    second leaves: 1 is perfect, 0 noise or the person alone. It orders runs
-    on the same faces, and says nothing beyond. contrast and omote, which are
-    trained on such views, are at home in it.
+    A good expression code recognises a face in another light and position among other faces of the same person (column
+    "view agrees"), and does not reveal who the person is (column "who probe").
+
+    The score "choice" multiplies the first, above chance, by the share that the second leaves: 1 is perfect; 0 means
+    noise, or identity alone. It only ranks runs on the same faces. It favours the methods contrast and omote, because
+    they train on such altered views.
     """
     from omote.data.face_set import open_face_set
-    from omote.evaluation.choose import choose as chosen
+    from omote.evaluation.choose import choose
     from omote.files import write_text
 
     if to is not None and (to.suffix != ".csv" or not to.parent.is_dir()):
-        raise OmoteError(
-            f"{to} was given with --to; give a file that ends in .csv, in a folder that is there"
-        )
-    with counting("choosing") as progress:
-        table = chosen(runs, None if faces is None else open_face_set(faces), progress=progress)
+        raise OmoteError(f"{to} was given with --to; give a file that ends in .csv, in an existing folder")
+    with progress_bar("choosing") as progress:
+        table = choose(runs, None if faces is None else open_face_set(faces), progress=progress)
     _show(table)
     if to is not None:
         write_text(to, table.to_csv(index=False))
@@ -62,30 +57,27 @@ def choose(
 
 
 def _show(table: "pd.DataFrame") -> None:
+    """Print the ranking, with its intervals and remarks."""
     from rich.table import Table
     from rich.text import Text
 
     names = table["run"].map(lambda run: Path(run).name)
     names = names if names.is_unique else table["run"]
     shown = Table("run, best first", box=None)
-    for title in SHOWN.values():
+    for title in COLUMNS.values():
         shown.add_column(title, justify="right", no_wrap=True)
     for name, row in zip(names, table.to_dict("records"), strict=True):
-        cells = {score: _two_digits(row[score]) for score in SHOWN}
+        cells = {score: two_digits(row[score]) for score in COLUMNS}
         if row["choice_low"] == row["choice_low"]:
             cells["choice"] += f" ({row['choice_low']:.2f} to {row['choice_high']:.2f})"
         shown.add_row(Text(name + " *" * row["as_good"]), *cells.values())
-    shown.add_row("by chance", *(_two_digits(table[f"{score}_chance"].median()) for score in SHOWN))
+    shown.add_row("by chance", *(two_digits(table[f"{score}_chance"].median()) for score in COLUMNS))
     console.print(shown)
     say("")
     people = "held out" if table["people"].iloc[0] == "test" else "of the training"
-    say(f" Scored on people {people}; in brackets 95 % intervals over people.")
+    say(f" Scored on people {people}; 95 % intervals over people in brackets.")
     if table["as_good"].sum() > 1:
-        say(" * nothing here shows it to be worse than the first.")
-    told = table["reason"] != ""
-    for reason, of in names[told].groupby(table["reason"][told], sort=False):
-        say(f" {', '.join(of)}: {reason}")
-
-
-def _two_digits(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
+        say(" * The scores do not show this run to be worse than the first.")
+    remarks = table[table["reason"] != ""]
+    for reason, rows in remarks.groupby("reason", sort=False):
+        say(f" {', '.join(names[rows.index])}: {reason}")

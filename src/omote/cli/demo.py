@@ -1,6 +1,6 @@
-"""`omote demo`: the main job on drawn faces, from nothing to a page of scores and pictures.
+"""`omote demo`: draw faces, train four methods on them, and write a web page with scores and pictures.
 
-Its settings are small, so that it ends in minutes on two cores; the paper's are the defaults of `omote train`.
+Networks and epochs are small, so that it takes minutes on two cores; `omote train` has the paper's as defaults.
 """
 
 import shlex
@@ -12,25 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from omote.cli.display import console, counting, training
+from omote.cli.display import console, progress_bar, training_progress
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
-from omote.figures.page import Picture
+from omote.figures.code_map import plot_code_map
+from omote.figures.page import Section, commands_section, picture_section, timings_section, write_page
 from omote.figures.paper.examples import choose_examples, choose_pairs
 from omote.figures.paper.interpolate import plot_interpolation
 from omote.figures.paper.swap import plot_swap
-from omote.figures.picture import save_picture
-from omote.figures.report import comparison, write_report
-from omote.figures.space import expression_map
+from omote.figures.picture import render, save_picture
+from omote.figures.scores import compare_methods, scores_section
 from omote.runs.config import TrainConfig
-from omote.runs.trained import Trained, load, read_run_info
+from omote.runs.info import read_run_info
+from omote.runs.trained import Trained, load
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-# of each stage: vae has one, conventional and proposed two, omote three
+# per stage: vae has one, conventional and proposed have two, omote has three
 EPOCHS = {"vae": 12, "conventional": 6, "proposed": 6, "omote": 6}
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
@@ -38,80 +39,76 @@ SETTINGS: dict[str, Any] = {
     "options.width": 16,
     "options.learning_rate": 2e-3,
 }
-
 SWAP_ROWS = 5
-
 INTRODUCTION = (
-    "Each method below saw the same drawn faces, with nothing but a number for who each face is, and no word about "
-    "expressions. It had to find by itself what changes in a face while the person stays the same.",
-    "vae compresses every face into one code, and knows of nobody: its code is full of who the face is. conventional "
-    "and proposed learn two codes, one of who it is and one of its expression; proposed adds a discriminator, and asks "
-    "that an expression put on another person's face reads back as the same expression (Kanou & Nagao). omote, the "
-    "default, asks something else of its expression code: to know an altered picture again among pictures of the same "
-    "person; then it learns whose face it is, and to draw it with that expression.",
-    "This is a demonstration in minutes, on a small network and few faces, not a result.",
+    "All methods below were trained on the same drawn faces. They were told which faces show the same person, but "
+    "nothing about expressions: they had to find out what changes in a face while the person stays the same.",
+    "vae compresses every face into a single code and does not use identities, so its code is full of identity. "
+    "conventional and proposed learn two codes, one for the identity and one for the expression. proposed adds a "
+    "discriminator, and requires that an expression transferred to another person's face is read back as the same "
+    "expression (Kanou & Nagao). omote, the default, trains its expression code differently: to recognise an altered "
+    "image among images of the same person. It then learns the identity, and to draw a face from both codes.",
+    "This demonstration takes minutes, with small networks and few faces. Its scores are not a result.",
 )
 
 
 def run_demo(to: Path) -> Path:
-    """Draw faces, train the methods, score them and write ``index.html``; return its path.
+    """Draw faces, train and score the methods, write ``index.html`` and return its path.
 
-    What an earlier, stopped demo has finished in the same folder is used again.
+    Face set and runs that an earlier demo completed in the same folder are reused.
 
     Raises:
-        OmoteError: If ``to`` has something else in it.
+        OmoteError: If ``to`` contains other files.
     """
-    if (
-        to.exists()
-        and any(to.iterdir())
-        and not (to / "faces").exists()
-        and not (to / "faces.partial").exists()
-    ):
+    started = any((to / name).exists() for name in ("faces", "faces.partial"))
+    if to.exists() and any(to.iterdir()) and not started:
         raise OmoteError(f"{to} has other files in it; name a new folder with --to")
     timings: dict[str, float] = {}
-    face_set = _faces(to / "faces", timings)
-    runs = {method: _trained(to / method, method, face_set, timings) for method in EPOCHS}
+    face_set = _prepare(to / "faces", timings)
+    runs = {method: _train(to / method, method, face_set, timings) for method in EPOCHS}
     scores: dict[str, Scores] = {}
     with _timed("scoring", timings), console.status("scoring"):
         for method, trained in runs.items():
             scores[method] = evaluate(trained, face_set)
             scores[method].save(to / method)
     with _timed("pictures", timings), console.status("drawing pictures"):
-        pictures = _pictures(to, face_set, list(runs.values()))
-    return write_report(
+        pictures = _plot(to, face_set, list(runs.values()))
+    return write_page(
         to / "index.html",
         title="omote: expression apart from identity, without emotion labels",
         introduction=INTRODUCTION,
-        table=comparison(scores),
-        pictures=pictures,
-        commands=_commands(to),
-        timings=timings,
+        sections=[
+            scores_section("Scores", compare_methods(scores)),
+            *pictures,
+            commands_section(_commands(to)),
+            timings_section(timings),
+        ],
     )
 
 
-def _faces(path: Path, timings: dict[str, float]) -> FaceSet:
+def _prepare(path: Path, timings: dict[str, float]) -> FaceSet:
     if path.exists():
         face_set = open_face_set(path)
         if FACES.items() <= face_set.about.options.items():
             return face_set
-    with _timed("drawing faces", timings), counting("drawing faces") as progress:
+    with _timed("drawing faces", timings), progress_bar("drawing faces") as progress:
         return prepare_drawn(path, progress=progress, overwrite=path.exists(), **FACES)
 
 
-def _trained(run: Path, method: str, face_set: FaceSet, timings: dict[str, float]) -> Trained:
+def _train(run: Path, method: str, face_set: FaceSet, timings: dict[str, float]) -> Trained:
     config = TrainConfig.read(None, {"method": method, "options.epochs": EPOCHS[method], **SETTINGS})
-    other = False  # whether an earlier demo with other settings left the run
+    outdated = False  # whether an earlier demo made the run with other settings
     if run.exists():
-        before = read_run_info(run)
-        as_asked = before.config.model_copy(update={"device": config.device, "precision": config.precision})
-        other = as_asked != config or before.face_set != face_set.about
-        if not other and (run / "weights.safetensors").is_file():
+        info = read_run_info(run)
+        found = info.config.model_copy(update={"device": config.device, "precision": config.precision})
+        outdated = found != config or info.face_set != face_set.about
+        if not outdated and (run / "weights.safetensors").is_file():
             return load(run)
-    with _timed(f"training {method}", timings), training(method) as progress:
-        return train(face_set, run, config, progress=progress, overwrite=other)
+    with _timed(f"training {method}", timings), training_progress(method) as progress:
+        return train(face_set, run, config, progress=progress, overwrite=outdated)
 
 
-def _pictures(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Picture]:
+def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
     held_out = runs[0].info.test_subjects
     examples = choose_examples(face_set, held_out, expressions=SWAP_ROWS)
     sources, targets = choose_pairs(face_set, held_out)
@@ -121,32 +118,35 @@ def _pictures(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Picture]
     frames = face_set.frames
     scored = frames["subject"].isin(held_out) & (frames["use"] != "train") & frames["expression"].notna()
     rows = np.flatnonzero(scored.to_numpy())
-    space = expression_map(
-        [run.represent(faces[rows])[0] for run in runs],
-        frames["expression"].iloc[rows].tolist(),
-        frames["subject"].iloc[rows].tolist(),
-        titles=[run.name for run in runs],
+    code_map = render(
+        plot_code_map(
+            [run.represent(faces[rows])[0] for run in runs],
+            frames["expression"].iloc[rows].tolist(),
+            frames["subject"].iloc[rows].tolist(),
+            titles=[run.name for run in runs],
+        )
     )
-    for name, image in (("swap", swap), ("interpolation", strip), ("space", space)):
+    for name, image in (("swap", swap), ("interpolation", strip), ("space", code_map)):
         save_picture(image, to / f"{name}.png")
     return [
-        Picture(
-            "Swap", swap, "Columns are who, rows are which expression: each cell puts the expression at the left on "
-            "the person above. All are people whom no method has seen. (The paper's Figure 4.)",
+        picture_section(
+            "Swap", swap, "Each column is a person, each row an expression: a cell shows the expression on the left on "
+            "the face of the person above. No method was trained on these people. (The paper's Figure 4.)",
         ),
-        Picture(
-            "Interpolation", strip, "From the expression of the first face to that of the last in equal steps of the "
-            "expression code; the person stays the first one. (The paper's Figure 5.)",
+        picture_section(
+            "Interpolation", strip, "The expression code changes in equal steps from that of the first face to that of "
+            "the last; the person stays that of the first face. (The paper's Figure 5.)",
         ),
-        Picture(
-            "Map of the expression codes", space, "The same codes twice: coloured by expression, and by person. Where "
-            "colours gather at the left, the code tells expressions; where they gather at the right, it tells people.",
+        picture_section(
+            "Map of the expression codes", code_map, "The same codes twice, coloured by expression (left) and by person "
+            "(right). Groups of one colour on the left show that the code separates expressions; groups of one colour on "
+            "the right show that it separates people.",
         ),
     ]  # fmt: skip
 
 
 def _commands(to: Path) -> list[str]:
-    """Return what gives the same by hand."""
+    """Return the commands that give the same result step by step."""
 
     def quoted(*names: str) -> str:
         return " ".join(shlex.quote(str(to / name)) for name in names)

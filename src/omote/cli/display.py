@@ -1,4 +1,4 @@
-"""What the terminal shows while something takes long, and tables."""
+"""Terminal output: messages, progress bars and tables."""
 
 import os
 import time
@@ -6,37 +6,49 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
     from omote.data.face_set import FaceSet
     from omote.reproduction.results import Results
-    from omote.training.loop import Progress
+    from omote.training.loop import TrainingProgress
 
-# of the processes that torchrun started the first one speaks; what goes wrong is said by each
+INTERRUPTED = 130  # exit code that a shell expects after Ctrl-C
+
+# Of the processes that torchrun starts, only the first prints messages; all print errors.
 console = Console(highlight=False, quiet="TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0")
 errors = Console(stderr=True, highlight=False)
 
 
 def say(text: str, to: Console = console) -> None:
-    """Print a line as it is: brackets in a path are no markup, and a long path is not broken."""
+    """Print a line unchanged: brackets in a path are not markup, and long lines are not wrapped."""
     to.print(text, soft_wrap=True, markup=False)
 
 
 @contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left; gives a function of (done, total)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+def resumable(advice: str = "Run the same command again to continue.") -> Iterator[None]:
+    """On Ctrl-C, print ``advice`` instead of a traceback and end with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Stopped. {advice}", to=errors)
+        raise typer.Exit(INTERRUPTED) from None
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bars = Bars(*columns, console=console)
-    task = bars.add_task(what, total=None)
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left; yields a function of (done, total)."""
+    from rich.progress import MofNCompleteColumn
+
+    bars = _bars(MofNCompleteColumn())
+    task = bars.add_task(title, total=None)
 
     def show(done: int, total: int) -> None:
-        bars.start()  # not before there is something to count, so that no bar stands before an error
+        bars.start()  # only once there is progress, so that no bar precedes an error message
         bars.update(task, completed=done, total=total)
 
     try:
@@ -47,22 +59,16 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def training(title: str) -> Iterator[Callable[["Progress"], None]]:
-    """Show the stage, the epoch, the speed and the time left of the stage; a line stays for every stage done."""
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+def training_progress(title: str) -> Iterator[Callable[["TrainingProgress"], None]]:
+    """Show a bar per stage with the epoch, the speed and the time left; finished stages stay on the screen."""
+    from rich.progress import TextColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]}"),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    with Bars(*columns, console=console, speed_estimate_period=60) as bars:
+    column = TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]}")
+    with _bars(column, elapsed_when_finished=True, speed_estimate_period=60) as bars:
         tasks: dict[int, TaskID] = {}
         images, since = 0, 0.0
 
-        def show(now: "Progress") -> None:
+        def show(now: "TrainingProgress") -> None:
             nonlocal images, since
             if now.stage_number not in tasks:
                 images, since = 0, time.monotonic()
@@ -82,22 +88,15 @@ def training(title: str) -> Iterator[Callable[["Progress"], None]]:
 
 
 @contextmanager
-def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a bar for all trainings together, with the time left, and one for each that is under way.
+def reproduction_progress(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
+    """Show one bar for all trainings together and one for each training in progress.
 
-    Gives a function of (name, steps done, steps in all). The time left takes all trainings for equally long; the
-    longest come first, so it errs on the long side.
+    Yields a function of (name, steps done, total steps). The time left assumes that all trainings take equally long.
+    The longest start first, so it is overestimated rather than underestimated.
     """
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import TextColumn
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, speed_estimate_period=600) as bars:
+    with _bars(TextColumn("{task.percentage:>3.0f} %"), speed_estimate_period=600) as bars:
         everything = bars.add_task(f"{len(names)} training{'s' * (len(names) > 1)}", total=len(names))
         tasks: dict[str, TaskID] = {}
         shares = dict.fromkeys(names, 0.0)
@@ -113,8 +112,17 @@ def trainings(names: list[str]) -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+def _bars(column: Any, *, elapsed_when_finished: bool = False, speed_estimate_period: float = 30) -> "Bars":
+    """Return rich's progress display: description, bar, ``column``, time left."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    time_left = TimeRemainingColumn(elapsed_when_finished=elapsed_when_finished)
+    columns = (TextColumn("{task.description}"), BarColumn(), column, time_left)
+    return Progress(*columns, console=console, speed_estimate_period=speed_estimate_period)
+
+
 def show_table(results: "Results") -> None:
-    """Print Table 3, the paper's figures beside ours."""
+    """Print Table 3 with the paper's figures and ours side by side."""
     from rich.table import Table
 
     shown = Table("row", "", "px", box=None)
@@ -134,7 +142,7 @@ def show_table(results: "Results") -> None:
 
 
 def show_face_set(face_set: "FaceSet") -> None:
-    """Print what is in a face set, and what was left out of it."""
+    """Print the contents of a face set, and how many images were skipped."""
     counts = face_set.about.counts
     say(f"{face_set.path}: {len(face_set)} faces of {len(face_set.subjects)} people, {face_set.size} px")
     for name, content in (("expressions", counts.expressions), ("skipped", counts.skipped)) if counts else ():
@@ -142,11 +150,11 @@ def show_face_set(face_set: "FaceSet") -> None:
             say(f"  {name}: " + ", ".join(f"{key} {value}" for key, value in content.items()))
     skipped = face_set.skipped()
     if len(skipped):
-        say(f"  {len(skipped)} left out; each with its reason in {face_set.path / 'skipped.csv'}")
+        say(f"  {len(skipped)} skipped; the reasons are in {face_set.path / 'skipped.csv'}")
 
 
 def show_scores(table: Any) -> None:
-    """Print a block for each kind of people and code, and last why a score is missing or bent."""
+    """Print one table per group of people and code, followed by the reasons for missing or qualified scores."""
     from rich.table import Table
 
     for (people, code), rows in table.groupby(["people", "code"], sort=False):
@@ -163,7 +171,7 @@ def show_scores(table: Any) -> None:
         say("")
 
 
-AUDIT_COLUMNS = {  # of what is printed -> group and score
+AUDIT_COLUMNS = {  # title -> group and score
     "who\nnearest": ("identity", "subject_nearest_neighbour_across_expressions"),
     "who\nprobe": ("identity", "subject_probe_linear"),
     "what\nclusters": ("expression", "accuracy"),
@@ -173,8 +181,8 @@ AUDIT_COLUMNS = {  # of what is printed -> group and score
 
 
 def show_audit(table: Any) -> None:
-    """Print a block for each kind of people: how often the person and the expression are found, and the R2 of the true
-    action units."""
+    """Print one table per group of people: how often the person and the expression are recognised, and the R2 of the
+    true action units."""
     from rich.table import Table
 
     for people, of_people in table[table["reading"] == "mean"].groupby("people", sort=False):
@@ -187,12 +195,13 @@ def show_audit(table: Any) -> None:
         for feature in features:
             values = of_scores[of_scores["feature"] == feature]["value"]
             name = feature.replace(", subject mean removed", " less mean")
-            shown.add_row(name, *(_two_digits(values.get(score)) for score in AUDIT_COLUMNS.values()))
+            shown.add_row(name, *(two_digits(values.get(score)) for score in AUDIT_COLUMNS.values()))
         chances = of_scores["chance"].groupby(level=["group", "score"]).median()
-        shown.add_row("by chance", *(_two_digits(chances.get(score)) for score in AUDIT_COLUMNS.values()))
+        shown.add_row("by chance", *(two_digits(chances.get(score)) for score in AUDIT_COLUMNS.values()))
         console.print(shown)
         say("")
 
 
-def _two_digits(value: float | None) -> str:
+def two_digits(value: float | None) -> str:
+    """Return the value with two decimals, or a dash for None and NaN."""
     return "–" if value is None or value != value else f"{value:.2f}"

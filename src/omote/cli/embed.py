@@ -1,84 +1,74 @@
-"""`omote embed`: videos in, features out."""
+"""`omote embed`: expression features of photos and videos, as a table."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omote.cli.display import counting, errors, say
-from omote.cli.inputs import Cropped, Detector, To
+from omote.cli.display import errors, progress_bar, resumable, say
+from omote.cli.inputs import Cropped, Detector, RunOrOnnxArgument
 from omote.errors import OmoteError
 
-INTERRUPTED = 130  # what a shell expects after Ctrl-C
-SHOWN = 5  # files left out that are named; the rest stand in the list beside the table
-
-RunOrFile = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run, or a file of `omote export`.", show_default=False)
-]
+MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
 
 
 def embed(
-    run: RunOrFile,
+    run: RunOrOnnxArgument,
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Photos, videos, folders of them; - for a list of them on standard input; 0 for the first camera; or "
-            "face sets.",
-            show_default=False,
+            help="Photos, videos and folders of them; - to read a list of paths from standard input; 0 for the first "
+            "camera. Or face sets (folders).",
         ),
     ],
-    to: To,
-    every: Annotated[int, typer.Option(help="Of videos, take each N-th frame.")] = 1,
-    fps: Annotated[
-        float | None, typer.Option(help="Of videos, take so many frames a second.", show_default=False)
-    ] = None,
+    to: Annotated[Path, typer.Option("--to", help="Table to write: a .parquet or .csv file.")],
+    every: Annotated[int, typer.Option(help="For videos: use every N-th frame only.")] = 1,
+    fps: Annotated[float | None, typer.Option(help="For videos: use this many frames per second.")] = None,
     start: Annotated[
-        str, typer.Option(help="Of videos, begin here: seconds, or 1:30, or 0:01:30.", show_default=False)
+        str, typer.Option(help="For videos: start here, in seconds (90) or as 1:30 or 0:01:30.")
     ] = "0",
-    end: Annotated[str | None, typer.Option(help="Of videos, end here.", show_default=False)] = None,
+    end: Annotated[str | None, typer.Option(help="For videos: end here; same form as --start.")] = None,
     profile: Annotated[
         Path | None,
         typer.Option(
-            help="A person's profile, made by `omote profile`: the features become relative to what is usual for them.",
-            show_default=False,
+            help="Profile of a person: a .json file made by `omote profile`. Features are then relative to the usual "
+            "expression of this person."
         ),
     ] = None,
     face: Annotated[
         int | None,
         typer.Option(
-            help="With --profile: which face of each input is the person; 0, the largest of the first frame that has "
-            "one, if not given.",
-            show_default=False,
+            help="With --profile: number of the person's face in every input, as in the column face. Default: 0, the "
+            "largest face in the first frame that has one."
         ),
     ] = None,
     cropped: Cropped = False,
     detector: Detector = None,
     device: Annotated[
-        str, typer.Option(help="auto takes a GPU if there is one; else cpu, cuda, mps.")
+        str, typer.Option(help="Where to compute: cpu, cuda, mps, or auto for a GPU if there is one.")
     ] = "auto",
     bfloat16: Annotated[
         bool,
         typer.Option(
             "--bfloat16",
-            help="Compute features in bfloat16: faster where the processor multiplies in it, and a little off. Compare "
-            "them with each other only.",
+            help="Compute in bfloat16: faster on processors that support it, and slightly less exact. Compare such "
+            "features only with each other.",
         ),
     ] = False,
     workers: Annotated[
-        int | None,
-        typer.Option(help="Threads that look for faces; one a core if not given.", show_default=False),
+        int | None, typer.Option(help="Number of threads that detect faces. Default: one per CPU core.")
     ] = None,
 ) -> None:
-    """Write the expression features of pictures and videos as a table: Parquet or CSV, by the suffix of --to.
+    """Compute the expression features of photos and videos and write them to a table.
 
-    One row a face: source, frame, time, number of the face (followed through
-    a video), whether to trust it and why not, box, landmarks, blur, pose, how
-    unlike the training's faces it is, and the feature z_e_00, z_e_01, ...
+    Each row is one face in one frame: source, frame, time, face number (the same for a person throughout a video),
+    whether to trust the row and why not, bounding box, landmarks, blur, head pose, dissimilarity to the training faces
+    (ood), and the features z_e_00, z_e_01, ...
 
-    Memory does not grow with the length of a video. Stopped or killed and
-    given again, the same command goes on where it was; a camera is read until
-    Ctrl-C or --end. A table that is there already is replaced.
+    Videos of any length need the same memory. If the command is stopped, run it again to continue. An existing table
+    is replaced. A camera is read until Ctrl-C or --end; if the recording breaks off, run the command again to save what
+    was recorded.
     """
     from omote.data.images import Excerpt
     from omote.features.embed import embed_to, open_reader
@@ -86,47 +76,42 @@ def embed(
     from omote.features.table import check_table_path
 
     check_table_path(to)
-    excerpt = Excerpt(every, fps, seconds(start, "--start"), None if end is None else seconds(end, "--end"))
+    last = None if end is None else parse_seconds(end, "--end")
+    excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last)
     excerpt.check()
     person = None if profile is None else Profile.load(profile)
     reader = open_reader(run, device=device, bfloat16=bfloat16)
-    try:
-        with counting("embedding") as progress:
-            done = embed_to(
-                reader,
-                inputs,
-                to,
-                cropped=cropped,
-                detector=detector,
-                excerpt=excerpt,
-                profile=person,
-                face=face,
-                workers=workers,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        say("Stopped. The same command goes on where it was saved.", to=errors)
-        raise typer.Exit(INTERRUPTED) from None
+    with resumable(), progress_bar("embedding") as progress:
+        done = embed_to(
+            reader, inputs, to, cropped=cropped, detector=detector, excerpt=excerpt, profile=person, face=face,
+            workers=workers, progress=progress,
+        )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted (column doubt)" if done.num_doubted else ""
     say(f"{done.num_faces} faces{others}{doubted}: {to}")
     if not done.knows_ood:
-        say("ood is empty: the model does not know the faces of its training, as an earlier omote trained it")
+        say(
+            "ood is empty: an earlier version of omote trained the model without recording its training faces"
+        )
     if person is not None:
-        for sentence in person.statement():
+        for sentence in person.describe():
             say(sentence)
     for reason, count in done.skipped_frames.most_common():
         say(f"left out: {count} frames of videos: {reason}", to=errors)
-    for one in done.skipped_files[:SHOWN]:
+    for one in done.skipped_files[:MAX_LISTED]:
         say(f"left out: {one['source']}: {one['reason']}", to=errors)
-    if len(done.skipped_files) > SHOWN:
-        say(f"left out: {len(done.skipped_files) - SHOWN} more files", to=errors)
+    if len(done.skipped_files) > MAX_LISTED:
+        say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files", to=errors)
     if done.skipped_frames or done.skipped_files:
         say(f"All that was left out: {to.with_name(f'{to.name}.skipped.csv')}", to=errors)
 
 
-def seconds(text: str, option: str) -> float:
-    """Return the seconds that "90", "1:30" and "0:01:30" say; ``option`` is named where they say nothing."""
+def parse_seconds(text: str, option: str) -> float:
+    """Return a time written as 90, 1:30 or 0:01:30 in seconds.
+
+    Raises:
+        OmoteError: If ``text`` is no such time; the message names ``option``.
+    """
     try:
         total = 0.0
         for part in text.split(":"):

@@ -6,18 +6,18 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import console, say
-from omote.cli.inputs import To
+from omote.cli.inputs import RunArgument
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run, made by `omote train`.", show_default=False)],
-    to: To,
+    run: RunArgument,
+    to: Annotated[Path, typer.Option("--to", help="File to write for the encoder, such as model.onnx.")],
 ) -> None:
-    """Write a run as ONNX files, which need no PyTorch: model.onnx, and beside it model.identity.onnx and
-    model.decoder.onnx, where the method has them.
+    """Write a run as ONNX files, which other programs can use without PyTorch.
 
-    Their outputs are compared with PyTorch's first. `omote embed` reads
-    model.onnx as it reads a run.
+    model.onnx is the expression encoder; `omote embed` accepts it in place of a run. If the method has them, the
+    identity encoder (model.identity.onnx) and the decoder (model.decoder.onnx) are written next to it. The outputs of
+    all files are compared with PyTorch before they are saved.
     """
     from omote.export.onnx import check_onnx_path, export_onnx
     from omote.runs.trained import load
@@ -29,4 +29,4 @@ def export(
     for file in files:
         say(f"{file.path}: the {file.part}, {', '.join(file.inputs)} -> {', '.join(file.outputs)}")
     largest = max(file.difference for file in files)
-    say(f"Compared with PyTorch in batches of 1, 2 and 7: they differ by {largest:.1e} at most.")
+    say(f"Compared with PyTorch in batches of 1, 2 and 7: outputs differ by at most {largest:.1e}.")

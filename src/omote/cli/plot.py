@@ -1,47 +1,46 @@
-"""`omote plot`: pictures of a table of features."""
+"""`omote plot`: pictures of a feature table."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from omote.cli.display import counting, errors, say
+from omote.cli.display import errors, progress_bar, say
+from omote.cli.inputs import Credit
 
 
 def plot(
     table: Annotated[
-        Path,
-        typer.Argument(
-            help="A table of features (.parquet, .csv), made by `omote embed`.", show_default=False
-        ),
+        Path, typer.Argument(help="Feature table: a .parquet or .csv file made by `omote embed`.")
     ],
     to: Annotated[
         Path | None,
         typer.Option(
             "--to",
-            help="Folder for index.html, path.png, map.png and clusters.png; beside the table if not given.",
-            show_default=False,
+            help="Folder for index.html, path.png, map.png and clusters.png. Default: TABLE-plots, next to the table.",
         ),
     ] = None,
     clusters: Annotated[
-        int, typer.Option(help="k of k-means; the paper's is 9. Fewer where there are few faces.")
+        int,
+        typer.Option(
+            help="Number of clusters, the k of k-means. The paper uses 9; with few faces, fewer are made."
+        ),
     ] = 9,
     faces: Annotated[
-        Path | None,
-        typer.Option(help="The face set, where the table was made of one.", show_default=False),
+        Path | None, typer.Option(help="Face set (folder), if the table was made from one.")
     ] = None,
-    credit: Annotated[str | None, typer.Option(help="A line below each picture.", show_default=False)] = None,
+    credit: Credit = None,
 ) -> None:
-    """Draw the path of the expression over time, a map of the expressions with faces on it, and clusters.
+    """Plot the expression over time, a map of the expressions with face images, and clusters of similar expressions.
 
-    The faces are cut again out of the videos and photos that the table names.
+    The face images are cropped again from the videos and photos that are named in the table.
     """
     from omote.figures.table.plot import plot_features
 
-    with counting("cutting faces") as progress:
+    with progress_bar("cutting faces") as progress:
         page, notes = plot_features(
             table, to, clusters=clusters, faces=faces, credit=credit, progress=progress
         )
     for note in notes:
         say(f"note: {note}", to=errors)
-    say(f"Open {page} in a browser; its pictures are beside it.")
+    say(f"Open {page} in a browser; its pictures are next to it.")

@@ -1,11 +1,11 @@
-"""`omote profile`: a person's own neutral."""
+"""`omote profile`: a person's neutral expression, as a reference for their features."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from omote.cli.display import counting, errors, say
+from omote.cli.display import errors, progress_bar, say
 from omote.cli.inputs import Cropped, Detector
 from omote.errors import OmoteError
 
@@ -18,42 +18,37 @@ def profile(
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="Tables of `omote embed` (.parquet, .csv); or a run, or a file of `omote export`, and then photos, "
-            "videos and folders of the person.",
-            show_default=False,
+            help="Feature tables (.parquet or .csv files) made by `omote embed`; or a run (or exported ONNX file), "
+            "followed by photos, videos and folders that show the person.",
         ),
     ],
-    to: Annotated[
-        Path, typer.Option("--to", help="File for the profile, such as ann.json.", show_default=False)
-    ],
+    to: Annotated[Path, typer.Option("--to", help="Profile to write: a .json file, such as ann.json.")],
     name: Annotated[
         str | None,
         typer.Option(
-            help="Who it is; the file's name if not given. Of tables of face sets: the subject.",
-            show_default=False,
+            help="Name of the person. Default: the name of the file. For tables made from face sets: the subject."
         ),
     ] = None,
     face: Annotated[
         int,
         typer.Option(
-            help="Which face of each input is the person, as the column face numbers them. 0 is the largest of the "
-            "first frame with a face."
+            help="Number of the person's face in every input, as in the column face. 0 is the largest face in the "
+            "first frame that has one."
         ),
     ] = 0,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> None:
-    """Make a profile of a person: what is usual for them, from footage of theirs, without labels.
+    """Make a profile of a person: their usual expression, from footage of them, without labels.
 
-    `omote embed --profile` then writes features relative to the person. With
-    varied footage (several videos, days, expressions) they tell a little more
-    of the expression and somewhat less of who it is, by an amount that depends
-    on the method. With little or one-sided footage they may be worse.
+    `omote embed --profile` then writes features relative to this person. With varied footage (several videos, days
+    and expressions), such features tell a little more about the expression and somewhat less about the identity; how
+    much depends on the method. With little or one-sided footage they can be worse.
 
-    Where several faces are seen, --face says who it is, in all inputs; it does
-    the same in `omote embed --profile`, whose table keeps the rows of other
-    faces, without codes, and gives the reason in the column doubt. Long videos
-    are better embedded first, which goes on where it was stopped.
+    If several people are visible, --face selects the person in all inputs. Use it in the same way with `omote embed
+    --profile`: that table keeps the rows of other faces, but without codes, and the column doubt gives the reason.
+
+    For long videos, run `omote embed` first and make the profile from its table: embed can be stopped and continued.
     """
     from omote.features.profile import check_profile_path, make_profile, profile_of_tables
 
@@ -61,22 +56,22 @@ def profile(
     tables = [given for given in inputs if Path(given).suffix in (".parquet", ".csv")]
     if tables and len(tables) < len(inputs):
         raise OmoteError(
-            "tables and other inputs were given together; give tables alone, or a run and pictures"
+            "tables and other inputs were given together; give only tables, or a run and photos or videos"
         )
     name = name or to.stem
     if tables:
         made = profile_of_tables(tables, name, face)
     else:
-        made = make_profile(_embedded(inputs, cropped, detector), name, face)
+        made = make_profile(_embed(inputs, cropped, detector), name, face)
     made.save(to)
-    for sentence in made.statement():
+    for sentence in made.describe():
         say(sentence)
     say(f"Saved: {to}")
     say(f"Next: omote embed RUN INPUT... --profile {to} --to features.parquet")
 
 
-def _embedded(inputs: list[str], cropped: bool, detector: Path | None) -> "DataFrame":
-    """Return the table of pictures, read by the first input."""
+def _embed(inputs: list[str], cropped: bool, detector: Path | None) -> "DataFrame":
+    """Return the feature table of all inputs but the first, which is the run."""
     from omote.features.embed import embed, open_reader
 
     run, *pictures = inputs
@@ -85,7 +80,7 @@ def _embedded(inputs: list[str], cropped: bool, detector: Path | None) -> "DataF
             f"only {run} was given; give tables of `omote embed`, or a run and photos or videos of the person"
         )
     reader = open_reader(run)
-    with counting("embedding") as progress:
+    with progress_bar("embedding") as progress:
         table, skipped = embed(reader, pictures, cropped=cropped, detector=detector, progress=progress)
     for reason, count in skipped["reason"].value_counts().items():
         say(f"left out: {count} pictures or files: {reason}", to=errors)

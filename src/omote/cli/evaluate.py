@@ -1,0 +1,38 @@
+"""`omote evaluate`: score a run."""
+
+from typing import Annotated
+
+import typer
+
+from omote.cli.display import console, say, show_scores
+from omote.cli.inputs import Clusters, FaceSetArgument, KmeansRuns, RunArgument
+
+
+def evaluate(
+    run: RunArgument,
+    faces: FaceSetArgument,
+    seeds: KmeansRuns = 100,
+    clusters: Clusters = 9,
+    centred: Annotated[
+        bool,
+        typer.Option(
+            "--centred",
+            help="Subtract each person's mean code before scoring, as in row 7 of the paper's Table 3.",
+        ),
+    ] = False,
+) -> None:
+    """Score a run: how well its codes separate expressions, and how much they reveal about the person's identity."""
+    from omote.data.face_set import open_face_set
+    from omote.evaluation.evaluate import evaluate
+    from omote.runs.card import write_card
+    from omote.runs.trained import load
+
+    trained, face_set = load(run), open_face_set(faces)
+    with console.status("scoring"):
+        scores = evaluate(trained, face_set, k=clusters, seeds=seeds, centred=centred)
+    to = run / "centred" if centred else run
+    scores.save(to)
+    if not centred:
+        write_card(run)
+    show_scores(scores.table)
+    say(f"Saved: {to / 'scores.csv'}")

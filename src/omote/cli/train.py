@@ -1,0 +1,107 @@
+"""`omote train` and `omote options`: train a method, and list its settings."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from omote.cli.display import console, resumable, say, training_progress
+from omote.cli.inputs import METHODS_HELP, FaceSetArgument, Overwrite, To, parse_pair, parse_test_subjects
+
+
+def train(
+    faces: FaceSetArgument,
+    to: To,
+    method: Annotated[str | None, typer.Option(help=METHODS_HELP)] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings. The folder configs/ has examples.")
+    ] = None,
+    test_subjects: Annotated[
+        str | None,
+        typer.Option(
+            help="People to hold out of training, for testing: how many (5), or their names (ann,bob). Default: "
+            "nobody, unless --config says otherwise."
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs per training stage.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Largest number of frames per training step.")
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Random seed for the weights, the batches, the noise and the people held out."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Any other setting, as NAME=VALUE, such as options.switch_weight=0. Can be repeated. `omote options` "
+            "lists all settings.",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the complete configuration and stop.")
+    ] = False,
+) -> None:
+    """Train a method on a face set. If training is stopped, the same command continues it."""
+    from omote.data.face_set import open_face_set
+    from omote.runs.config import TrainConfig
+
+    given = {
+        "method": method,
+        "options.epochs": epochs,
+        "test_subjects": parse_test_subjects(test_subjects),
+        "batch_size": batch_size,
+        "seed": seed,
+    }
+    changes = dict(parse_setting(text) for text in settings or [])
+    changes |= {key: value for key, value in given.items() if value is not None}
+    resolved = TrainConfig.read(config, changes)
+    if dry_run:
+        console.print_json(resolved.model_dump_json())
+        return
+    face_set = open_face_set(faces)
+    from omote.training.loop import train
+
+    again = "the same command without --overwrite" if overwrite else "the same command again"
+    with resumable(f"Run {again} to continue."), training_progress(resolved.method) as progress:
+        trained = train(face_set, to, resolved, progress=progress, overwrite=overwrite)
+    info = trained.info
+    say(
+        f"Trained {trained.name} on {len(info.train_subjects)} people, with {len(info.test_subjects)} held out: {to}"
+    )
+    say(f"Next: omote evaluate {to} {faces}")
+
+
+def options(
+    method: Annotated[str | None, typer.Argument(help=METHODS_HELP)] = None,
+) -> None:
+    """List all settings of a training, with their defaults."""
+    from pydantic import BaseModel
+    from rich.table import Table
+
+    from omote.runs.config import TrainConfig
+
+    table = Table("option", "default", "what it is", box=None)
+
+    def add_rows(model: BaseModel, prefix: str) -> None:
+        for name, field in type(model).model_fields.items():
+            value = getattr(model, name)
+            if not isinstance(value, BaseModel):
+                table.add_row(prefix + name, str(value), field.description)
+
+    resolved = TrainConfig.read(None, {"method": method} if method else None)
+    add_rows(resolved, "")
+    add_rows(resolved.options, "options.")
+    console.print(table)
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]) if it is TOML, else as text."""
+    key, value = parse_pair(text, "--set")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
