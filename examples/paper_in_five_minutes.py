@@ -17,7 +17,7 @@ import torch
 import omote
 from omote.methods.method import Batch
 from omote.methods.registry import method_class
-from omote.reproduction.claims import claims
+from omote.reproduction.claims import judge_claims
 from omote.reproduction.rows import ROWS, row_config
 
 folder = Path("paper_in_five_minutes")
@@ -57,6 +57,6 @@ for row, accuracy, _ in results.rows:
     print(f"{row.number}  {row.title:<30}{row.train[0]:>5.1f}  {100 * accuracy['train'].value:>5.1f}")
 
 # %% Which claims of the paper hold? At this scale the answer means nothing; the page says so too.
-for claim in claims(results):
+for claim in judge_claims(results):
     print(claim.sentence)
 print(f"\nOpen {folder / 'paper' / 'report.html'} in a browser.")

@@ -10,11 +10,17 @@ import pytest
 from PIL import Image
 
 from omote.errors import OmoteError
-from omote.reproduction.claims import ORDERS, Claim, claims
-from omote.reproduction.report import FIGURES, caveats, figure3, write_report
+from omote.reproduction.claims import ORDERS, Claim, judge_claims
+from omote.reproduction.report import FIGURES, list_caveats, plot_figure3, write_report
 from omote.reproduction.results import Difference, Estimate, Results, RowResult
 from omote.reproduction.rows import ROWS, Row
-from omote.reproduction.table import headline, table, write_differences_csv, write_table_csv, write_table_tex
+from omote.reproduction.table import (
+    headline,
+    make_table,
+    write_differences_csv,
+    write_table_csv,
+    write_table_tex,
+)
 
 NAN = math.nan
 AFTER = pd.DataFrame(
@@ -49,7 +55,7 @@ def difference(first: int, second: int, low: float, high: float, *by_training: f
 
 
 def claimed(name: str, found: Results, people: str = "train") -> Claim:
-    (claim,) = (c for c in claims(found) if c.order.name == name and c.people == people)
+    (claim,) = (c for c in judge_claims(found) if c.order.name == name and c.people == people)
     return claim
 
 
@@ -186,7 +192,7 @@ def test_what_was_not_run_or_has_no_score_is_said_and_not_judged() -> None:
 
 
 def test_every_claim_is_asked_of_both_sides() -> None:
-    assert [(c.order, c.people) for c in claims(results(result(1)))] == [
+    assert [(c.order, c.people) for c in judge_claims(results(result(1)))] == [
         (order, people) for order in ORDERS for people in ("train", "test")
     ]
 
@@ -195,7 +201,7 @@ def test_the_headline_says_what_was_run() -> None:
     seconds = {"row1-seed0": 60.0, "row3-seed0": 125.0}
     assert headline(results(*map(result, (1, 3)), seconds=seconds)) == (
         "Rows 1 and 3 of the paper’s Table 3 at small scale on drawn faces: 48 people to train, 12 held out; "
-        "2 trainings of 3 min 5 s together."
+        "2 trainings, 3 min 5 s in total."
     )
     assert headline(results(*map(result, (1, 2, 3, 4)), folds=5)) == (
         "Rows 1 to 4 of the paper’s Table 3 at small scale on drawn faces: 48 people, held out in turn in 5 folds."
@@ -203,12 +209,12 @@ def test_the_headline_says_what_was_run() -> None:
 
 
 def test_figure_3_compares_iterated_stages_with_one_pass_and_is_left_out_without_them() -> None:
-    with_one_pass = results(result(3, 0.9, 0.1), result(4))._replace(after=AFTER)
-    without = results(result(4))._replace(after=AFTER)
+    with_one_pass = results(result(3, 0.9, 0.1), result(4))._replace(repetitions=AFTER)
+    without = results(result(4))._replace(repetitions=AFTER)
 
-    assert figure3(results(result(1))) is None
-    assert figure3(with_one_pass) is not None
-    assert figure3(with_one_pass) != figure3(without)
+    assert plot_figure3(results(result(1))) is None
+    assert plot_figure3(with_one_pass) is not None
+    assert plot_figure3(with_one_pass) != plot_figure3(without)
 
 
 def everything() -> Results:
@@ -249,10 +255,10 @@ def test_the_page_has_every_section_and_loads_nothing_from_outside(tmp_path: Pat
         "Table 3: accuracy",
         "Paired differences",
         *(title for title, _ in FIGURES.values()),
-        "Beside the paper’s score",
-        "What these figures are not",
+        "Other scores",
+        "Limits of these results",
         "Settings",
-        "The same again",
+        "How to reproduce this page",
         "How long the trainings took",
     ]
     assert all(link.startswith("data:") for link in re.findall(r'(?:src|href)="([^"]*)', text))
@@ -264,7 +270,7 @@ def test_the_page_has_every_section_and_loads_nothing_from_outside(tmp_path: Pat
         "width &lt; 64",
     ):
         assert part in text
-    for caveat in caveats(found):
+    for caveat in list_caveats(found):
         assert caveat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in text
 
 
@@ -312,7 +318,7 @@ def test_a_short_reproduction_has_a_short_page(tmp_path: Path) -> None:
     assert re.findall("<h2>(.*?)</h2>", text) == [
         "Does the order of the paper hold here?",
         "Table 3: accuracy",
-        "What these figures are not",
+        "Limits of these results",
     ]
     assert "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
 
@@ -330,4 +336,4 @@ def test_what_cannot_be_reported_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_rows_make_an_empty_table() -> None:
-    assert table(results()).empty
+    assert make_table(results()).empty

@@ -1,4 +1,4 @@
-"""The whole paper at the tiniest scale: what is planned, trained, killed, taken up again, gathered and written."""
+"""The whole paper at the tiny scale: planned, trained, killed, continued, summarised and written."""
 
 import os
 import shutil
@@ -19,11 +19,11 @@ from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
-from omote.reproduction import work
-from omote.reproduction.gather import gather
+from omote.reproduction import execute
 from omote.reproduction.plan import Training, make_plan
 from omote.reproduction.reproduce import reproduce
 from omote.reproduction.results import Results
+from omote.reproduction.summarise import summarise
 from omote.reproduction.table import table
 from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
@@ -43,7 +43,7 @@ def whole(people: FaceSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return to, reproduce(people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, workers=1)
 
 
-def test_everything_is_written_and_the_same_call_trains_nothing_again(
+def test_everything_is_written_and_a_second_call_trains_nothing(
     people: FaceSet, whole: tuple[Path, Results]
 ) -> None:
     to, results = whole
@@ -51,14 +51,14 @@ def test_everything_is_written_and_the_same_call_trains_nothing_again(
     names += ["figure3.png", "figure4_train.png", "figure4_test.png", "figure5.png"]
     assert all((to / name).stat().st_size > 100 for name in names)
     weights = {path: path.stat().st_mtime_ns for path in to.rglob("*.safetensors")}
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     again = reproduce(
-        people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, progress=lambda *now: told.append(now)
+        people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, progress=lambda *now: reported.append(now)
     )
     assert {path: path.stat().st_mtime_ns for path in to.rglob("*.safetensors")} == weights
-    assert len(told) == 8  # rows 3, 4, 6 and 8; row 7 is row 6 scored in another way
-    assert all(done == total for _, done, total in told)
-    pd.testing.assert_frame_equal(again.after, results.after)
+    assert len(reported) == 8  # rows 3, 4, 6 and 8; row 7 is row 6 scored in another way
+    assert all(done == total for _, done, total in reported)
+    pd.testing.assert_frame_equal(again.repetitions, results.repetitions)
     pd.testing.assert_frame_equal(table(again), table(results))
 
 
@@ -100,14 +100,14 @@ def test_paired_differences_are_those_of_the_rows(whole: tuple[Path, Results]) -
 def test_figure_3_ends_with_the_row_of_the_table(whole: tuple[Path, Results]) -> None:
     results = whole[1]
     row4 = next(result for result in results.rows if result.row.number == 4)
-    assert sorted(results.after["repetition"].unique()) == [1, 2, 3, 4, 5]
-    last = results.after.query("repetition == 5 and people == 'test'")["value"]
+    assert sorted(results.repetitions["repetition"].unique()) == [1, 2, 3, 4, 5]
+    last = results.repetitions.query("repetition == 5 and people == 'test'")["value"]
     assert last.mean() == pytest.approx(row4.accuracy["test"].value)
-    first = results.after.query("repetition == 1 and people == 'test'")["value"]
+    first = results.repetitions.query("repetition == 1 and people == 'test'")["value"]
     assert first.tolist() != last.tolist()
 
 
-def test_row_7_is_row_6_with_each_persons_mean_taken_off(whole: tuple[Path, Results]) -> None:
+def test_row_7_is_row_6_with_each_persons_mean_subtracted(whole: tuple[Path, Results]) -> None:
     to, results = whole
     assert not (to / "runs/row7-seed0").exists()
     assert Scores.load(to / "scores/row7-seed0").about["centred"]
@@ -116,7 +116,7 @@ def test_row_7_is_row_6_with_each_persons_mean_taken_off(whole: tuple[Path, Resu
     assert np.isnan(rows[8].accuracy["test"].value)
 
 
-def test_a_process_of_its_own_gives_what_this_one_gives(people: FaceSet, tmp_path: Path) -> None:
+def test_worker_processes_give_the_same_table_as_this_process(people: FaceSet, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(max(1, cpu_count() // 2))  # as each of two processes has
@@ -130,14 +130,14 @@ def test_a_process_of_its_own_gives_what_this_one_gives(people: FaceSet, tmp_pat
 def test_a_training_that_fails_does_not_end_the_others(
     people: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = work.train_and_score
+    original = execute.train_and_score
 
     def failing(training: Training, *arguments: Any) -> None:
         if training.row == 8:
             raise OmoteError("a term is no longer finite")
         original(training, *arguments)
 
-    monkeypatch.setattr(work, "train_and_score", failing)
+    monkeypatch.setattr(execute, "train_and_score", failing)
     with pytest.raises(OmoteError, match=r"row8-seed0: a term is no longer finite.*leave out the row"):
         reproduce(people, tmp_path / "paper", rows=[6, 8], scale="tiny", workers=1)
     left = reproduce(people, tmp_path / "paper", rows=[6], scale="tiny", workers=1)
@@ -155,7 +155,7 @@ def test_scoring_a_run_by_hand_does_not_change_the_table(
     pd.testing.assert_frame_equal(table(again), table(whole[1]))
 
 
-def test_data_sets_take_turns_in_giving_people_to_hold_out(tmp_path: Path) -> None:
+def test_people_are_held_out_of_each_data_set_in_turn(tmp_path: Path) -> None:
     people = (
         [("mug", n) for n in range(9)]
         + [("ckplus", n) for n in range(6)]
@@ -170,16 +170,16 @@ def test_data_sets_take_turns_in_giving_people_to_hold_out(tmp_path: Path) -> No
         }
     )
     faces = FaceSet(tmp_path / "faces", np.zeros((len(people), 64, 64, 3), np.uint8), frames, {})
-    held_out = make_plan(faces, tmp_path / "a", rows=[6], test_subjects=7).splits[0]
+    held_out = make_plan(faces, tmp_path / "a", rows=[6], test_subjects=7).held_out[0]
     assert sorted(name.split("/")[0] for name in held_out) == ["ckplus"] * 4 + ["mug"] * 3
-    folds = make_plan(faces, tmp_path / "b", rows=[6], folds=3).splits
+    folds = make_plan(faces, tmp_path / "b", rows=[6], folds=3).held_out
     assert sorted(subject for fold in folds for subject in fold) == sorted(frames["subject"][:15])
     assert all(sum("ckplus" in subject for subject in fold) == 2 for fold in folds)
-    named = make_plan(faces, tmp_path / "c", rows=[6], test_subjects=["ravdess/1", "mug/0"]).splits
+    named = make_plan(faces, tmp_path / "c", rows=[6], test_subjects=["ravdess/1", "mug/0"]).held_out
     assert named == (("mug/0", "ravdess/1"),)
 
 
-def test_killed_and_started_again_it_ends_with_the_same_table(people: FaceSet, tmp_path: Path) -> None:
+def test_after_a_kill_the_same_call_ends_with_the_same_table(people: FaceSet, tmp_path: Path) -> None:
     def command(to: Path) -> list[str]:
         call = f"import omote; omote.reproduce(omote.open_face_set({str(people.path)!r}), {str(to)!r}, "
         return [sys.executable, "-c", call + "rows=[3, 6], scale='tiny', workers=2)"]
@@ -202,7 +202,7 @@ def test_killed_and_started_again_it_ends_with_the_same_table(people: FaceSet, t
 
 def test_a_cross_validation_holds_out_everybody_once(people: FaceSet, tmp_path: Path) -> None:
     plan = make_plan(people, tmp_path / "paper", rows=[6], scale="tiny", seeds=2, folds=3)
-    assert sorted(subject for part in plan.splits for subject in part) == people.subjects
+    assert sorted(subject for part in plan.held_out for subject in part) == people.subjects
     assert [training.name for training in plan.trainings[:3]] == [
         f"row6-seed0-fold{fold}" for fold in range(3)
     ]
@@ -215,7 +215,7 @@ def test_a_cross_validation_holds_out_everybody_once(people: FaceSet, tmp_path: 
     assert sorted(scored["subject"]) == people.subjects
 
 
-def test_row_5_brings_the_one_pass_that_figure_3_sets_beside_it(people: FaceSet, tmp_path: Path) -> None:
+def test_row_5_comes_with_the_single_pass_of_figure_3(people: FaceSet, tmp_path: Path) -> None:
     plan = make_plan(people, tmp_path / "paper", rows=[4, 5, 7], scale="tiny")
     assert [training.name for training in plan.trainings] == [
         "row5-seed0",
@@ -230,7 +230,7 @@ def test_row_5_brings_the_one_pass_that_figure_3_sets_beside_it(people: FaceSet,
     assert {training.faces.name for training in plan.trainings[2:]} == {"faces-64"}
 
 
-def test_scores_of_another_configuration_are_not_taken_for_ours(
+def test_scores_of_another_configuration_are_refused(
     people: FaceSet, whole: tuple[Path, Results], tmp_path: Path
 ) -> None:
     to = tmp_path / "paper"
@@ -278,7 +278,7 @@ def test_a_folder_with_another_reproduction_or_other_files_is_refused(faces: Fac
     assert os.listdir(tmp_path / "mine") == ["notes.txt"]
 
 
-def test_gathering_needs_the_scores_of_every_training(faces: FaceSet, tmp_path: Path) -> None:
+def test_a_summary_needs_the_scores_of_every_training(faces: FaceSet, tmp_path: Path) -> None:
     plan = make_plan(faces, tmp_path / "paper", rows=[6], scale="tiny")
     with pytest.raises(OmoteError, match=r"has no scores\.json"):
-        gather(plan)
+        summarise(plan)

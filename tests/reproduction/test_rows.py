@@ -1,4 +1,4 @@
-"""Table 3 as a plan: the configurations, and what a scale makes of them."""
+"""The configurations of Table 3 at every scale."""
 
 from pathlib import Path
 

@@ -1,1 +1,1 @@
-"""The whole paper in one command: every row of Table 3, trained, scored and set beside the paper's figures."""
+"""The whole paper in one command: train and score every row of Table 3, and compare with the paper's figures."""

@@ -1,27 +1,25 @@
-"""Which of the paper's claims about the order of its Table 3 hold here, by one rule for all."""
+"""The paper's claims about the order of the rows of Table 3, all judged by one rule."""
 
 import math
 from typing import Literal, NamedTuple
 
 from omote.evaluation.protocol import People
-from omote.figures.paper.curves import NAMES
+from omote.figures.paper.curves import PEOPLE_NAMES
 from omote.reproduction.results import Difference, Estimate, Results
 from omote.reproduction.rows import ROWS
 
 Verdict = Literal["holds", "does not hold", "not settled"]
-
-
 PEOPLE: tuple[People, ...] = ("train", "test")
 
 
 class Order(NamedTuple):
-    """What the paper says of the order of Table 3: row `low` is below each of the rows `high`."""
+    """A claim of the paper about the order of Table 3: row `low` is below each of the rows `high`."""
 
     name: str
     words: str
     low: int
     high: tuple[int, ...]
-    tie: bool = False  # equal accuracies are in its favour
+    tie: bool = False  # equal accuracies support the claim
 
 
 ORDERS = (
@@ -31,56 +29,53 @@ ORDERS = (
     Order("4 ≤ 5", "faces of 128 px do not lower it", 4, (5,), tie=True),
     Order("6 lowest", "a plain VAE is below every other row", 6, (1, 2, 3, 4, 5, 7, 8)),
 )
-
-
 RULE = (
-    "A claim holds where the whole interval and every single training are above 0 (for ≤: not below it), does not hold "
-    "where all of them are below 0, and is not settled otherwise: no difference found is not proof of none. Intervals "
-    "are over people drawn anew, of the mean over the trainings, and not corrected for asking several questions. "
-    "“6 lowest” holds where every row is above row 6, and shows the row that decides; for people held out it asks the "
-    "rows that have a figure in the paper."
+    "A claim holds if the whole interval and every single training are above 0 (for ≤: not below 0). It does not hold "
+    "if all of them are below 0. Otherwise it is not settled: a difference that was not found may still exist. "
+    "Intervals are bootstrap intervals over people for the mean over trainings, without correction for several "
+    "comparisons. “6 lowest” holds if every other row is above row 6; the row that decides is shown. For people held "
+    "out, only rows with a figure in the paper count."
 )
 
 
 class Claim(NamedTuple):
-    """One claim of the paper about the order of its rows, put to our figures."""
+    """One claim of the paper, judged by our results."""
 
     order: Order
     people: People
-    verdict: Verdict | None  # None where there is nothing to judge; the remark says why
-    difference: Difference | None  # high minus low; of several, the one that decides
-    remark: str  # which rows could not be asked
+    verdict: Verdict | None  # None if there is nothing to judge; the remark says why
+    difference: Difference | None  # high minus low; among several, the one that decides
+    remark: str  # which rows could not be compared, and why
 
     @property
     def sentence(self) -> str:
-        """The claim, the verdict and the numbers in one line of text."""
-        start = f"{self.order.name} ({self.order.words}), {NAMES[self.people]}"
+        """Claim, verdict and numbers in one line of text."""
+        start = f"{self.order.name} ({self.order.words}), {PEOPLE_NAMES[self.people]}"
         if self.difference is None:
             return f"{start}: {self.remark}"
         d = self.difference
         end = f"; {self.remark}" if self.remark else ""
         return (
-            f"{start}: {self.verdict}; row {d.second} − row {d.first} is {signed(d.value)} points, "
+            f"{start}: {self.verdict}; row {d.second} − row {d.first} is {signed_percent(d.value)} points, "
             f"95 % {interval_text(d)}{end}"
         )
 
 
-def claims(results: Results) -> list[Claim]:
-    """Return for every claim of the paper about its order, and for people of the training and people held out, whether
-    it holds here.
+def judge_claims(results: Results) -> list[Claim]:
+    """Return a verdict for every claim in `ORDERS`, for training people and for people held out.
 
-    The rule, the same for all. Let d be the accuracy of the row that should be higher minus that of the row that should
-    be lower, its 95 % interval the bootstrap over people of the mean over trainings, and d_s the difference of the
-    trainings with seed s. A claim with "<"
+    All claims are judged by one rule. Let d be the accuracy of the row that should be higher minus the accuracy of the
+    row that should be lower, with its 95 % interval (bootstrap over people, for the mean over trainings), and let d_s
+    be the difference between the two trainings with seed s. A claim with "<"
 
-    - holds where the whole interval and every d_s are above 0;
-    - does not hold where the whole interval and every d_s are below 0;
-    - is not settled otherwise: the interval contains 0 or is not known, or trainings disagree on the sign.
+    - holds if the whole interval and every d_s are above 0;
+    - does not hold if the whole interval and every d_s are below 0;
+    - is not settled otherwise: the interval contains 0 or is not known, or the trainings disagree on the sign.
 
-    A claim with "≤" holds where they are above 0 or 0, else the same: no difference found is not proof of none. "6
-    lowest" is row 6 < r for every other row r that has a figure in the paper; it does not hold where one of them does
-    not, and holds where all do. Rows that were not run, or have no score, are left out of it and named in the remark;
-    a claim without any pair to judge has no verdict and no difference. Intervals are not corrected for several claims.
+    A claim with "≤" also holds if some of these numbers are 0. "6 lowest" is the claim row 6 < r for every other row r
+    with a figure in the paper: it holds if all of them hold, and does not hold if one of them does not. Rows that were
+    not run, or have no score, are ignored there and named in the remark. A claim without any pair to judge has neither
+    verdict nor difference. Intervals are not corrected for several comparisons.
     """
     return [_claim(order, people, results) for order in ORDERS for people in PEOPLE]
 
@@ -90,7 +85,7 @@ def _claim(order: Order, people: People, results: Results) -> Claim:
     remarks: list[str] = []
     for high in order.high:
         if people == "test" and ROWS[high].test is None:
-            continue  # so it is in the paper
+            continue  # the paper has no figure either
         found = _difference(results, order.low, high, people)
         if isinstance(found, Difference):
             judged.append((_verdict(found, order.tie), found))
@@ -105,7 +100,7 @@ def _claim(order: Order, people: People, results: Results) -> Claim:
 
 
 def _difference(results: Results, low: int, high: int, people: People) -> Difference | str:
-    """Return accuracy(high) - accuracy(low), or why there is none."""
+    """Return accuracy(high) - accuracy(low), or the reason why it is missing."""
     of_number = {result.row.number: result for result in results.rows}
     for number in (low, high):
         if (result := of_number.get(number)) is None:
@@ -117,8 +112,8 @@ def _difference(results: Results, low: int, high: int, people: People) -> Differ
             if (d.first, d.second) == (low, high):
                 return d
             if (d.first, d.second) == (high, low):
-                turned = tuple(-each for each in d.by_training)
-                return Difference(low, high, people, -d.value, -d.high, -d.low, turned)
+                reversed_ = tuple(-each for each in d.by_training)
+                return Difference(low, high, people, -d.value, -d.high, -d.low, reversed_)
     return f"rows {low} and {high} were not compared"
 
 
@@ -130,13 +125,16 @@ def _verdict(d: Difference, tie: bool) -> Verdict:
     return "not settled"
 
 
-def signed(share: float) -> str:
+def signed_percent(share: float) -> str:
+    """Return a share in [-1, 1] as a percentage with its sign and one decimal."""
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def interval_text(of: Estimate | Difference) -> str:
-    return f"{points(of.low)} to {points(of.high)}" if not math.isnan(of.low) else "not known"
+def interval_text(result: Estimate | Difference) -> str:
+    """Return the 95 % interval of a result, in per cent."""
+    return f"{percent(result.low)} to {percent(result.high)}" if not math.isnan(result.low) else "not known"
 
 
-def points(share: float, digits: int = 1) -> str:
+def percent(share: float, digits: int = 1) -> str:
+    """Return a share in [-1, 1] as a percentage, or a dash for NaN."""
     return "–" if math.isnan(share) else f"{100 * share:.{digits}f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""What a reproduction has to train: rows times seeds times folds, and where each training and its scores go."""
+"""The trainings of a reproduction (rows x seeds x folds), and the folders of their runs and scores."""
 
 import json
 from collections.abc import Sequence
@@ -19,42 +19,42 @@ PLAN = "reproduce.json"
 
 
 class Training(NamedTuple):
-    """One training of one row, and where it goes."""
+    """One training of one row, and its folder."""
 
-    row: int  # of Table 3; 0 for the one pass at 128 px of Figure 3
+    row: int  # of Table 3; 0 for the single pass at 128 px in Figure 3
     seed: int
-    fold: int | None  # of the cross-validation; None for the one split
+    fold: int | None  # of the cross-validation; None for a single split
     run: Path
     faces: Path
     config: TrainConfig
 
     @property
     def name(self) -> str:
-        """The name of the run's folder, and of its scores'."""
+        """The name of the run's folder and of the folder of its scores."""
         return self.run.name
 
     def scores(self, rows: Sequence[int]) -> dict[int, Path]:
-        """Return where the scores of each row are that comes of this training; row 7 is row 6 scored otherwise.
+        """Return the score folder of each of ``rows`` that uses this training: row 7 uses that of row 6.
 
-        They have a folder of their own: `omote evaluate` writes into that of the run.
+        Scores are not in the run's folder, because `omote evaluate` writes there.
         """
         own = self.run.parents[1] / "scores" / self.name
         others = [row for row in rows if row != self.row and ROWS[row].trained_as == self.row]
         names = {row: self.name.replace(f"row{self.row}", f"row{row}", 1) for row in others}
         return {self.row: own} | {row: own.with_name(name) for row, name in names.items()}
 
-    def scores_after(self) -> list[tuple[int, Path]]:
-        """Return the last stage of each repetition, counted from 1, and where the scores after it are (Figure 3)."""
+    def repetition_scores(self) -> list[tuple[int, Path]]:
+        """Return the last stage (from 1) of each repetition, with the folder of the scores after it, for Figure 3."""
         repetitions = self.config.options.model_dump().get("repetitions", 1)
         if repetitions == 1:
             return []
         stages = [2 * n for n in range(1, repetitions + 1)]
-        own = self.scores([])[self.row]  # which are those after the last one
+        own = self.scores([])[self.row]  # also the scores after the last repetition
         return [(stage, own / f"after_{stage}") for stage in stages[:-1]] + [(stages[-1], own)]
 
 
 class Plan(NamedTuple):
-    """Everything that is to be trained."""
+    """All trainings of a reproduction."""
 
     to: Path
     rows: tuple[int, ...]
@@ -62,8 +62,8 @@ class Plan(NamedTuple):
     seeds: int
     folds: int
     trainings: list[Training]
-    splits: tuple[tuple[str, ...], ...]  # the people held out, one group a fold
-    face_set: FaceSet  # as it was given, the largest size
+    held_out: tuple[tuple[str, ...], ...]  # people, one group per fold
+    face_set: FaceSet  # as given, at the largest size
 
 
 def make_plan(
@@ -76,28 +76,28 @@ def make_plan(
     folds: int = 1,
     test_subjects: int | Sequence[str] | None = None,
 ) -> Plan:
-    """Return what there is to train; makes the smaller face set that rows of 64 px need from one of 128 px.
+    """Return the trainings. If the face set has 128 px, also write the 64 px version that some rows need.
 
     Args:
-        rows: of Table 3; None for all that the size of the faces allows.
+        rows: rows of Table 3; None for all that the size of the faces allows.
         scale: a key of `SCALES`.
-        seeds: trainings of each row, with the seeds 0 .. seeds-1; the people held out are the same.
-        folds: of a cross-validation by subject, in which everybody is held out once; 1 for one split.
-        test_subjects: how many people to hold out, or their names; None for a fifth of them. A number is spread
-            evenly over the data sets (the paper: 2 or 3 people of each, 7 in all), and people without a labelled frame
-            to evaluate are left to train on where there are others.
+        seeds: number of trainings per row, with seeds 0 .. seeds-1. All hold out the same people.
+        folds: number of folds of a cross-validation by subject, which holds out everybody once; 1 for a single split.
+        test_subjects: number of people to hold out, or their names; None for a fifth of them. A number is spread
+            evenly over the data sets (the paper holds out 2 or 3 people of each, 7 in all). People without a labelled
+            frame for evaluation are only held out if nobody has one.
     Raises:
-        OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction of other faces, of
-            another scale or with other people held out.
+        OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction with other faces, another
+            scale or other people held out.
     """
     to = Path(to)
-    chosen = _rows(rows, face_set)
+    chosen = _check_rows(rows, face_set)
     if scale not in SCALES:
         raise OmoteError(f'scale is "{scale}"; there are {", ".join(SCALES)}')
     if seeds < 1:
         raise OmoteError(f"seeds is {seeds}; give 1 or more")
-    splits = _splits(face_set, folds, test_subjects)
-    _claim(to, {"scale": scale, "held_out": splits, "face_set": face_set.about.to_json()})
+    groups = _hold_out(face_set, folds, test_subjects)
+    _claim_folder(to, {"scale": scale, "held_out": groups, "face_set": face_set.about.to_json()})
     faces = {face_set.size: face_set.path}
     if 64 not in faces and any(ROWS[row].size == 64 for row in chosen):
         smaller = to / "faces-64"
@@ -115,17 +115,16 @@ def make_plan(
                 row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
             ),
         )
-        for row in _trained(chosen)
+        for row in _rows_to_train(chosen)
         for seed in range(seeds)
-        for fold, held_out in enumerate(splits)
+        for fold, held_out in enumerate(groups)
     ]
-    # those that take longest first, so that the processes end together
-    trainings.sort(key=_effort, reverse=True)
-    return Plan(to, chosen, scale, seeds, folds, trainings, splits, face_set)
+    trainings.sort(key=_cost, reverse=True)  # longest first, so that the processes end at about the same time
+    return Plan(to, chosen, scale, seeds, folds, trainings, groups, face_set)
 
 
-def _trained(rows: Sequence[int]) -> list[Row]:
-    """Return what is trained for these rows of the table."""
+def _rows_to_train(rows: Sequence[int]) -> list[Row]:
+    """Return the rows whose trainings these rows of the table need."""
     needed = [ROWS[number] for number in {ROWS[row].trained_as for row in rows}]
     return [*needed, ONE_PASS] if 5 in rows else needed
 
@@ -134,7 +133,7 @@ def _name(row: Row) -> str:
     return f"row{row.number}" if row.number else f"one-pass-{row.size}px"
 
 
-def _rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:
+def _check_rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:
     if unknown := [row for row in rows or () if row not in ROWS]:
         raise OmoteError(f"row {unknown[0]} was asked for; Table 3 has the rows 1 to {max(ROWS)}")
     possible = [row for row in ROWS if ROWS[row].size <= face_set.size]
@@ -148,11 +147,11 @@ def _rows(rows: Sequence[int] | None, face_set: FaceSet) -> tuple[int, ...]:
     return tuple(sorted(set(rows)))
 
 
-def _splits(
+def _hold_out(
     face_set: FaceSet, folds: int, test_subjects: int | Sequence[str] | None
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the people held out, one group a fold; drawn once, so that trainings differ in nothing else."""
-    people = _in_turn(face_set)
+    """Return the people held out, one group per fold. All trainings share them, so that they differ in nothing else."""
+    people = _alternate_datasets(face_set)
     everybody = len(face_set.subjects)
     if folds == 1:
         if isinstance(test_subjects, Sequence):
@@ -173,8 +172,8 @@ def _splits(
     return tuple(tuple(sorted(people[fold::folds])) for fold in range(folds))
 
 
-def _in_turn(face_set: FaceSet) -> list[str]:
-    """Return the people who can be scored, or all if nobody can, in a random order; the data sets take turns."""
+def _alternate_datasets(face_set: FaceSet) -> list[str]:
+    """Return the people who can be scored (all if nobody can) in random order, taking each data set in turn."""
     frames = face_set.frames
     scored = frames[(frames["use"] != "train") & frames["expression"].notna()]
     frames = frames if scored.empty else scored
@@ -189,8 +188,8 @@ def _training_frames(face_set: FaceSet, held_out: Sequence[str]) -> int:
     return int((~frames["subject"].isin(list(held_out)) & (frames["use"] != "evaluate")).sum())
 
 
-def _claim(to: Path, asked: dict[str, Any]) -> None:
-    """Make the folder, or check that what is in it belongs to this reproduction."""
+def _claim_folder(to: Path, asked: dict[str, Any]) -> None:
+    """Create the folder, or check that it belongs to this reproduction."""
     asked = json.loads(json.dumps(asked, default=str))
     file = to / PLAN
     if file.is_file():
@@ -211,7 +210,7 @@ def _claim(to: Path, asked: dict[str, Any]) -> None:
     write_text(file, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
 
 
-def _effort(training: Training) -> int:
+def _cost(training: Training) -> int:
     options = training.config.options.model_dump()
     size = ONE_PASS.size if training.row == ONE_PASS.number else ROWS[training.row].size
     return int(size**2 * options["epochs"] * options.get("repetitions", 1))

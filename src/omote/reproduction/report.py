@@ -1,12 +1,12 @@
-"""The page of a reproduction: which of the paper's claims hold here, Table 3 beside the paper's figures, the pictures.
+"""The page of a reproduction: which claims of the paper hold, Table 3 beside the paper's figures, and the pictures.
 
-Nothing is trained or scored here: everything is read from `Results`.
+It trains and scores nothing: everything comes from `Results`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from PIL import Image
@@ -17,17 +17,15 @@ from omote.figures.page import (
     Cell,
     Head,
     Line,
-    Picture,
+    Section,
     commands_section,
     picture_section,
-    table_section,
-    terms_section,
-    text_section,
     timings_section,
     write_page,
 )
-from omote.figures.paper.curves import NAMES, accuracy_curve
-from omote.figures.report import Measure, scores_section
+from omote.figures.paper.curves import PEOPLE_NAMES, plot_accuracy_curves
+from omote.figures.picture import render
+from omote.figures.scores import Measure, scores_section
 from omote.metrics.score import Score
 from omote.reproduction.claims import (
     ORDERS,
@@ -35,25 +33,30 @@ from omote.reproduction.claims import (
     RULE,
     Claim,
     Verdict,
-    claims,
     interval_text,
-    points,
-    signed,
+    judge_claims,
+    percent,
+    signed_percent,
 )
 from omote.reproduction.results import Estimate, Results
 from omote.reproduction.rows import ROWS, Row
-from omote.reproduction.table import chances_of, headline, people_of, refuse_nothing
+from omote.reproduction.table import chance_range, check_rows, count_people, headline
 
-FIGURES = {
+INTRODUCTION = (
+    "All methods were trained on faces with a number for each person as the only information. To score a method, k-means "
+    "groups its expression codes into nine clusters without seeing any label, and each cluster is named after the face "
+    "nearest its centre. The accuracy is the share of faces that get the right name.",
+)
+FIGURES = {  # name -> title, caption
     "figure3": (
         "Figure 3: accuracy after each repetition",
-        "Accuracy after each repetition of the two stages: thick the mean over the trainings, thin each training. "
-        "Dashed: the same method in one pass, where that was trained. The paper's figure is of 128 px.",
+        "Accuracy after each repetition of the two stages. Thick: mean over the trainings; thin: each training; dashed: "
+        "the same method in a single pass, if that was trained. The paper’s figure is for 128 px.",
     ),
     "figure4_train": (
         "Figure 4 (a): swap, training people",
-        "Columns are who, rows are which expression: each cell puts the expression at the left on the person above. "
-        "All are people of the training. One block a method.",
+        "Each column is a person, each row an expression: a cell shows the expression on the left on the person above. "
+        "All were part of the training. One block per method.",
     ),
     "figure4_test": (
         "Figure 4 (b): swap, people held out",
@@ -61,54 +64,54 @@ FIGURES = {
     ),
     "figure5": (
         "Figure 5: interpolation",
-        "From the expression of the first face to that of the last in equal steps of the expression code; the identity "
-        "code stays the first one's. One row a method.",
+        "The expression code changes in equal steps from that of the first face to that of the last; the identity code "
+        "stays that of the first. One row per method.",
     ),
 }
-
 MEASURES = {
     "majority_accuracy": Measure(
-        "Majority", "As the accuracy of Table 3, a group named after the label most of its faces have.", "higher"
+        "Majority", "As in Table 3, but a cluster is named after the label that most of its faces have.", "higher"
     ),
     "one_to_one_accuracy": Measure(
-        "One-to-one", "The same, no two groups with the same name (Hungarian assignment).", "higher"
+        "One-to-one", "The same, with a different name for each cluster (Hungarian assignment).", "higher"
     ),
     "nmi": Measure(
-        "NMI", "Normalised mutual information of groups and labels, which needs no names for the groups.", "higher"
+        "NMI", "Normalised mutual information of clusters and labels, which needs no names for the clusters.", "higher"
     ),
-    "ari": Measure("ARI", "Adjusted Rand index, likewise; 0 is what a guess reaches.", "higher"),
+    "ari": Measure("ARI", "Adjusted Rand index, which needs no names either; 0 is chance level.", "higher"),
     "probe_accuracy": Measure(
         "Probe",
-        "A linear classifier learns to read the expression off the codes of some people and reads it off other "
-        "people's.",
+        "A linear classifier learns to predict the expression from the codes of some people and is tested on other "
+        "people.",
         "higher",
     ),
     "subject_nearest_neighbour_across_expressions": Measure(
         "Person leaks",
-        "How often the nearest code, looked for among other expressions, is of the same person.",
+        "How often the nearest code among other expressions belongs to the same person.",
         "lower",
     ),
 }  # fmt: skip
-
 NO_FIGURE = "the paper has no figure: the method needs to know the person"
+MARKS: dict[Verdict, tuple[str, Literal["yes", "no", "open"]]] = {
+    "holds": ("✓", "yes"),
+    "does not hold": ("✗", "no"),
+    "not settled": ("?", "open"),
+}
 
 
-def figure3(results: Results) -> Image.Image | None:
-    """Return Figure 3 with `accuracy_curve`, or None where no iterated row was run.
+def plot_figure3(results: Results) -> Image.Image | None:
+    """Return Figure 3, or None if no iterated row was run.
 
-    The line of one pass is row 3 for row 4, and `about["one_pass"]` for row 5.
+    The single pass is row 3 for row 4, and `about["one_pass"]` for row 5.
     """
-    if results.after.empty:
+    if results.repetitions.empty:
         return None
     one_pass: dict[int, dict[str, float]] = dict(results.about.get("one_pass", {}))
     for row, accuracy, _ in results.rows:
         if row.number == 3:
             one_pass[4] = {people: accuracy[people].value for people in PEOPLE}
-    return accuracy_curve(
-        results.after,
-        one_pass,
-        titles={row.number: f"{row.size} px (row {row.number})" for row, _, _ in results.rows},
-    )
+    titles = {row.number: f"{row.size} px (row {row.number})" for row, _, _ in results.rows}
+    return render(plot_accuracy_curves(results.repetitions, one_pass, titles))
 
 
 def write_report(
@@ -117,121 +120,106 @@ def write_report(
     """Write the page of a reproduction, one self-contained HTML file, and return `path`.
 
     Args:
-        pictures: any of `FIGURES` by name, shown in their order.
+        pictures: any of `FIGURES` by name; shown in the order of `FIGURES`.
     Raises:
-        OmoteError: If no row was run, a picture's name is not of `FIGURES` or its file cannot be read, or the page's
-            name does not end in .html.
+        OmoteError: If no row was run, a picture is not in `FIGURES` or its file cannot be read, or the page's name does
+            not end in .html.
     """
-    refuse_nothing(results)
+    check_rows(results)
     if unknown := sorted(set(pictures) - set(FIGURES)):
-        raise OmoteError(
-            f"the report has no place for the pictures {', '.join(unknown)}; give some of {', '.join(FIGURES)}"
-        )
+        raise OmoteError(f"the report has no place for {', '.join(unknown)}; it takes {', '.join(FIGURES)}")
     about = results.about
-    titles = {result.row.number: _named(result.row) for result in results.rows}
+    titles = {result.row.number: _name_row(result.row) for result in results.rows}
     settings = {titles.get(number, str(number)): text for number, text in about.get("settings", {}).items()}
     return write_page(
         path,
-        title="The paper’s Table 3 and Figures 3 to 5, made again",
+        title="The paper’s Table 3 and Figures 3 to 5, reproduced",
         introduction=[headline(results), *INTRODUCTION],
         sections=[
             _claims_section(results),
             _table_section(results),
             _differences_section(results),
             *(
-                picture_section(Picture(title, pictures[name], caption))
+                picture_section(title, pictures[name], caption)
                 for name, (title, caption) in FIGURES.items()
                 if name in pictures
             ),
             _others_section(results),
-            text_section("What these figures are not", items=caveats(results)),
-            terms_section("Settings", settings),
+            Section("Limits of these results", items=list_caveats(results)),
+            Section("Settings", terms=settings) if settings else None,
             commands_section(about.get("commands", [])),
             timings_section(
-                about.get("seconds", {}), "How long the trainings took", "together, several at a time"
+                about.get("seconds", {}), "How long the trainings took", "in total, several at a time"
             ),
         ],
     )
 
 
-def caveats(results: Results) -> list[str]:
-    """Return what a reader has to know before comparing our figures with the paper's, sentences."""
+def list_caveats(results: Results) -> list[str]:
+    """Return sentences that a reader has to know before comparing our figures with the paper's."""
     about = results.about
-    found = [
-        f"The paper’s faces are of MUG, CK+ and RAVDESS: 195 people to train with 29,085 images, 7 held out with 195. "
-        f"Here they are {about['faces']}, {people_of(about)}{_images_of(about)}. Compare the order of the rows, not "
-        "their heights.",
+    images = about["train"].get("training_images")
+    caveats = [
+        "The paper’s faces come from MUG, CK+ and RAVDESS: 195 people to train with 29,085 images, 7 held out with 195 "
+        f"images. Here they are {about['faces']}, {count_people(about)}"
+        f"{f', {images:,} images to train on' if images else ''}. Compare the order of the rows, not the values.",
         "The paper’s ± is over runs of k-means on one set of codes. It says nothing about other people or another "
-        "training, so the paper’s own order is not settled by it.",
+        "training, so it does not settle the paper’s own order.",
     ]
     if about.get("seeds") == 1:
-        found.append("Each row was trained once: what another seed would give is not known.")
+        caveats.append("Each row was trained once; the variation between training seeds is unknown.")
     if about.get("folds", 1) <= 1:
-        found.append("The people held out are one choice of many.")
-    return [*found, *about.get("caveats", [])]
+        caveats.append("The people held out are one of many possible choices.")
+    return [*caveats, *about.get("caveats", [])]
 
 
-def _images_of(about: Mapping[str, Any]) -> str:
-    images = about["train"].get("training_images")
-    return f", {images:,} images to train on" if images else ""
-
-
-INTRODUCTION = (
-    "Every method saw faces with nothing but a number for who each face is. To score it, its expression codes are put "
-    "into nine groups without looking at any label (k-means), each group is named after the face nearest its centre, "
-    "and the accuracy is the share of faces that this names rightly.",
-)
-
-
-def _claims_section(results: Results) -> str:
-    judged = claims(results)
-    lines = []
-    for order in ORDERS:
-        cells = [_verdict_cell(claim, results) for claim in judged if claim.order == order]
-        lines.append(Line(Cell(order.name, (order.words,)), cells))
-    return table_section(
+def _claims_section(results: Results) -> Section:
+    claims = judge_claims(results)
+    lines = [
+        Line(
+            Cell(order.name, (order.words,)),
+            [_verdict_cell(claim) for claim in claims if claim.order == order],
+        )
+        for order in ORDERS
+    ]
+    counts = "; ".join(_count_verdicts(claims, people) for people in PEOPLE)
+    return Section(
         "Does the order of the paper hold here?",
-        [Head(NAMES[people]) for people in PEOPLE],
-        lines,
-        before=[
-            f"Of the paper’s {len(ORDERS)} claims, {'; '.join(_counted(judged, people) for people in PEOPLE)}."
-        ],
-        after="Accuracy of the row that should be higher minus that of the other, in points of per cent, with its 95 % "
+        [f"Of the paper’s {len(ORDERS)} claims, {counts}."],
+        heads=[Head(PEOPLE_NAMES[people]) for people in PEOPLE],
+        lines=lines,
+        remark="Accuracy of the row that should be higher minus that of the other, in percentage points, with its 95 % "
         "interval. " + RULE,
     )
 
 
-def _counted(judged: Sequence[Claim], people: People) -> str:
-    verdicts = [claim.verdict for claim in judged if claim.people == people]
+def _count_verdicts(claims: Sequence[Claim], people: People) -> str:
+    verdicts = [claim.verdict for claim in claims if claim.people == people]
     outcomes: tuple[Verdict | None, ...] = ("holds", "does not hold", "not settled", None)
-    holds, fails, open_, unknown = map(verdicts.count, outcomes)
-    told = [f"{holds or 'none'} hold{'s' * (holds < 2)}"]
-    told += [f"{fails} do{'es' * (fails == 1)} not"] * (fails > 0)
-    told += [f"{open_} {'is' if open_ == 1 else 'are'} not settled"] * (open_ > 0)
-    told += [f"{unknown} cannot be judged"] * (unknown > 0)
-    *others, last = told
-    return f"for {NAMES[people]} {' and '.join(filter(None, [', '.join(others), last]))}"
+    holds, fails, unsettled, unknown = map(verdicts.count, outcomes)
+    parts = [f"{holds or 'none'} hold{'s' * (holds < 2)}"]
+    parts += [f"{fails} do{'es' * (fails == 1)} not"] * (fails > 0)
+    parts += [f"{unsettled} {'is' if unsettled == 1 else 'are'} not settled"] * (unsettled > 0)
+    parts += [f"{unknown} cannot be judged"] * (unknown > 0)
+    *others, last = parts
+    return f"for {PEOPLE_NAMES[people]} {' and '.join(filter(None, [', '.join(others), last]))}"
 
 
-def _verdict_cell(claim: Claim, results: Results) -> Cell:
+def _verdict_cell(claim: Claim) -> Cell:
     d = claim.difference
     if d is None or claim.verdict is None:
         return Cell("–", note=claim.remark)
-    look: dict[Verdict, tuple[str, Literal["yes", "no", "open"]]] = {
-        "holds": ("✓", "yes"),
-        "does not hold": ("✗", "no"),
-        "not settled": ("?", "open"),
-    }
-    sign, mark = look[claim.verdict]
+    sign, mark = MARKS[claim.verdict]
     low, high = (ROWS[number] for number in (d.first, d.second))
     printed = [row.train if claim.people == "train" else row.test for row in (low, high)]
     paper = [each[0] / 100 for each in printed if each]
     which = f"row {d.second}: " if len(claim.order.high) > 1 else ""
-    below = (f"{which}{signed(d.value)} ({interval_text(d)})", f"paper {signed(paper[1] - paper[0])}")
+    ours = f"{which}{signed_percent(d.value)} ({interval_text(d)})"
+    below = (ours, f"paper {signed_percent(paper[1] - paper[0])}")
     return Cell(f"{sign} {claim.verdict}", below, note=claim.remark, mark=mark)
 
 
-def _table_section(results: Results) -> str:
+def _table_section(results: Results) -> Section:
     lines = []
     trainings = results.about.get("trainings", {})
     for row, accuracy, _ in results.rows:
@@ -240,41 +228,43 @@ def _table_section(results: Results) -> str:
             cells.append(
                 Cell(f"{printed[0]:.2f}", (f"± {printed[1]:.2f}",)) if printed else Cell("–", note=NO_FIGURE)
             )
-            cells += _ours(ours)
+            cells += _estimate_cells(ours)
         count = f", {n} training{'s' * (n > 1)}" if (n := trainings.get(row.number)) else ""
-        lines.append(Line(Cell(_named(row), (f"{row.size} px{count}",)), cells))
-    chances = [Cell(chances_of(results, people)) for people in PEOPLE]
+        lines.append(Line(Cell(_name_row(row), (f"{row.size} px{count}",)), cells))
     blank = Cell("")
-    lines.append(Line(Cell("by chance"), [blank, chances[0], blank, blank, chances[1], blank], muted=True))
-    return table_section(
+    chances = [
+        cell for people in PEOPLE for cell in (blank, Cell(chance_range(results, people) or "–"), blank)
+    ]
+    lines.append(Line(Cell("by chance"), chances, muted=True))
+    return Section(
         "Table 3: accuracy",
-        [Head(NAMES[people], name) for people in PEOPLE for name in ("paper", "here", "95 %")],
-        lines,
-        after="In per cent.",
+        heads=[Head(PEOPLE_NAMES[people], name) for people in PEOPLE for name in ("paper", "here", "95 %")],
+        lines=lines,
+        remark="In per cent.",
         terms={
             "±": "Standard deviation over 100 seeds of k-means, in the paper and here.",
             "here": "Mean over the trainings of the row.",
             "trainings ±": "Standard deviation over the trainings, which differ in their seed.",
-            "95 %": "Interval of the figure here over people: how much other people would change it (drawn anew, with "
-            "clusters fitted anew).",
-            "by chance": "What the same groups reach when the labels are dealt at random.",
+            "95 %": "Bootstrap interval over people for the figure here: its variation with other people. People are "
+            "drawn with replacement and clustered again.",
+            "by chance": "Accuracy of the same clusters with randomly permuted labels.",
         },
     )
 
 
-def _ours(ours: Estimate) -> list[Cell]:
+def _estimate_cells(ours: Estimate) -> list[Cell]:
     if math.isnan(ours.value):
         return [Cell("–", note=ours.reason), Cell("–")]
-    below = [f"± {points(ours.kmeans_deviation, 2)}"]
+    below = [f"± {percent(ours.kmeans_deviation, 2)}"]
     if not math.isnan(ours.training_deviation):
-        below.append(f"trainings ± {points(ours.training_deviation, 2)}")
-    return [Cell(points(ours.value, 2), tuple(below), note=ours.reason), Cell(interval_text(ours))]
+        below.append(f"trainings ± {percent(ours.training_deviation, 2)}")
+    return [Cell(percent(ours.value, 2), tuple(below), note=ours.reason), Cell(interval_text(ours))]
 
 
-def _differences_section(results: Results) -> str:
+def _differences_section(results: Results) -> Section | None:
     if not results.differences:
-        return ""
-    pairs = list(dict.fromkeys((d.first, d.second) for d in results.differences))
+        return None
+    pairs = dict.fromkeys((d.first, d.second) for d in results.differences)
     of_pair = {(d.first, d.second, d.people): d for d in results.differences}
     lines = []
     for first, second in pairs:
@@ -284,40 +274,44 @@ def _differences_section(results: Results) -> str:
             if d is None or math.isnan(d.value):
                 cells += [Cell("–"), Cell("–"), Cell("–")]
             else:
-                each = ", ".join(map(signed, d.by_training))
-                cells += [Cell(signed(d.value)), Cell(interval_text(d)), Cell(each)]
+                each = ", ".join(map(signed_percent, d.by_training))
+                cells += [Cell(signed_percent(d.value)), Cell(interval_text(d)), Cell(each)]
         lines.append(Line(Cell(f"row {second} − row {first}".replace(" ", "\u00a0")), cells))
-    return table_section(
+    return Section(
         "Paired differences",
-        [Head(NAMES[people], name) for people in PEOPLE for name in ("mean", "95 %", "each training")],
-        lines,
-        after="Accuracy of the first row minus that of the second, on the same images of the same people, in points of "
-        "per cent.",
+        heads=[
+            Head(PEOPLE_NAMES[people], name)
+            for people in PEOPLE
+            for name in ("mean", "95 %", "each training")
+        ],
+        lines=lines,
+        remark="Accuracy of the first row minus that of the second, on the same images of the same people, in "
+        "percentage points.",
     )
 
 
-def _others_section(results: Results) -> str:
-    names = list(MEASURES)
+def _others_section(results: Results) -> Section | None:
+    names = dict.fromkeys(MEASURES)
     for result in results.rows:
-        names += [name for scores in result.others.values() for name in scores if name not in names]
-    cells: dict[tuple[str, str], list[Score]] = {}
+        names |= dict.fromkeys(name for scores in result.others.values() for name in scores)
+    columns: dict[tuple[str, str], list[Score]] = {}
     for name in names:
         for people in PEOPLE:
             scores = [result.others.get(people, {}).get(name) for result in results.rows]
             if any(score is not None for score in scores):
                 title = MEASURES[name].title if name in MEASURES else name
-                cells[title, people] = [_as_score(score) for score in scores]
-    if not cells:
-        return ""
-    index = [_named(result.row) for result in results.rows]
-    frame = pd.DataFrame(index=index, columns=pd.MultiIndex.from_tuples(list(cells)), dtype=object)
-    for column, values in cells.items():
+                columns[title, people] = [_as_score(score) for score in scores]
+    if not columns:
+        return None
+    index = [_name_row(result.row) for result in results.rows]
+    frame = pd.DataFrame(index=index, columns=pd.MultiIndex.from_tuples(list(columns)), dtype=object)
+    for column, values in columns.items():
         frame[column] = pd.Series(values, index=index, dtype=object)
     return scores_section(
-        "Beside the paper’s score",
+        "Other scores",
         frame,
         tuple(MEASURES.values()),
-        spread="over seeds of k-means, or of the classifier over folds of people",
+        spread="over seeds of k-means, or for the probe over folds of people",
     )
 
 
@@ -327,5 +321,5 @@ def _as_score(estimate: Estimate | None) -> Score:
     return Score(estimate.value, estimate.kmeans_deviation, estimate.chance, estimate.reason)
 
 
-def _named(row: Row) -> str:
+def _name_row(row: Row) -> str:
     return f"{row.number}\u00a0{row.title}"

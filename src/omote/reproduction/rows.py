@@ -1,4 +1,4 @@
-"""The rows of the paper's Table 3: what each is, the paper's figures, and its training at three scales."""
+"""The rows of the paper's Table 3: methods, the paper's figures, and training configurations at three scales."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ class Row(NamedTuple):
 
     Attributes:
         number: as in the paper, 1 to 8; 0 for `ONE_PASS`.
-        title: what is trained.
+        title: name of the method.
         size: S, the side of the faces in pixels.
-        changes: what its configuration sets over the defaults; ``configs/row1.toml`` and so on hold the same.
-        train: the paper's accuracy of people of the training, mean and deviation over 100 runs of k-means, per cent.
-        test: of people held out; None where the paper has no figure.
-        trained_as: the row whose training this row scores in another way (row 7 is row 6 with the mean subtracted).
+        changes: settings that differ from the defaults; ``configs/row1.toml`` and so on hold the same.
+        train: the paper's accuracy for training people: mean and deviation over 100 runs of k-means, in per cent.
+        test: the same for people held out; None if the paper has no figure.
+        trained_as: row whose training is scored here (row 7 is row 6 with each person's mean code subtracted).
     """
 
     number: int
@@ -52,23 +52,23 @@ ROWS = {
     )
 }
 
-# No row of the table: the paper's Figure 3 sets the repetitions of row 5 beside one pass, at 128 px too.
+# Not a row of the table: the paper's Figure 3 compares the repetitions of row 5 with a single pass at 128 px.
 ONE_PASS = Row(0, "as 3", 128, {"method": "proposed"}, (math.nan, math.nan), None, 0)
 
 
 class Scale(NamedTuple):
-    """How much of the paper's training is done.
+    """Amount of training.
 
     Attributes:
-        steps: of a stage that the paper trains for 100 epochs; None for the paper's epochs.
-        changes: to the configuration of every row.
+        steps: number of steps of a stage that has 100 epochs in the paper; None for the paper's epochs.
+        changes: changes to the configuration of every row.
     """
 
     steps: int | None
     changes: dict[str, Any]
 
 
-# A shorter training wants small batches and a higher learning rate (docs/log.md). Tiny shows that it runs.
+# Short trainings need small batches and a higher learning rate (docs/log.md). Tiny only shows that it runs.
 SCALES = {
     "paper": Scale(None, {}),
     "small": Scale(720, {"batch_size": 16, "options.width": 16, "options.learning_rate": 2e-3}),
@@ -79,16 +79,16 @@ SCALES = {
 def row_config(
     row: Row, scale: str, *, num_frames: int, seed: int, test_subjects: Sequence[str]
 ) -> TrainConfig:
-    """Return the configuration of a row's training.
+    """Return the training configuration of a row.
 
-    A scale with steps keeps the proportions of the paper: a stage of 50 epochs gets half the epochs of one of 100,
-    which gets two or more; so on a large face set it gets more steps than the scale says.
+    A scale with a number of steps keeps the proportions of the paper: a stage of 50 epochs gets half as many epochs as
+    a stage of 100. The latter gets at least two, so on a large face set it has more steps than the scale says.
 
     Args:
         scale: a key of `SCALES`.
-        num_frames: frames that are trained on.
-        seed: of weights, batches and noise.
-        test_subjects: the people held out.
+        num_frames: number of training frames.
+        seed: random seed for weights, batches and noise.
+        test_subjects: names of the people held out.
     """
     steps, changes = SCALES[scale]
     changes = {**changes, **row.changes, "seed": seed, "test_subjects": list(test_subjects)}

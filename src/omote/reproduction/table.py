@@ -10,20 +10,20 @@ import pandas as pd
 
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People
-from omote.figures.page import duration
-from omote.figures.paper.curves import NAMES
+from omote.figures.page import format_duration
+from omote.figures.paper.curves import PEOPLE_NAMES
 from omote.files import write_text
 from omote.reproduction.claims import PEOPLE
 from omote.reproduction.results import Results
 
 
-def table(results: Results) -> pd.DataFrame:
-    """Return Table 3, one row a row, all shares in per cent.
+def make_table(results: Results) -> pd.DataFrame:
+    """Return Table 3 with all shares in per cent; unknown values are empty.
 
-    Columns: row, method, size (px), trainings (how many), and for people "train" and "test" each, with that in front:
-    `_paper` and `_paper_deviation` as printed; `_mean`; `_kmeans_deviation` (over k-means seeds, the paper's ±);
+    Columns: row, method, size (px), trainings (their number), and with the prefixes "train" and "test": `_paper` and
+    `_paper_deviation` as printed; `_mean`; `_kmeans_deviation` (over k-means seeds, the paper's ±);
     `_training_deviation` (over training seeds); `_low` and `_high` (95 % interval over people); `_chance`; `_remark`
-    (why there is no figure, or what to know of it). What is not known is empty.
+    (why there is no figure, or a note on it).
     """
     lines = []
     for row, accuracy, _ in results.rows:
@@ -46,9 +46,12 @@ def table(results: Results) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def differences(results: Results) -> pd.DataFrame:
-    """Return the paired differences in per cent: first, second, people, difference (accuracy of row `second` minus that
-    of row `first`), low, high (95 % interval over people), and training_1, training_2, ..., one a training seed."""
+def make_differences(results: Results) -> pd.DataFrame:
+    """Return the paired differences in per cent.
+
+    Columns: first, second, people, difference (accuracy of row `second` minus that of row `first`), low, high (95 %
+    interval over people), and training_1, training_2, ..., one per training seed.
+    """
     return pd.DataFrame(
         [
             {"first": d.first, "second": d.second, "people": d.people}
@@ -67,22 +70,22 @@ def differences(results: Results) -> pd.DataFrame:
 
 
 def write_table_csv(results: Results, path: Path) -> None:
-    """Write `table` as a CSV file, whole or not at all."""
-    write_text(path, table(results).to_csv(index=False))
+    """Write `make_table` as a CSV file, atomically."""
+    write_text(path, make_table(results).to_csv(index=False))
 
 
 def write_differences_csv(results: Results, path: Path) -> None:
-    """Write `differences` as a CSV file, whole or not at all."""
-    write_text(path, differences(results).to_csv(index=False))
+    """Write `make_differences` as a CSV file, atomically."""
+    write_text(path, make_differences(results).to_csv(index=False))
 
 
 def write_table_tex(results: Results, path: Path) -> None:
-    """Write Table 3 for LaTeX, to be read by an article; it needs the package booktabs and nothing else.
+    """Write Table 3 as LaTeX; the only package it needs is booktabs.
 
     Raises:
         OmoteError: If no row was run.
     """
-    refuse_nothing(results)
+    check_rows(results)
     lines = [
         "% Written by omote reproduce. Needs \\usepackage{booktabs}.",
         r"\begin{table}",
@@ -94,7 +97,7 @@ def write_table_tex(results: Results, path: Path) -> None:
         r"\setlength{\tabcolsep}{2pt}",
         r"\begin{tabular}{@{}rlcccc@{}}",
         r"\toprule",
-        rf"& & \multicolumn{{2}}{{c}}{{{NAMES['train']}}} & \multicolumn{{2}}{{c}}{{{NAMES['test']}}} \\",
+        rf"& & \multicolumn{{2}}{{c}}{{{PEOPLE_NAMES['train']}}} & \multicolumn{{2}}{{c}}{{{PEOPLE_NAMES['test']}}} \\",
         r"\cmidrule(lr){3-4} \cmidrule(l){5-6}",
         r"& method & paper & ours & paper & ours \\",
         r"\midrule",
@@ -111,7 +114,7 @@ def write_table_tex(results: Results, path: Path) -> None:
                 low, high = (_tex_number(100 * bound) for bound in (ours.low, ours.high))
                 below[-1] = rf"{{\scriptsize ({trainings}) [{low}, {high}]}}"
         lines += [" & ".join(cells) + r" \\", " & ".join(below) + r" \\[2pt]"]
-    chances = [chances_of(results, people) for people in PEOPLE]
+    chances = [chance_range(results, people) or "–" for people in PEOPLE]
     lines += [
         r"\midrule",
         rf"& by chance & & {chances[0]} & & {chances[1]} \\",
@@ -130,7 +133,7 @@ def write_table_tex(results: Results, path: Path) -> None:
 def _tex(text: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"≤": r"$\le$", "−": "$-$"}
-    symbols = re.split(r"\b(L_[a-z]+)\b", text)  # the paper's losses are set as it sets them
+    symbols = re.split(r"\b(L_[a-z]+)\b", text)  # losses are typeset as in the paper
     return "".join(
         rf"$L_{{\mathrm{{{part[2:]}}}}}$" if k % 2 else "".join(special.get(sign, sign) for sign in part)
         for k, part in enumerate(symbols)
@@ -145,43 +148,45 @@ def _plus_minus(mean: float, deviation: float) -> str:
     return rf"${mean:.2f} \pm {deviation:.2f}$" if not math.isnan(deviation) else f"{mean:.2f}"
 
 
-def chances_of(results: Results, people: People) -> str:
-    """Return what a guess reaches, in per cent: least to most over the rows."""
+def chance_range(results: Results, people: People) -> str:
+    """Return the chance level in per cent, lowest to highest over the rows; empty if unknown."""
     known = sorted(result.accuracy[people].chance for result in results.rows)
     known = [100 * chance for chance in known if not math.isnan(chance)]
-    return "–".join(dict.fromkeys(f"{chance:.1f}" for chance in known[:1] + known[-1:])) or "–"
+    return "–".join(dict.fromkeys(f"{chance:.1f}" for chance in known[:1] + known[-1:]))
 
 
 def headline(results: Results) -> str:
-    """Return one sentence: which rows, at what scale, on whose faces, with how many trainings, in how long."""
+    """Return one sentence with the rows, scale, faces, people, trainings and duration."""
     about = results.about
     numbers = [result.row.number for result in results.rows]
     seconds = about.get("seconds", {})
     sentence = (
-        f"{'Row' if len(numbers) == 1 else 'Rows'} {_listed(numbers)} of the paper’s Table 3 at {about['scale']} "
-        f"scale on {about['faces']}: {people_of(about)}"
+        f"{'Row' if len(numbers) == 1 else 'Rows'} {_list_numbers(numbers)} of the paper’s Table 3 at {about['scale']} "
+        f"scale on {about['faces']}: {count_people(about)}"
     )
     if seconds:
         sentence += (
-            f"; {len(seconds)} training{'s' * (len(seconds) > 1)} of {duration(sum(seconds.values()))}"
-            + (" together" if len(seconds) > 1 else "")
+            f"; {len(seconds)} training{'s' * (len(seconds) > 1)}, {format_duration(sum(seconds.values()))}"
         )
+        sentence += " in total" if len(seconds) > 1 else ""
     return sentence + "."
 
 
-def people_of(about: Mapping[str, Any]) -> str:
+def count_people(about: Mapping[str, Any]) -> str:
+    """Return how many people were trained on and held out, as one phrase."""
     train, test, folds = about["train"]["subjects"], about["test"]["subjects"], about.get("folds", 1)
     if folds > 1:
         return f"{train:,} people, held out in turn in {folds} folds"
     return f"{train:,} people to train, {test:,} held out"
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _list_numbers(numbers: Sequence[int]) -> str:
     if len(numbers) > 2 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
         return f"{numbers[0]} to {numbers[-1]}"
     return " and ".join(filter(None, [", ".join(map(str, numbers[:-1])), str(numbers[-1])]))
 
 
-def refuse_nothing(results: Results) -> None:
+def check_rows(results: Results) -> None:
+    """Raise OmoteError if no row was run."""
     if not results.rows:
         raise OmoteError("no row was run, so there is nothing to report; name some of the rows 1 to 8")
