@@ -1,20 +1,20 @@
-"""What this machine can do at most: large convolutions and matrix products, and copying memory.
+"""Measure the limits of this machine: large convolutions, matrix products and memory copies.
 
     python benchmarks/machine.py
 
-The best of many calls on all cores, and of several shapes: 3x3 convolutions forward, channels-last, and products of
-square matrices. A copy is of 256 MB; what it reads and what it writes both count.
+A limit is the fastest of many calls on all cores and of several shapes: 3x3 forward convolutions, channels-last, and
+products of square matrices. The copy moves 256 MB; bytes read and bytes written both count.
 """
 
 import time
 from collections.abc import Callable
 
-CONVOLUTIONS = (32, 256, 16), (16, 256, 32), (64, 64, 32)  # images, channels in and out, side in pixels
+CONVOLUTIONS = (32, 256, 16), (16, 256, 32), (64, 64, 32)  # images, input and output channels, side in pixels
 MATRICES = 512, 1024, 2048  # side
 
 
 def best(call: Callable[[], object], seconds: float) -> float:
-    """Return the seconds of the fastest of the calls that fit into ``seconds``; the first is not timed."""
+    """Return the duration in seconds of the fastest call within ``seconds``; the first call is not timed."""
     call()
     fastest, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end or fastest == float("inf"):
@@ -25,7 +25,7 @@ def best(call: Callable[[], object], seconds: float) -> float:
 
 
 def limits(seconds: float = 1.0) -> dict[str, float]:
-    """Return GFLOP/s of convolutions and matrix products, and GB/s of a copy, by name; ``seconds`` for each shape."""
+    """Return GFLOP/s of convolutions and matrix products, and GB/s of a copy, by name; each shape takes ``seconds``."""
     import torch
     from torch import Tensor
     from torch.nn import functional as F
@@ -53,11 +53,11 @@ def limits(seconds: float = 1.0) -> dict[str, float]:
     return found
 
 
-def told(found: dict[str, float]) -> str:
+def limits_text(found: dict[str, float]) -> str:
     """Return the limits as lines of text."""
     units = {name: "GB/s" if name == "copy" else "GFLOP/s" for name in found}
     return "\n".join(f"{name:22s} {value:7.0f} {units[name]}" for name, value in found.items())
 
 
 if __name__ == "__main__":
-    print(told(limits()))
+    print(limits_text(limits()))

@@ -1,11 +1,10 @@
-"""Sides that are timed against each other: each runs in a process of its own, and they take turns.
+"""Time several implementations ("sides") against each other: each in its own process, taking turns.
 
-A side is a function ``side(turn, **about)``. It sets itself up, calls ``turn()``, and from then on ``turn(count)`` each
-time it has done a round of ``count`` images, frames or runs. `turn` returns when the next round may begin. So a side
-may be a plain loop, and it may be a callback of somebody else's loop. Its process has the settings, the memory and
-the libraries that it chose, and no other side's.
+A side is a function ``side(turn, **about)``. It sets itself up, calls ``turn()``, and then calls ``turn(count)`` after
+each round of ``count`` images, frames or runs. `turn` returns when the next round may begin. A side can therefore be a
+plain loop or a callback inside somebody else's loop. Settings, memory and libraries of one side do not affect another.
 
-    python benchmarks/measure.py MODULE FUNCTION '{"about": ...}'     # what the processes are started with
+    python benchmarks/measure.py MODULE FUNCTION '{"about": ...}'     # how each process is started
 """
 
 import importlib
@@ -22,16 +21,16 @@ from typing import IO, Any, NamedTuple
 
 
 class Missing(Exception):
-    """Something that a side needs is not here; the message says how to get it."""
+    """Raised by a side if a package or file is missing; the message says how to get it."""
 
 
 class Turn:
-    """What a side calls between two rounds.
+    """Called by a side between two rounds.
 
     Attributes:
-        work: floating-point operations of one image, frame or run, where they were counted.
-        limit: which of the machine's limits they are held against.
-        peak: MiB, where the side knows better than this process.
+        work: floating-point operations per image, frame or run; 0 if not counted.
+        limit: name of the machine limit to compare them with.
+        peak: peak memory in MiB, if the side measures it itself.
     """
 
     def __init__(self, answers: IO[str]) -> None:
@@ -40,22 +39,22 @@ class Turn:
         self.began = 0.0
 
     def __call__(self, count: float = 0) -> None:
-        """Tell how much was done since the last call, and wait for the next round; leave if there is none."""
+        """Report the work done since the last call and wait for the next round; exit if there is none."""
         seconds = time.perf_counter() - self.began
-        told = {
+        answer = {
             "seconds": seconds, "count": count, "work": self.work, "limit": self.limit,
             "peak": self.peak or peak_memory(),
         }  # fmt: skip
-        print(json.dumps(told), file=self.answers, flush=True)
+        print(json.dumps(answer), file=self.answers, flush=True)
         if not sys.stdin.readline():
             sys.exit()
         self.began = time.perf_counter()
 
 
 def peak_memory() -> float:
-    """Return the most resident memory, MiB, that this process and its children have had, each at its own time.
+    """Return the sum of the peak resident memory of this process and its children in MiB; NaN if not on Linux.
 
-    NaN where the system is not Linux. Not the resource module's figure, which begins with that of the parent.
+    The figure of the resource module is not usable: it starts with the peak of the parent.
     """
     total, waiting = 0.0, [os.getpid()]
     while waiting:
@@ -72,17 +71,17 @@ def peak_memory() -> float:
 
 
 class Side(NamedTuple):
-    """One way to do what a line of the table times."""
+    """One implementation of a job."""
 
     name: str
     function: str  # "module.function"
-    about: dict[str, Any]  # its keywords
+    about: dict[str, Any]  # keyword arguments
 
 
-class Measured(NamedTuple):
-    """What a side's rounds told."""
+class Measurement(NamedTuple):
+    """The result of a side."""
 
-    rate: float  # a second, median of the rounds
+    rate: float  # per second, median of the rounds
     peak: float  # MiB
     work: float
     limit: str
@@ -90,21 +89,21 @@ class Measured(NamedTuple):
 
 def take_turns(
     sides: list[Side], rounds: int, progress: Callable[[float], None] = lambda share: None
-) -> list[Measured | str]:
-    """Return what was measured of each side, or why there is nothing.
+) -> list[Measurement | str]:
+    """Return the measurement of each side, or the reason why there is none.
 
-    The first round of each is thrown away: it chooses kernels, allocates and fills caches.
+    The first round of each side does not count: it selects kernels, allocates memory and fills caches.
 
     Args:
-        sides: which take turns, round by round.
-        rounds: that count.
-        progress: called with the share that is done.
+        sides: take turns, round by round.
+        rounds: number of rounds that count.
+        progress: called with the share of rounds that are done.
     """
     rates: list[list[float]] = [[] for _ in sides]
-    told: list[dict[str, Any]] = [{} for _ in sides]
+    answers: list[dict[str, Any]] = [{} for _ in sides]
     children = [_Child(side) for side in sides]
     try:
-        for child in children:  # one after the other, so that no set-up disturbs another one's
+        for child in children:  # one after the other, so that set-ups do not disturb each other
             child.answer()
         for turn in range(rounds + 1):
             for number, child in enumerate(children):
@@ -113,14 +112,14 @@ def take_turns(
                     answer = child.answer()
                     if turn and answer:
                         rates[number].append(answer["count"] / answer["seconds"])
-                        told[number] = answer
+                        answers[number] = answer
                 progress((turn + (number + 1) / len(children)) / (rounds + 1))
     finally:
         for child in children:
             child.end()
     return [
-        child.problem or Measured(median(rate), answer["peak"], answer["work"], answer["limit"])
-        for child, rate, answer in zip(children, rates, told, strict=True)
+        child.problem or Measurement(median(rate), answer["peak"], answer["work"], answer["limit"])
+        for child, rate, answer in zip(children, rates, answers, strict=True)
     ]
 
 
@@ -164,7 +163,7 @@ def main() -> None:
     """Run one side."""
     module, function, about = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a side prints is no answer
+    os.dup2(2, 1)  # text that a side prints must not be read as an answer
     try:
         getattr(importlib.import_module(module), function)(Turn(answers), **json.loads(about))
         raise RuntimeError("the side ended before its rounds did")
@@ -173,5 +172,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # the side's module imports this file under its own name, so that both have one `Missing`
+    # import this file under its own name, as the side's module does, so that there is only one `Missing`
     importlib.import_module("measure").main()

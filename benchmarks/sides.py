@@ -1,6 +1,6 @@
-"""What `speed.py` times: omote's sides and their references, each a function of its turn (see `measure.py`).
+"""The jobs that `speed.py` times: those of omote and their references, each a side as in `measure.py`.
 
-Each imports what it needs when it runs, so that its memory is its own.
+Each imports its packages when it runs, so that its peak memory includes no other side's.
 """
 
 import subprocess
@@ -15,29 +15,31 @@ import numpy as np
 from measure import Missing, Turn
 
 BATCH = 64
-PYTHAE = "python -m pip install --no-deps pythae==0.1.2 tqdm"  # it needs no other package that omote does not
+PYTHAE = (
+    "python -m pip install --no-deps pythae==0.1.2 tqdm"  # omote already depends on all its other packages
+)
 
 
-def rounds_of(turn: Turn, count: float, call: Callable[[], object]) -> None:
-    """Take rounds for ever, each a call that does ``count``."""
+def run_rounds(turn: Turn, count: float, call: Callable[[], object]) -> None:
+    """Run rounds until the process is ended; each is a call that processes ``count`` images, frames or runs."""
     turn()
     while True:
         call()
         turn(count)
 
 
-def trained(turn: Turn, *, faces: str, to: str, method: str, stage: str, steps: int) -> None:
-    """Train by `omote.train`; a round is ``steps`` steps of a stage, everything between two of them included."""
+def train_omote(turn: Turn, *, faces: str, to: str, method: str, stage: str, steps: int) -> None:
+    """Train by `omote.train`. A round is ``steps`` steps of a stage, including all that happens in between."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from omote.data.face_set import open_face_set
     from omote.runs.config import TrainConfig
-    from omote.runs.trained import read_run_info
-    from omote.training.loop import Progress, train
+    from omote.runs.info import read_run_info
+    from omote.training.loop import TrainingProgress, train
 
     counter, seen = FlopCounterMode(display=False), 0
 
-    def after_step(done: Progress) -> None:
+    def after_step(done: TrainingProgress) -> None:
         nonlocal seen
         if done.stage != stage:
             return
@@ -57,8 +59,8 @@ def trained(turn: Turn, *, faces: str, to: str, method: str, stage: str, steps: 
     train(open_face_set(faces), to, TrainConfig.read(None, options), progress=after_step)
 
 
-def trained_plainly(turn: Turn, *, photos: str, size: int, method: str, stage: str, steps: int) -> None:
-    """Take the same steps as `plain.py` has them."""
+def train_plainly(turn: Turn, *, photos: str, size: int, method: str, stage: str, steps: int) -> None:
+    """Train with the plain PyTorch steps of `plain.py`."""
     from torch.utils.data import DataLoader
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -85,11 +87,11 @@ def trained_plainly(turn: Turn, *, photos: str, size: int, method: str, stage: s
     with FlopCounterMode(display=False) as counter:
         take()
     turn.work, turn.limit = counter.get_total_flops() / BATCH, "convolution fp32"
-    rounds_of(turn, steps * BATCH, lambda: [take() for _ in range(steps)])
+    run_rounds(turn, steps * BATCH, lambda: [take() for _ in range(steps)])
 
 
-def trained_by_pythae(turn: Turn, *, faces: str, to: str) -> None:
-    """Train pythae's VAE with the paper's networks by its own trainer; a round is an epoch."""
+def train_pythae(turn: Turn, *, faces: str, to: str) -> None:
+    """Train pythae's VAE, with the paper's networks, by pythae's own trainer. A round is an epoch."""
     try:
         from pythae.data.datasets import BaseDataset
         from pythae.models import VAE, VAEConfig
@@ -149,18 +151,18 @@ def trained_by_pythae(turn: Turn, *, faces: str, to: str) -> None:
     BaseTrainer(VAE(about, Encoder(), Decoder()), data, None, settings, [Epochs()]).train()
 
 
-def prepared(turn: Turn, *, videos: str, to: str) -> None:
-    """Prepare the faces of every frame of a folder of videos by `omote.prepare`."""
+def prepare_omote(turn: Turn, *, videos: str, to: str) -> None:
+    """Prepare the faces of all frames of a folder of videos by `omote.prepare`."""
     from omote.data.prepare import prepare
 
     def prepare_all() -> int:
         return len(prepare(videos, to, overwrite=True))
 
-    rounds_of(turn, prepare_all(), prepare_all)
+    run_rounds(turn, prepare_all(), prepare_all)
 
 
-def prepared_plainly(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> None:
-    """Decode, detect at a long side of ``side`` pixels, and cut out, frame by frame, as one would with OpenCV."""
+def prepare_plainly(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> None:
+    """Decode, detect and crop frame by frame with OpenCV; detection at a long side of ``side`` pixels."""
     import cv2
 
     yunet = cv2.FaceDetectorYN.create(detector, "", (320, 320), 0.6, 0.3, 100)
@@ -182,7 +184,7 @@ def prepared_plainly(turn: Turn, *, video: str, detector: str, side: int, frames
             x, y, width, height = (
                 float(number) / scale for number in max(found, key=lambda face: face[3])[:4]
             )
-            half = 0.55 * max(width, height)  # with a margin of 5 % on each side
+            half = 0.55 * max(width, height)  # half of the square with a margin of 5 % on each side
             left, top, right, bottom = (
                 max(0, round(place))
                 for place in (
@@ -196,11 +198,11 @@ def prepared_plainly(turn: Turn, *, video: str, detector: str, side: int, frames
             faces.append(cv2.cvtColor(face, cv2.COLOR_BGR2RGB))
         assert np.stack(faces).shape == (frames, 64, 64, 3)
 
-    rounds_of(turn, frames, prepare)
+    run_rounds(turn, frames, prepare)
 
 
-def detected(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> None:
-    """Run the detector alone on one core, on frames that are decoded and scaled down already; told for all cores."""
+def detect(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> None:
+    """Run only the detector, on one core and on decoded, scaled frames. The rate is extrapolated to all cores."""
     import os
 
     import cv2
@@ -213,11 +215,11 @@ def detected(turn: Turn, *, video: str, detector: str, side: int, frames: int) -
         scale = side / max(image.shape)
         images.append(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
     yunet.setInputSize(images[0].shape[1::-1])
-    rounds_of(turn, frames * (os.cpu_count() or 1), lambda: [yunet.detect(image) for image in images])
+    run_rounds(turn, frames * (os.cpu_count() or 1), lambda: [yunet.detect(image) for image in images])
 
 
 def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:
-    """Read features with the network as it was trained, in float32."""
+    """Compute features with the unmodified trained network, in float32."""
     import torch
 
     from omote.runs.trained import load
@@ -230,18 +232,18 @@ def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:
                 method.represent(torch.from_numpy(faces).permute(0, 3, 1, 2).contiguous() / 255).mean.numpy()
 
     turn.work, turn.limit = work, "convolution fp32"
-    rounds_of(turn, 1024, read)
+    run_rounds(turn, 1024, read)
 
 
-def read_by_torch(turn: Turn, *, model: str, batch: int, work: float, bfloat16: bool) -> None:
-    """Read features with PyTorch, as `omote.extract_features` does."""
+def read_torch(turn: Turn, *, model: str, batch: int, work: float, bfloat16: bool) -> None:
+    """Compute features with PyTorch, as `omote.extract_features` does."""
     from omote.runs.trained import load
 
     _read(turn, replace(load(model), bfloat16=bfloat16), batch, work, bfloat16)
 
 
-def read_by_file(turn: Turn, *, file: str, runtime: Any, batch: int, work: float, bfloat16: bool) -> None:
-    """Read features with what `omote export` wrote, without torch."""
+def read_onnx(turn: Turn, *, file: str, runtime: Any, batch: int, work: float, bfloat16: bool) -> None:
+    """Compute features with an exported ONNX file, without torch."""
     from omote.features.onnx_reader import OnnxReader
 
     _read(turn, OnnxReader(file, runtime, bfloat16=bfloat16), batch, work, bfloat16)
@@ -250,25 +252,25 @@ def read_by_file(turn: Turn, *, file: str, runtime: Any, batch: int, work: float
 def _read(turn: Turn, reader: Any, batch: int, work: float, bfloat16: bool) -> None:
     faces = noise(batch)
     turn.work, turn.limit = work, f"convolution {'bf16' if bfloat16 else 'fp32'}"
-    rounds_of(turn, 1024, lambda: [reader.read(faces) for _ in range(1024 // batch)])
+    run_rounds(turn, 1024, lambda: [reader.read(faces) for _ in range(1024 // batch)])
 
 
 def noise(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
 
 
-def clustered(turn: Turn, *, features: str, labels: str, runs: int) -> None:
-    """Run k-means by `omote.evaluation`."""
-    from omote.metrics.clustering import Labelled, kmeans_runs
+def cluster_omote(turn: Turn, *, features: str, labels: str, runs: int) -> None:
+    """Run k-means as `omote.evaluate` does."""
+    from omote.metrics.clustering import LabelledFeatures, run_kmeans
 
-    given = Labelled(np.load(features), np.load(labels))
-    passes = [model.n_iter_ for model, _ in kmeans_runs(given, seeds=runs).runs]
+    given = LabelledFeatures(np.load(features), np.load(labels))
+    passes = [model.n_iter_ for model, _ in run_kmeans(given, seeds=runs).runs]
     turn.work, turn.limit = operations(given.features, passes), "matrix product fp64"
-    rounds_of(turn, runs, lambda: kmeans_runs(given, seeds=runs))
+    run_rounds(turn, runs, lambda: run_kmeans(given, seeds=runs))
 
 
-def clustered_plainly(turn: Turn, *, features: str, runs: int) -> None:
-    """Run scikit-learn's k-means on the same numbers, one run after another."""
+def cluster_plainly(turn: Turn, *, features: str, runs: int) -> None:
+    """Run scikit-learn's k-means on the same features, one run after another."""
     from sklearn.cluster import KMeans
 
     wide = np.load(features).astype(np.float64)
@@ -277,13 +279,13 @@ def clustered_plainly(turn: Turn, *, features: str, runs: int) -> None:
         return [KMeans(9, n_init=1, random_state=seed).fit(wide).n_iter_ for seed in range(runs)]
 
     turn.work, turn.limit = operations(wide, run()), "matrix product fp64"
-    rounds_of(turn, runs, run)
+    run_rounds(turn, runs, run)
 
 
 def operations(features: np.ndarray, passes: list[int]) -> float:
-    """Return the floating-point operations of a run, on average: the products of images and centres (9) alone.
+    """Return the mean floating-point operations of a run, counting only the products of images and the 9 centres.
 
-    Every pass takes one product with all centres; k-means++ tries 2 + log(9), that is 4, for each centre but the first.
+    Every pass needs one product with all centres. k-means++ tries 2 + log(9) = 4 candidates per centre after the first.
     """
     return float(2 * features.size * (9 * (np.mean(passes) + 1) + 1 + 4 * 8))
 
@@ -291,7 +293,7 @@ def operations(features: np.ndarray, passes: list[int]) -> float:
 PEAK = "print(*[line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line], file=sys.stderr)"
 
 
-def started(turn: Turn, *, code: str, arguments: list[str]) -> None:
+def start(turn: Turn, *, code: str, arguments: list[str]) -> None:
     """Run Python code in a new interpreter."""
     code = f"import sys\ntry:\n    {code}\nfinally:\n    {PEAK if Path('/proc/self/status').exists() else 'pass'}"
 
@@ -301,4 +303,4 @@ def started(turn: Turn, *, code: str, arguments: list[str]) -> None:
         )
         turn.peak = int((done.stderr.split() or ["0"])[-1]) / 1024
 
-    rounds_of(turn, 1, run)
+    run_rounds(turn, 1, run)

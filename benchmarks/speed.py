@@ -1,13 +1,13 @@
-"""The speed of omote in one table: each line beside its reference, in the same run, and beside the machine's limit.
+"""The speed of omote in one table: each line with a reference, timed in the same run, and the limit of the machine.
 
     python benchmarks/speed.py [--only TEXT] [--rounds 5] [--to FILE.md]
 
-Every side runs in a process of its own, and the sides of a line take turns; a rate is the median of the rounds, a ratio
-that of two rates of this run. "limit" is the share of the machine's own limit, measured first, that a side reaches: the
-floating-point operations that it really computes (so work that is saved is speed, and no share) against the largest
-convolution rate in the precision it computes in; for k-means against the matrix product in float64, for videos against
-the frames that the detector alone could take on all cores. "MiB" is the peak of resident memory, processes that it
-starts included. Faces and films are made here; lines whose detector or package is not here say how to get it.
+Every side runs in its own process, and the sides of a line take turns. A rate is the median over the rounds; a ratio
+divides two rates of the same run. "limit" is the share of the machine's limit (measured first) that a side reaches: the
+floating-point operations that it executes, relative to the fastest convolution in the same precision. Avoided work
+therefore raises the speed, but not this share. For k-means the limit is the float64 matrix product; for videos, it is
+the number of frames that the detector alone could process on all cores. "MiB" is the peak resident memory, including
+child processes. Faces and films are made here. Lines whose detector or package is missing say how to get it.
 """
 
 import argparse
@@ -28,29 +28,27 @@ import numpy as np
 
 import machine
 import measure
-from measure import Measured, Side
+from measure import Measurement, Side
 from omote.errors import OmoteError
 from omote.files import write_text
 
 SUBJECTS = 16
-FILM_FRAMES = 120  # of each film that the plain loops and the detector alone take
+FILM_FRAMES = 120  # frames per film for the plain loops and for the detector alone
 
 
 class Line(NamedTuple):
-    """A line of the table: omote's sides beside its references; there is only one of the one or of the other."""
+    """A line of the table: sides of omote and references; at least one of the two lists has only one side."""
 
     group: str
     name: str
-    cost: float  # about the seconds it takes, of this and the other lines, to tell the time left
-    make: Callable[
-        [Path, int], tuple[list[Side], list[Side]]
-    ]  # of a folder for what they share, and the rounds
-    seconds: bool = False  # tell seconds and not a rate
+    cost: float  # approximate duration in seconds, to estimate the time left
+    make: Callable[[Path, int], tuple[list[Side], list[Side]]]  # (folder for shared files, rounds) -> sides
+    seconds: bool = False  # show seconds instead of a rate
     ceiling: Callable[[Path], Side] | None = None  # a side whose rate is the limit
 
 
 def faces_of(size: int, count: int) -> np.ndarray:
-    """Return (count, S, S, 3) uint8 pictures about as smooth as faces."""
+    """Return (count, S, S, 3) uint8 images that are about as smooth as faces."""
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     smooth = np.stack([cv2.resize(each, (size, size), interpolation=cv2.INTER_CUBIC) for each in coarse])
@@ -58,7 +56,7 @@ def faces_of(size: int, count: int) -> np.ndarray:
 
 
 def face_set(folder: Path, size: int, count: int) -> Path:
-    """Return a face set of these pictures."""
+    """Return a face set of the images of `faces_of`."""
     from omote.data.arrays import prepare_arrays
 
     to = folder / f"faces_{size}_{count}"
@@ -68,7 +66,7 @@ def face_set(folder: Path, size: int, count: int) -> Path:
 
 
 def photos(folder: Path, size: int, count: int) -> Path:
-    """Return a folder of the same pictures as PNG files."""
+    """Return a folder with the images of `faces_of` as PNG files."""
     to = folder / f"photos_{size}_{count}"
     if not to.exists():
         for number, image in enumerate(faces_of(size, count)):
@@ -82,14 +80,12 @@ def training(method: str, stage: str, size: int) -> Line:
     steps = 2 if size == 64 else 1
 
     def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
-        count = 64 * (
-            2 + steps * (rounds + 1)
-        )  # what an epoch takes: two steps to begin with, then the rounds
+        count = 64 * (2 + steps * (rounds + 1))  # one epoch: two steps of warm-up, then the rounds
         about = {"method": method, "stage": stage, "steps": steps}
         to = folder / f"run_{method}_{stage}_{size}"
-        ours = Side("omote", "sides.trained", {"faces": face_set(folder, size, count), "to": to, **about})
+        ours = Side("omote", "sides.train_omote", {"faces": face_set(folder, size, count), "to": to, **about})
         plain = {"photos": photos(folder, size, 512), "size": size, **about}
-        return [ours], [Side("plain PyTorch", "sides.trained_plainly", plain)]
+        return [ours], [Side("plain PyTorch", "sides.train_plainly", plain)]
 
     cost = {"identity": 20, "expression": 55 if method == "proposed" else 25}[stage] * (
         1 if size == 64 else 2
@@ -101,13 +97,13 @@ def vae(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
     steps = 8
     ours = {"faces": face_set(folder, 64, 64 * (2 + steps * (rounds + 1))), "to": folder / "run_vae"}
     theirs = {"faces": face_set(folder, 64, 64 * steps), "to": folder / "pythae"}
-    side = Side("omote", "sides.trained", {**ours, "method": "vae", "stage": "vae", "steps": steps})
-    return [side], [Side("pythae's own trainer", "sides.trained_by_pythae", theirs)]
+    side = Side("omote", "sides.train_omote", {**ours, "method": "vae", "stage": "vae", "steps": steps})
+    return [side], [Side("pythae's own trainer", "sides.train_pythae", theirs)]
 
 
 @cache
 def films(folder: Path) -> Path:
-    """Return a folder of one film for each core, of a person whose face is 200 of 480 pixels high."""
+    """Return a folder with one film per core; the face is 200 of 480 pixels high."""
     from omote.synthetic.drawn import DrawnOptions, draw_subject
     from videos import film
 
@@ -127,14 +123,14 @@ def one_film(folder: Path, side: int) -> dict[str, object]:
 
 def preparation(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
     plain = [
-        Side(name, "sides.prepared_plainly", one_film(folder, side))
+        Side(name, "sides.prepare_plainly", one_film(folder, side))
         for name, side in (("OpenCV loop, whole frames", 640), ("OpenCV loop, 320 px as omote", 320))
     ]
-    return [Side("omote", "sides.prepared", {"videos": films(folder), "to": folder / "prepared"})], plain
+    return [Side("omote", "sides.prepare_omote", {"videos": films(folder), "to": folder / "prepared"})], plain
 
 
 def detector_alone(folder: Path) -> Side:
-    return Side("detector", "sides.detected", one_film(folder, 320))
+    return Side("detector", "sides.detect", one_film(folder, 320))
 
 
 def features(batch: int) -> Line:
@@ -146,12 +142,12 @@ def features(batch: int) -> Line:
         halves = [False, True] if multiplies_in_bfloat16("cpu") else [False]
         for half in halves:
             name = "PyTorch bf16" if half else "PyTorch"
-            ours.append(Side(name, "sides.read_by_torch", {**about, "model": model, "bfloat16": half}))
+            ours.append(Side(name, "sides.read_torch", {**about, "model": model, "bfloat16": half}))
         by_file = [("ONNX Runtime", "onnxruntime", False)]
         by_file += [("OpenVINO bf16" if half else "OpenVINO", "openvino", half) for half in halves]
         for name, runtime, half in by_file:
             of_file = {"file": file, "runtime": runtime, "bfloat16": half}
-            ours.append(Side(name, "sides.read_by_file", {**about, **of_file}))
+            ours.append(Side(name, "sides.read_onnx", {**about, **of_file}))
         return ours, [Side("plain PyTorch float32", "sides.read_plainly", {**about, "model": model})]
 
     return Line("features, images a second", f"64 px, batch {batch}", 30, make)
@@ -159,7 +155,7 @@ def features(batch: int) -> Line:
 
 @cache
 def exported(folder: Path) -> tuple[Path, Path, float]:
-    """Return an untrained model, the file that it is exported to, and its operations an image."""
+    """Return an untrained model, its ONNX file, and its floating-point operations per image."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -183,8 +179,8 @@ def clustering(images: int, runs: int, cost: float) -> Line:
         np.save(files["features"], labelled.features)
         np.save(files["labels"], labelled.labels)
         plain = {"features": files["features"], "runs": runs}
-        sides = Side("omote", "sides.clustered", {**files, "runs": runs})
-        return [sides], [Side("scikit-learn in a loop", "sides.clustered_plainly", plain)]
+        sides = Side("omote", "sides.cluster_omote", {**files, "runs": runs})
+        return [sides], [Side("scikit-learn in a loop", "sides.cluster_plainly", plain)]
 
     return Line("k-means, runs a second", f"{images:,} x 64, {runs} runs a round", cost, make)
 
@@ -192,7 +188,7 @@ def clustering(images: int, runs: int, cost: float) -> Line:
 def start_up(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
     ours = {"code": "from omote.cli.main import main; main()", "arguments": ["--help"]}
     nothing = {"code": "pass", "arguments": []}
-    return [Side("omote", "sides.started", ours)], [Side("python -c pass", "sides.started", nothing)]
+    return [Side("omote", "sides.start", ours)], [Side("python -c pass", "sides.start", nothing)]
 
 
 LINES = [
@@ -219,7 +215,7 @@ LINES = [
 
 
 class Row(NamedTuple):
-    """What is printed of one of omote's sides and one reference."""
+    """A printed row: one side of omote and one reference."""
 
     name: str
     ours: str = ""
@@ -230,7 +226,7 @@ class Row(NamedTuple):
     their_share: str = ""
     their_peak: str = ""
     ratio: str = ""
-    note: str = ""  # why something is missing
+    note: str = ""  # why a number is missing
 
     def text(self) -> str:
         widths = (-38, 8, 7, 7, -29, 8, 7, 7, 7)
@@ -249,14 +245,14 @@ HEAD = Row("", "omote", "limit", "MiB", "reference", "its own", "limit", "MiB", 
 
 
 def number(value: float) -> str:
-    """Return a number with three digits that count."""
+    """Return a number with three significant digits, "" for NaN and infinity."""
     if not np.isfinite(value):
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
-def share(side: Measured, limits: dict[str, float], ceiling: float) -> str:
-    """Return the share of the machine's limit, "" where there is none."""
+def share(side: Measurement, limits: dict[str, float], ceiling: float) -> str:
+    """Return the share of the machine's limit, "" if there is no limit."""
     reached = side.rate / ceiling if ceiling else 0.0
     if side.limit in limits:
         reached = side.work * side.rate / 1e9 / limits[side.limit]
@@ -266,7 +262,7 @@ def share(side: Measured, limits: dict[str, float], ceiling: float) -> str:
 def rows_of(
     line: Line, folder: Path, rounds: int, limits: dict[str, float], progress: Callable[[float], None]
 ) -> list[Row]:
-    """Measure a line and return its rows; one that says why, where it cannot be."""
+    """Measure a line and return its rows; if it cannot be measured, a row that says why."""
     try:
         ours, references = line.make(folder, rounds)
         limit = [line.ceiling(folder)] if line.ceiling else []
@@ -274,9 +270,9 @@ def rows_of(
         return [Row(line.name, note=str(error))]
     found = measure.take_turns([*ours, *references, *limit], rounds, progress)
     of_limit = found[len(ours) + len(references) :]
-    ceiling = next((side.rate for side in of_limit if isinstance(side, Measured)), 0.0)
+    ceiling = next((side.rate for side in of_limit if isinstance(side, Measurement)), 0.0)
 
-    def told(side: Measured | str) -> tuple[str, str, str]:
+    def cells_of(side: Measurement | str) -> tuple[str, str, str]:
         if isinstance(side, str):
             return "", "", ""
         return (
@@ -287,10 +283,10 @@ def rows_of(
 
     rows = []
     for side, mine in zip(ours, found, strict=False):
-        name, cells = line.name if len(ours) == 1 else f"{line.name}, {side.name}", told(mine)
+        name, cells = line.name if len(ours) == 1 else f"{line.name}, {side.name}", cells_of(mine)
         for reference, theirs in zip(references, found[len(ours) :], strict=False):
-            row = Row(name, *cells, reference.name, *told(theirs))
-            if isinstance(mine, Measured) and isinstance(theirs, Measured):
+            row = Row(name, *cells, reference.name, *cells_of(theirs))
+            if isinstance(mine, Measurement) and isinstance(theirs, Measurement):
                 row = row._replace(ratio=f"{mine.rate / theirs.rate:.2f}x")
             else:
                 why = ((side.name, mine), (reference.name, theirs))
@@ -303,13 +299,13 @@ def rows_of(
 
 
 class Clock:
-    """Tells on standard error what is measured and about how long the rest takes."""
+    """Shows on standard error which line is measured, and an estimate of the time left."""
 
     def __init__(self, lines: list[Line]) -> None:
         self.whole, self.done, self.began = sum(line.cost for line in lines), 0.0, time.monotonic()
 
-    def tell(self, line: Line, share: float) -> None:
-        """Tell it; of a file that the lines go to, once a line."""
+    def show(self, line: Line, share: float) -> None:
+        """Show it; if standard error is not a terminal, only once per line."""
         done = self.done + share * line.cost
         passed = time.monotonic() - self.began
         left = (
@@ -338,26 +334,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="lines whose text, group included, has this in it")
-    parser.add_argument("--rounds", type=int, default=5, help="that count, for each side")
-    parser.add_argument("--to", type=Path, help="a file for the table, in Markdown")
+    parser.add_argument(
+        "--only", default="", help="only lines that contain this text, in their name or group"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds per side")
+    parser.add_argument("--to", type=Path, help="Markdown file to write the table to")
     args = parser.parse_args()
     lines = [line for line in LINES if args.only.lower() in f"{line.group}: {line.name}".lower()]
     if not lines:
         parser.error(
-            f"no line has {args.only!r} in it; there are\n" + "\n".join(f"{x.group}: {x.name}" for x in LINES)
+            f"no line contains {args.only!r}; the lines are\n"
+            + "\n".join(f"{x.group}: {x.name}" for x in LINES)
         )
     if args.rounds < 1:
-        parser.error(f"--rounds is {args.rounds}; at least 1 counts")
-    print("the machine's limits are measured ...", file=sys.stderr)
+        parser.error(f"--rounds is {args.rounds}; give 1 or more")
+    print("measuring the limits of the machine ...", file=sys.stderr)
     limits = machine.limits()
-    head = f"{about_machine()}\n{machine.told(limits)}"
+    head = f"{about_machine()}\n{machine.limits_text(limits)}"
     print(head, flush=True)
     page, group, clock = [head, "", HEAD.markdown(), "| --- " * (len(HEAD) - 1) + "|"], "", Clock(lines)
-    with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):  # what is done is kept
+    with tempfile.TemporaryDirectory() as folder, suppress(KeyboardInterrupt):  # finished lines are kept
         for line in lines:
-            clock.tell(line, 0)
-            rows = rows_of(line, Path(folder), args.rounds, limits, partial(clock.tell, line))
+            clock.show(line, 0)
+            rows = rows_of(line, Path(folder), args.rounds, limits, partial(clock.show, line))
             clock.done += line.cost
             if line.group != group:
                 group = line.group
@@ -365,7 +364,7 @@ def main() -> None:
                 page.append(Row(f"**{group}**").markdown())
             print(*(row.text() for row in rows), sep="\n", flush=True)
             page += [row.markdown() for row in rows]
-        print(f"\nat the end: {machine.told(machine.limits())}")
+        print(f"\nat the end: {machine.limits_text(machine.limits())}")
     if args.to:
         write_text(args.to, "\n".join(page) + "\n")
 

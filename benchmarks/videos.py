@@ -1,11 +1,11 @@
-"""Time `omote embed` on a video, beside its parts, and its peak memory on a short and a long one.
+"""Time `omote embed` on a video, time its parts, and measure peak memory on a short and a long video.
 
     python benchmarks/videos.py [--run RUN] [--seconds 60] [--long 1800] [--detector FILE]
 
-The video is made here: H.264, 640x480, 30 frames a second, one drawn person moving through a room; once with a face of
-200 pixels, as before a laptop, and once of 110 pixels, which takes a second look at a finer scale. Frames a second
-are of the whole command, its start included; the parts are timed one by one, each on one thread. The peak is the
-command's resident memory. Without a run, one of the paper's width is trained for a moment. The detector is found as
+The video is made here: H.264, 640x480, 30 frames per second, one drawn person moving through a room. The face is 200
+pixels high, as in front of a laptop, or 110 pixels, which needs a second detection at a finer scale. Frames per second
+are for the whole command, including its start. The parts are timed one by one, each on a single thread. The peak is the
+resident memory of the command. Without --run, a run of the paper's width is trained briefly. The detector is found as
 by any other command.
 """
 
@@ -24,19 +24,22 @@ import cv2
 import numpy as np
 import torch
 
-from omote.data.cut import cut_as, look
+from omote.data.cut import cut_faces
+from omote.data.detect import find_detector
 from omote.data.images import read_video
+from omote.data.quality import estimate_pose, measure_blur
 from omote.features.embed import open_reader
+from omote.features.reader import cut_for
 from omote.runs.config import TrainConfig
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
 FPS, WIDTH, HEIGHT = 30, 640, 480
-SECONDS_ONCE = 20  # of film that are drawn; longer ones repeat them
+SECONDS_ONCE = 20  # length of the film that is drawn; longer films repeat it
 
 
 def pictures(faces: np.ndarray, side: int) -> Iterator[np.ndarray]:
-    """Yield the frames of a person who moves through a room, with the noise of a camera."""
+    """Yield frames of a person who moves through a room, with camera noise."""
     rng = np.random.default_rng(0)
     room = cv2.resize(
         rng.integers(40, 215, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
@@ -51,6 +54,7 @@ def pictures(faces: np.ndarray, side: int) -> Iterator[np.ndarray]:
 
 
 def film(faces: np.ndarray, side: int, to: Path) -> Path:
+    """Write a video of `SECONDS_ONCE` with faces of ``side`` pixels."""
     with av.open(str(to), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -61,7 +65,7 @@ def film(faces: np.ndarray, side: int, to: Path) -> Path:
 
 
 def repeated(once: Path, seconds: int, to: Path) -> Path:
-    """Write the film again and again, without encoding it anew."""
+    """Write the film several times in a row, without encoding it again."""
     with av.open(str(to), "w") as target:
         stream = None
         for turn in range(seconds // SECONDS_ONCE):
@@ -84,14 +88,14 @@ from omote.cli.main import main
 sys.argv = ["omote", "embed", *sys.argv[1:]]
 try:
     main()
-finally:  # not the resource module's figure, which begins with that of the parent
+finally:  # the resource module's figure would include the parent's peak
     status = Path("/proc/self/status").read_text().splitlines()
     print(next(line.split()[1] for line in status if line.startswith("VmHWM")), file=sys.stderr)
 """
 
 
 def embedded(run: Path, video: Path) -> tuple[float, float]:
-    """Return seconds and peak resident memory (MiB, Linux) of the command."""
+    """Return the seconds and the peak resident memory (MiB, Linux) of the command."""
     command = [sys.executable, "-c", COMMAND, str(run), str(video), "--to", f"{video}.parquet"]
     start = time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -99,24 +103,35 @@ def embedded(run: Path, video: Path) -> tuple[float, float]:
 
 
 def parts(run: Path, video: Path) -> dict[str, float]:
-    """Return milliseconds a frame of each part, one thread each."""
+    """Return the milliseconds per frame of each part, on one thread each."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     reader = open_reader(run, device="cpu")
-    cut = cut_as(reader)
+    cut, detector = cut_for(reader), find_detector()
+
+    def detect(image: np.ndarray) -> list[np.ndarray]:
+        """Do what a worker of `omote embed` does with a frame; return the crop of the first face."""
+        crops = []
+        for face, crop in cut_faces(image, cut, detector)[:1]:
+            assert face is not None
+            measure_blur(image, face)
+            estimate_pose(face)
+            crops.append(crop)
+        return crops
+
     start = time.perf_counter()
     images = [frame.image for frame in read_video(video)][:300]
     decoding = (time.perf_counter() - start) / (SECONDS_ONCE * FPS)
-    look(images[0], cut)
+    detect(images[0])
     start = time.perf_counter()
-    crops = [seen.crop for image in images for seen in look(image, cut)[:1]]
-    looking = (time.perf_counter() - start) / len(images)
+    crops = [crop for image in images for crop in detect(image)]
+    detecting = (time.perf_counter() - start) / len(images)
     reader.read(np.stack(crops[:64]))
     start = time.perf_counter()
     for begin in range(0, len(crops), 64):
         reader.read(np.stack(crops[begin : begin + 64]))
     reading = (time.perf_counter() - start) / len(crops)
-    milliseconds = {"decode": decoding, "find, cut, blur, pose": looking, "read codes": reading}
+    milliseconds = {"decode": decoding, "find, cut, blur, pose": detecting, "read codes": reading}
     return {name: 1000 * value for name, value in milliseconds.items()}
 
 
@@ -124,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--long", type=int, default=0, help="seconds of the long film; 0 for none")
+    parser.add_argument("--long", type=int, default=0, help="length of the long film in seconds; 0 for none")
     parser.add_argument("--detector", type=Path)
     args = parser.parse_args()
     if args.detector:

@@ -1,4 +1,4 @@
-"""The benchmarks are a folder of scripts; what they import from each other is found as when they run."""
+"""Makes the scripts of benchmarks/ importable, for each other and for the tests."""
 
 import sys
 from pathlib import Path

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from measure import Measured, Side, take_turns
+from measure import Measurement, Side, take_turns
 
 SIDES = """
 import sys, time
 from measure import Missing
 
-def told(turn, log, name, megabytes=0, counts=(1,)):
+def report(turn, log, name, megabytes=0, counts=(1,)):
     held = b"x" * (megabytes * 2**20)
     turn.work, turn.limit = 5.0, "copy"
     turn()
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def side(folder: Path, name: str, **about: Any) -> Side:
-    return Side(name, "made_sides.told", {"log": folder / "log", "name": name, **about})
+    return Side(name, "made_sides.report", {"log": folder / "log", "name": name, **about})
 
 
 def test_the_sides_take_turns_and_only_one_runs_at_a_time(folder: Path) -> None:
@@ -46,26 +46,26 @@ def test_the_sides_take_turns_and_only_one_runs_at_a_time(folder: Path) -> None:
     assert (folder / "log").read_text().split() == ["a", "b"] * 3
     assert shares == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
     for each in found:
-        assert isinstance(each, Measured)
+        assert isinstance(each, Measurement)
         assert (each.work, each.limit) == (5.0, "copy")
 
 
-def test_the_first_round_does_not_count_and_the_rate_is_the_median_of_the_others(folder: Path) -> None:
+def test_the_rate_is_the_median_of_all_rounds_but_the_first(folder: Path) -> None:
     (found,) = take_turns([side(folder, "a", counts=[1e12, 1, 1e9, 1])], 3)
-    assert isinstance(found, Measured)
+    assert isinstance(found, Measurement)
     assert 0 < found.rate <= 100  # 1 in a round of at least 0.01 s
 
 
-def test_the_peak_of_memory_is_that_of_the_side_alone(folder: Path) -> None:
+def test_peak_memory_is_measured_per_side(folder: Path) -> None:
     small, large = take_turns([side(folder, "a"), side(folder, "b", megabytes=200)], 1)
-    assert isinstance(small, Measured)
-    assert isinstance(large, Measured)
+    assert isinstance(small, Measurement)
+    assert isinstance(large, Measurement)
     assert 190 < large.peak - small.peak < 210 + small.peak
 
 
-def test_a_side_that_breaks_or_misses_something_says_so_and_the_others_go_on(folder: Path) -> None:
+def test_a_side_that_fails_gives_the_reason_and_the_others_are_measured(folder: Path) -> None:
     broken, missing = Side("broken", "made_sides.broken", {}), Side("missing", "made_sides.missing", {})
     found = take_turns([broken, side(folder, "a"), missing], 1)
     assert found[0] == "stopped (ValueError: it broke)"
-    assert isinstance(found[1], Measured)
+    assert isinstance(found[1], Measurement)
     assert found[2] == "no package here"

@@ -6,13 +6,13 @@ import pytest
 
 import sides
 import speed
-from measure import Measured, Side, Turn
+from measure import Measurement, Side, Turn
 
 LIMITS = {"convolution fp32": 200.0, "copy": 30.0}
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [
         (12345.6, "12,346"),
         (123.4, "123"),
@@ -22,26 +22,26 @@ LIMITS = {"convolution fp32": 200.0, "copy": 30.0}
         (float("nan"), ""),
     ],
 )
-def test_numbers_have_three_digits_that_count(value: float, told: str) -> None:
-    assert speed.number(value) == told
+def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
+    assert speed.number(value) == text
 
 
 def test_the_share_of_the_limit_is_the_work_a_second_over_it() -> None:
-    side = Measured(rate=50.0, peak=1.0, work=1e9, limit="convolution fp32")
+    side = Measurement(rate=50.0, peak=1.0, work=1e9, limit="convolution fp32")
     assert speed.share(side, LIMITS, 0) == "25 %"
     assert speed.share(side._replace(limit=""), LIMITS, 100.0) == "50 %"
     assert speed.share(side._replace(limit=""), LIMITS, 0) == ""
 
 
-def test_every_reference_has_a_row_and_what_is_not_known_says_why(
+def test_every_reference_has_a_row_and_missing_numbers_have_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
         return [Side("omote", "", {})], [Side("slow", "", {}), Side("gone", "", {})]
 
     found = [
-        Measured(40.0, 100.0, 1e9, "convolution fp32"),
-        Measured(10.0, 50.0, 1e9, "convolution fp32"),
+        Measurement(40.0, 100.0, 1e9, "convolution fp32"),
+        Measurement(10.0, 50.0, 1e9, "convolution fp32"),
         "no pythae",
     ]
     monkeypatch.setattr("measure.take_turns", lambda *_: found)
@@ -72,7 +72,7 @@ def test_the_table_is_120_columns_wide_and_keeps_its_columns_apart() -> None:
 
 
 @pytest.mark.parametrize("line", speed.LINES, ids=lambda line: line.name)
-def test_what_a_line_asks_of_a_side_is_what_the_side_takes(
+def test_sides_accept_the_arguments_that_their_line_passes(
     line: speed.Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "faces_of", lambda size, count: np.zeros((count, size, size, 3), np.uint8))
