@@ -9,18 +9,10 @@ import pytest
 
 from omote.data.detect import Face
 from omote.data.face_set import FaceSet
-from omote.data.quality import (
-    MAX_BLUR,
-    MAX_PITCH,
-    MAX_YAW,
-    POINTS,
-    YUNET_POINTS,
-    estimate_pose,
-    face_square,
-    measure_blur,
-)
-from omote.synthetic.rendered import Circumstances, Head, Look, read_face_model
-from omote.synthetic.rendered.scene import turned
+from omote.data.quality import POINTS, YUNET_POINTS, estimate_pose, face_square, measure_blur
+from omote.data.trust import MAX_BLUR, MAX_PITCH, MAX_YAW
+from omote.synthetic.rendered import Appearance, Head, Nuisance, read_face_model
+from omote.synthetic.rendered.scene import rotation_matrix
 
 BOX = np.array([20.0, 10.0, 60.0, 80.0])
 GOOD = Face(0.95, BOX, np.array([[36.0, 40], [64, 40], [50, 55], [40, 70], [60, 70]]))
@@ -97,7 +89,7 @@ def test_a_quick_square_shows_the_box_and_repeats_the_border() -> None:
 
 def seen(yaw: float, pitch: float, roll: float, points: np.ndarray, scale: float = 7.0) -> Face:
     """Return a face whose landmarks are the points of a head that is turned, seen from far away."""
-    x, y, _ = turned(yaw, pitch, roll).astype(float) @ (points - points.mean(0)).T
+    x, y, _ = rotation_matrix(yaw, pitch, roll).astype(float) @ (points - points.mean(0)).T
     return Face(1.0, BOX, scale * np.column_stack([x, -y]) + (300, 200))
 
 
@@ -127,11 +119,11 @@ def test_true_landmarks_of_rendered_heads_give_their_angles(model_file: Path) ->
     model = read_face_model(model_file)
     rng = np.random.default_rng(0)
     angles = rng.uniform((-30, -20, -20), (30, 20, 20), (24, 3))
-    heads = [Head(model, rng.normal(0, 1, 100), Look()) for _ in range(2)]
+    heads = [Head(model, rng.normal(0, 1, 100), Appearance()) for _ in range(2)]
     for head in heads:
         found = []
         for yaw, pitch, roll in angles.tolist():
-            rendered = head.render(np.zeros(57), Circumstances(yaw=yaw, pitch=pitch, roll=roll), 32)
+            rendered = head.render(np.zeros(57), Nuisance(yaw=yaw, pitch=pitch, roll=roll), 32)
             found.append(estimate_pose(Face(1.0, rendered.box, rendered.landmarks), POINTS))
         off = np.array(found) - angles
         assert (np.abs(off).mean(0) < (3, 7, 2)).all()  # the head is not of average proportions

@@ -1,4 +1,4 @@
-"""A person's neutral: what counts in it, what it is worth, and what is refused."""
+"""A person's neutral: what counts in it, how well it is known, and what is refused."""
 
 import json
 import math
@@ -28,11 +28,11 @@ from omote.runs.trained import Trained
 from tests.conftest import save_table
 
 Z = 16
-LOOKS = 3 * math.sqrt(Z) * np.eye(4, Z, dtype=np.float32)  # far from one another
+EXPRESSIONS = 3 * math.sqrt(Z) * np.eye(4, Z, dtype=np.float32)  # far from one another
 
 
 def table_of(codes: Any, sources: Any = None, **columns: Any) -> pd.DataFrame:
-    """Return a table as `omote embed` writes it, a second between two frames; one source, and one face, if not told."""
+    """Return a table as `omote embed` writes it, one frame a second; by default one source and one face."""
     codes = np.asarray(codes, np.float32)
     count = len(codes)
     described = {
@@ -53,37 +53,40 @@ def table_of(codes: Any, sources: Any = None, **columns: Any) -> pd.DataFrame:
 
 
 def film(rng: np.random.Generator, person: Floats, stretches: int = 30, frames: int = 10) -> pd.DataFrame:
-    """Return footage of stretches of 10 s, each of one expression and little beside."""
+    """Return footage of stretches of 10 s, each of one expression with little variation."""
     shown = rng.normal(0, 0.7, (stretches, 1, Z)) + rng.normal(0, 0.1, (stretches, frames, Z))
     return table_of((person + shown).reshape(-1, Z))
 
 
-def test_footage_of_one_look_has_that_look_for_its_neutral() -> None:
-    profile = make_profile(table_of(np.tile(LOOKS[1], (20, 1)), np.repeat([0, 1], 10)), "ann")
-    np.testing.assert_allclose(profile.neutral, LOOKS[1], rtol=1e-6)
+def test_footage_of_one_expression_has_that_expression_for_its_neutral() -> None:
+    profile = make_profile(table_of(np.tile(EXPRESSIONS[1], (20, 1)), np.repeat([0, 1], 10)), "ann")
+    np.testing.assert_allclose(profile.neutral, EXPRESSIONS[1], rtol=1e-6)
     assert profile.looks == pytest.approx(1)
     assert (profile.share, profile.error, profile.num_frames, profile.num_sources) == (1.0, 0.0, 20, 2)
     assert profile.spread == pytest.approx(0, abs=1e-5)
 
 
-def test_looks_are_counted_and_a_look_that_lasts_has_one_vote() -> None:
-    even = make_profile(table_of(5 + np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann")
+def test_distinct_expressions_are_counted_and_one_that_lasts_has_one_vote() -> None:
+    even = make_profile(table_of(5 + np.repeat(EXPRESSIONS, 10, axis=0), np.repeat(range(4), 10)), "ann")
     assert even.looks == pytest.approx(4, rel=1e-4)
     assert even.spread == pytest.approx(math.sqrt(2 * (1 - 1 / 4)) * 3 * math.sqrt(Z), rel=1e-4)
     long = [500, 10, 10, 10]
-    smiling = make_profile(table_of(5 + np.repeat(LOOKS, long, axis=0), np.repeat(range(4), long)), "ann")
+    smiling = make_profile(
+        table_of(5 + np.repeat(EXPRESSIONS, long, axis=0), np.repeat(range(4), long)), "ann"
+    )
     assert 1 < smiling.looks < 1.2
     for profile in (even, smiling):
-        np.testing.assert_allclose(profile.neutral / profile.share, 5 + LOOKS.mean(axis=0), atol=0.01)
+        np.testing.assert_allclose(profile.neutral / profile.share, 5 + EXPRESSIONS.mean(axis=0), atol=0.01)
 
 
-def test_as_much_is_taken_as_the_footage_tells_from_nobody() -> None:
-    # four looks that lie round 0: leaving one out moves their middle by as much as it is away from 0
+def test_the_neutral_is_shrunk_toward_0_by_its_uncertainty() -> None:
+    # four expressions round 0: leaving one out moves their mean by as much as it is away from 0
     assert make_profile(
-        table_of(np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann"
+        table_of(np.repeat(EXPRESSIONS, 10, axis=0), np.repeat(range(4), 10)), "ann"
     ).share == pytest.approx(0, abs=1e-6)
     assert (
-        make_profile(table_of(50 + np.repeat(LOOKS, 10, axis=0), np.repeat(range(4), 10)), "ann").share > 0.99
+        make_profile(table_of(50 + np.repeat(EXPRESSIONS, 10, axis=0), np.repeat(range(4), 10)), "ann").share
+        > 0.99
     )
 
 
@@ -98,12 +101,12 @@ def test_the_same_frames_more_often_are_no_news() -> None:
 
 
 @pytest.mark.parametrize("far", [0.0, 0.5, 2.0])
-def test_the_error_is_how_far_the_middle_of_the_looks_moves_with_other_footage(far: float) -> None:
+def test_the_error_is_how_much_the_mean_changes_with_other_footage(far: float) -> None:
     rng = np.random.default_rng(1)
     person = far * rng.normal(0, 1, Z).astype(np.float32)
     made = [make_profile(film(rng, person), "ann") for _ in range(30)]
-    middles = np.array([profile.neutral / profile.share for profile in made if profile.share])
-    moved = np.sqrt(middles.var(axis=0, ddof=1).sum())
+    means = np.array([profile.neutral / profile.share for profile in made if profile.share])
+    moved = np.sqrt(means.var(axis=0, ddof=1).sum())
     told = np.sqrt(np.mean([profile.error**2 for profile in made if profile.share]))
     assert 0.6 < told / moved < 1.5
     assert np.mean([profile.share for profile in made]) == pytest.approx(
@@ -124,38 +127,39 @@ def test_features_of_people_come_nearer_when_they_are_relative() -> None:
 
 
 def test_from_one_short_stretch_half_is_taken_and_nothing_is_claimed() -> None:
-    profile = make_profile(table_of(np.tile(LOOKS[0], (8, 1))), "ann")
-    np.testing.assert_allclose(profile.neutral, LOOKS[0] / 2, rtol=1e-6)
+    profile = make_profile(table_of(np.tile(EXPRESSIONS[0], (8, 1))), "ann")
+    np.testing.assert_allclose(profile.neutral, EXPRESSIONS[0] / 2, rtol=1e-6)
     assert math.isnan(profile.error)
-    said = " ".join(profile.statement())
+    said = " ".join(profile.describe())
     assert "8 trusted frames of one source" in said
-    assert "hardly varied: about 1.0 different looks. 50% of their middle" in said
-    assert "From one stretch of 10 s nobody can tell" in said
+    assert "hardly varied: about 1.0 distinct expressions. 50% of their mean is subtracted" in said
+    assert "One stretch of 10 s cannot show" in said
     assert "another camera or day" in said
 
 
-def test_the_statement_says_how_comparable_the_features_are() -> None:
+def test_the_description_says_how_comparable_the_features_are() -> None:
     neutral = np.zeros(Z, np.float32)
     profile = Profile("ann", "omote-12345678", 412, 3, 4.25, 0.9, 1.2, 10.0, neutral)
-    assert profile.statement() == [
+    assert profile.describe() == [
         "Neutral of ann from 412 trusted frames of 3 sources (omote-12345678).",
-        "To this model the footage is varied: about 4.2 different looks. 90% of their middle is taken off.",
-        "With other such footage that middle would move by about 12% of the usual distance of two looks: smaller "
-        "differences between ann and other people mean little. Those among frames of ann do not depend on it.",
+        "To this model the footage is varied: about 4.2 distinct expressions. 90% of their mean is subtracted.",
+        "With other such footage that mean would change by about 12% of the typical distance between two expressions: "
+        "smaller differences between ann and other people mean little. Differences among frames of ann do not depend "
+        "on it.",
     ]
 
 
-def test_of_identical_frames_no_share_of_their_spread_is_told() -> None:
+def test_identical_frames_have_no_error_relative_to_their_spread() -> None:
     frame = np.random.default_rng(8).normal(0, 1, Z)  # of no round numbers, so that the spread is not quite 0
     profile = make_profile(table_of(np.tile(frame, (30, 1)), np.repeat(range(3), 10)), "ann")
     assert 0 < profile.spread < NO_SPREAD
-    said = " ".join(profile.statement())
-    assert "All its frames look the same to this model" in said
-    assert "usual distance" not in said
+    said = " ".join(profile.describe())
+    assert "All frames have the same code" in said
+    assert "typical distance" not in said
 
 
 def test_only_trusted_frames_of_the_face_count() -> None:
-    codes = np.repeat(LOOKS[:3], 10, axis=0)
+    codes = np.repeat(EXPRESSIONS[:3], 10, axis=0)
     table = table_of(codes, np.repeat([0, 1], 15), face=np.repeat([0, 1, 1], 10), trusted=np.arange(30) < 26)
     profile = make_profile(table, "bob", face=1)
     assert (profile.num_frames, profile.num_sources) == (16, 2)
@@ -167,7 +171,7 @@ def test_only_trusted_frames_of_the_face_count() -> None:
 
 
 def test_in_a_table_of_a_face_set_the_person_is_a_subject() -> None:
-    codes = np.repeat(LOOKS[:2], 10, axis=0)
+    codes = np.repeat(EXPRESSIONS[:2], 10, axis=0)
     table = table_of(
         codes, subject=np.repeat(["0001", "0002"], 10), clip=np.tile(np.repeat(["x", "y"], 5), 2)
     )
@@ -226,7 +230,7 @@ def test_a_profile_of_files_is_that_of_their_tables(
     of_files = profile_of_tables(files, "ann", face=1)
     of_tables = make_profile(pd.concat([table, other], ignore_index=True), "ann", face=1)
     np.testing.assert_allclose(of_files.neutral, of_tables.neutral, rtol=1e-5)
-    assert of_files.statement() == of_tables.statement()
+    assert of_files.describe() == of_tables.describe()
     assert (of_files.num_frames, of_files.num_sources) == (450, 2)
 
 
@@ -243,7 +247,7 @@ def test_videos_of_one_name_in_two_tables_are_two_sources(suffix: str, tmp_path:
 
 
 def test_rows_that_do_not_say_whose_they_are_are_refused(tmp_path: Path) -> None:
-    video = table_of(np.tile(LOOKS[0], (8, 1)))
+    video = table_of(np.tile(EXPRESSIONS[0], (8, 1)))
     face_set = video.drop(columns=["face", "trusted", "doubt"]).assign(subject="ann", clip="x")
     for suffix in (".parquet", ".csv"):
         files = [tmp_path / f"video{suffix}", tmp_path / f"faces{suffix}", tmp_path / f"no_model{suffix}"]
@@ -266,7 +270,7 @@ def test_rows_that_do_not_say_whose_they_are_are_refused(tmp_path: Path) -> None
     ],
 )
 def test_a_column_of_another_kind_is_one_sentence(column: str, values: list[Any], tmp_path: Path) -> None:
-    table = table_of(np.tile(LOOKS[0], (8, 1))).assign(**{column: values * 4})
+    table = table_of(np.tile(EXPRESSIONS[0], (8, 1))).assign(**{column: values * 4})
     save_table(table, tmp_path / "table.parquet")
     save_table(table, tmp_path / "table.csv")
     with pytest.raises(OmoteError, match=f"the column {column} holds .* instead of"):
@@ -276,7 +280,7 @@ def test_a_column_of_another_kind_is_one_sentence(column: str, values: list[Any]
 
 
 def test_a_code_that_is_text_is_one_sentence(tmp_path: Path) -> None:
-    save_table(table_of(np.tile(LOOKS[0], (8, 1))).assign(z_e_07="much"), tmp_path / "table.csv")
+    save_table(table_of(np.tile(EXPRESSIONS[0], (8, 1))).assign(z_e_07="much"), tmp_path / "table.csv")
     with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
         profile_of_tables([tmp_path / "table.csv"], "ann")
 
@@ -288,7 +292,7 @@ def test_a_profile_comes_back_as_it_was_saved(error: float, tmp_path: Path) -> N
     profile.save(tmp_path / "new" / "zoe.json")
     again = Profile.load(tmp_path / "new" / "zoe.json")
     np.testing.assert_array_equal(again.neutral, neutral)
-    assert again.statement() == profile.statement()
+    assert again.describe() == profile.describe()
     assert str({**vars(again), "neutral": 0}) == str({**vars(profile), "neutral": 0})
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["zoe.json"]
     assert (tmp_path / "new" / "zoe.json").stat().st_size < 3000
@@ -325,7 +329,7 @@ def test_a_file_that_is_no_profile_is_refused_in_a_sentence(tmp_path: Path) -> N
 
 
 def test_codes_of_another_model_are_refused() -> None:
-    profile = make_profile(table_of(np.tile(LOOKS[0], (8, 1))), "ann")
+    profile = make_profile(table_of(np.tile(EXPRESSIONS[0], (8, 1))), "ann")
     profile.check("omote-12345678")
     with pytest.raises(OmoteError, match=f"its neutral has {Z} numbers, and codes of omote-12345678 have 8"):
         profile.relative(np.zeros((3, 8), np.float32))
@@ -334,7 +338,7 @@ def test_codes_of_another_model_are_refused() -> None:
 
 
 def test_tables_that_make_no_profile_are_named(tmp_path: Path) -> None:
-    table = table_of(np.tile(LOOKS[0], (8, 1)))
+    table = table_of(np.tile(EXPRESSIONS[0], (8, 1)))
     for bad, message in (
         (table.drop(columns="model"), "has no column model"),
         (table[["source", "model"]], "has no codes"),

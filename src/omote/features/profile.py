@@ -1,10 +1,9 @@
-"""A person's own neutral, from any footage of theirs and without labels: what makes features relative to the person.
+"""A person's neutral code from any footage of them, without labels, and features relative to it.
 
-What counts as neutral is the middle of the looks in the footage: a mean in which frames that look alike share a vote,
-so that an hour of one smile counts little more than a minute of it. It is drawn toward the middle of all codes, 0, by
-as much as it would move with other footage (James and Stein, "Estimation with quadratic loss", 1961), so that a few
-frames change the features only a little. It is not the code of a face at rest, which gains less or does harm
-(docs/results/profiles.md).
+The neutral is the mean over the distinct expressions in the footage: frames with similar codes share one vote, so an
+hour of one smile counts little more than a minute of it. It is then shrunk toward the mean of all codes, 0, the more
+the less certain it is (James and Stein, "Estimation with quadratic loss", 1961), so that a few frames change the
+features only a little. It is not the code of a face at rest, which helps less or does harm (docs/results/profiles.md).
 """
 
 import json
@@ -28,39 +27,44 @@ from omote.files import write_text
 
 FORMAT, FORMAT_VERSION = "omote profile", 1
 SUFFIX = ".json"
-LEAST_FRAMES = 5
-MOST_FRAMES = 2000  # that are looked at, evenly over the footage: all pairs of them are
-BLOCK_SECONDS = 10.0  # frames nearer than this are of one look: other footage would bring all of them or none
-BLOCKS = 20  # left out in turn
-SHARE_OF_ONE = 0.5  # of the middle of one block, of which nobody knows how far it would move
-VARIED, UNIFORM = 4.0, 2.0  # looks
-NO_SPREAD = 1e-6  # below it all looks are the same, but for rounding
-OTHER_FACE = "not the person of the profile"
+LEAST_FRAMES = 5  # trusted frames of the person that a profile needs
+MOST_FRAMES = 2000  # a larger number of frames is thinned to this, evenly, because all pairs are compared
+BLOCK_SECONDS = (
+    10.0  # frames within this time are one unit of the jackknife: other footage would bring all or none
+)
+MAX_BLOCKS = 20  # of the jackknife
+ONE_BLOCK_SHARE = 0.5  # `Profile.share` with a single block, where the error cannot be estimated
+VARIED, UNIFORM = (
+    4.0,
+    2.0,
+)  # distinct expressions from which footage counts as varied, and below which as hardly varied
+NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rounding
+OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
 NUMBERS = {"time": np.float64, "face": np.int64, "trusted": np.bool_}
-KINDS = {"time": "fiu", "face": "iu", "trusted": "b"}  # that their columns may be of (numpy.dtype.kind)
+KINDS = {"time": "fiu", "face": "iu", "trusted": "b"}  # allowed numpy.dtype.kind of these columns
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The neutral of a person, and what it is worth."""
+    """A person's neutral code, and how well it is known. Field names are stored on disk."""
 
     name: str
-    model: str  # whose codes they are, such as "omote-1a2b3c4d"
-    num_frames: int  # trusted frames that there were
-    num_sources: int  # videos and photos that they are from
-    looks: float  # how many different looks the footage shows, at least 1
-    share: float  # of the middle of its looks that the neutral is, 0-1
-    error: float  # how far that middle would move with other such footage (standard error); nan: not known
-    spread: float  # the usual distance of two looks of the footage
+    model: str  # that made the codes, such as "omote-1a2b3c4d"
+    num_frames: int  # trusted frames of the person
+    num_sources: int  # videos and photos with such frames
+    looks: float  # effective number of distinct expressions (diversity of order 2), at least 1
+    share: float  # 0-1, shrinkage: neutral = share * mean over distinct expressions
+    error: float  # standard error of that mean; NaN if unknown
+    spread: float  # root mean square distance between two distinct expressions
     neutral: Floats  # (Z,)
 
     def relative(self, codes: Floats) -> Floats:
-        """Return (N, Z) codes less the neutral, float32.
+        """Return (N, Z) codes minus the neutral, float32.
 
         Raises:
-            OmoteError: If the codes are of another length than the neutral.
+            OmoteError: If the codes are not as long as the neutral.
         """
         if codes.shape[-1] != len(self.neutral):
             raise OmoteError(
@@ -70,55 +74,48 @@ class Profile:
         return (codes - self.neutral).astype(np.float32)
 
     def check(self, model: str) -> None:
-        """Raise OmoteError if the profile is of another model than the codes."""
+        """Raise OmoteError if the profile was made with another model."""
         if model != self.model:
             raise OmoteError(
                 f"the profile of {self.name} is of {self.model}, and the features are of {model}: codes of two models "
                 "cannot be compared. Make a profile with the same model, from the same footage (`omote profile`)"
             )
 
-    def statement(self) -> list[str]:
-        """Return what the profile is worth, in sentences."""
+    def describe(self) -> list[str]:
+        """Return sentences that say how well the neutral is known."""
         sources = f"{self.num_sources} sources" if self.num_sources > 1 else "one source"
-        kind = (
-            "hardly varied"
-            if self.looks < UNIFORM
-            else "varied"
-            if self.looks >= VARIED
-            else "somewhat varied"
-        )
-        said = [
+        variety = "hardly" if self.looks < UNIFORM else "" if self.looks >= VARIED else "somewhat"
+        sentences = [
             f"Neutral of {self.name} from {self.num_frames} trusted frames of {sources} ({self.model}).",
-            f"To this model the footage is {kind}: about {self.looks:.1f} different looks. "
-            f"{self.share:.0%} of their middle is taken off.",
+            f"To this model the footage is {f'{variety} varied'.strip()}: about {self.looks:.1f} distinct expressions. "
+            f"{self.share:.0%} of their mean is subtracted.",
         ]
-        if kind != "varied":
-            said.append(
-                "Features relative to it need not be better than without; add footage with other expressions."
+        if variety:
+            sentences.append(
+                "Features relative to it may be no better than plain ones; add footage with other expressions."
             )
         if math.isnan(self.error):
-            said.append(
-                f"From one stretch of {BLOCK_SECONDS:.0f} s nobody can tell how far that middle would move with other "
-                "footage; add other videos."
+            sentences.append(
+                f"One stretch of {BLOCK_SECONDS:.0f} s cannot show how much that mean would change with other footage; "
+                "add other videos."
             )
         elif self.spread < NO_SPREAD:
-            said.append(
-                "All its frames look the same to this model, so nobody can tell how far that middle would move with "
-                "other footage; add other videos."
+            sentences.append(
+                "All frames have the same code, so it is unknown how much that mean would change with other footage; "
+                "add other videos."
             )
         else:
-            moved = self.error / self.spread
-            said.append(
-                f"With other such footage that middle would move by about {moved:.0%} of the usual distance of two "
-                f"looks: smaller differences between {self.name} and other people mean little. Those among frames of "
-                f"{self.name} do not depend on it."
+            sentences.append(
+                f"With other such footage that mean would change by about {self.error / self.spread:.0%} of the "
+                f"typical distance between two expressions: smaller differences between {self.name} and other people "
+                f"mean little. Differences among frames of {self.name} do not depend on it."
             )
         if self.num_sources == 1:
-            said.append("It is from one source only; another camera or day may move it further.")
-        return said
+            sentences.append("It is from one source only; another camera or day may change it more.")
+        return sentences
 
     def save(self, path: str | Path) -> None:
-        """Write the profile as JSON, beside and renamed.
+        """Write the profile as JSON.
 
         Raises:
             OmoteError: If the name does not end in .json.
@@ -127,7 +124,7 @@ class Profile:
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"format": FORMAT, "format_version": FORMAT_VERSION, **vars(self)}
         content["error"] = None if math.isnan(self.error) else self.error
-        content["neutral"] = [float(f"{value:.9g}") for value in self.neutral]  # 9 digits are a float32
+        content["neutral"] = [float(f"{value:.9g}") for value in self.neutral]  # 9 digits restore a float32
         write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @staticmethod
@@ -135,7 +132,7 @@ class Profile:
         """Return the profile in a file.
 
         Raises:
-            OmoteError: If there is no such file, it is no profile, is damaged, or was written by a newer omote.
+            OmoteError: If the file is missing, is no profile, is damaged, or was written by a newer omote.
         """
         path = Path(path)
         if not path.is_file():
@@ -154,12 +151,12 @@ class Profile:
         try:
             error, neutral = content.pop("error"), np.array(content.pop("neutral"), np.float32)
             profile = Profile(**content, error=math.nan if error is None else float(error), neutral=neutral)
-            whole = neutral.ndim == 1 and len(neutral) and bool(np.isfinite(neutral).all())
-            if not whole or not isinstance(profile.name, str) or not isinstance(profile.model, str):
+            valid = neutral.ndim == 1 and len(neutral) and bool(np.isfinite(neutral).all())
+            if not valid or not isinstance(profile.name, str) or not isinstance(profile.model, str):
                 raise ValueError("its neutral or its names are not what they should be")
-            profile.statement()  # needs all the numbers
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as wrong:
-            raise OmoteError(f"{path} is damaged ({wrong}); make the profile again") from None
+            profile.describe()  # fails if a number is missing
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as problem:
+            raise OmoteError(f"{path} is damaged ({problem}); make the profile again") from None
         return profile
 
 
@@ -172,25 +169,25 @@ def check_profile_path(path: str | Path) -> Path:
 
 
 def make_profile(table: pd.DataFrame, name: str, face: int = 0) -> Profile:
-    """Return the profile of a person from their footage.
+    """Return the profile of a person from a table of their footage.
 
     Args:
-        table: as `omote embed` writes it; only trusted rows of that face count. In a table of a face set, which has a
-            column subject, the rows of the subject `name` count.
-        name: whose profile it is.
-        face: the number of the person's face in each source.
+        table: as `omote embed` writes it; trusted rows of the face count. In a table of a face set, which has a column
+            subject, the rows of subject `name` count.
+        name: of the person.
+        face: number of the person's face in each source.
     Raises:
-        OmoteError: If the table is of no model or of several, is relative to a profile already, has rows of face sets
-            and of videos, or fewer than `LEAST_FRAMES` frames of the person.
+        OmoteError: If the table has no model or several, is relative to a profile already, mixes face sets and videos,
+            or has fewer than `LEAST_FRAMES` frames of the person.
     """
-    columns = _checked(table)
-    return _made(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, face)
+    columns = _check_columns(table)
+    return _make_profile(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, face)
 
 
 def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> Profile:
-    """Return the profile of a person from files of `omote embed`; of their codes only those looked at are held.
+    """Return the profile of a person from files of `omote embed`; only the codes in use are held in memory.
 
-    Videos of one name in two tables are two sources.
+    Videos with the same name in two tables count as two sources.
 
     Raises:
         OmoteError: As `make_profile`, and if a file is missing or cannot be read.
@@ -198,39 +195,39 @@ def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> 
     files = [Path(path) for path in dict.fromkeys(paths)]
     types = defaultdict(lambda: np.float32, TEXTS | NUMBERS)  # codes are float32
     wanted = {*TEXTS, *NUMBERS, FIRST_CODE}.__contains__
-    described = [
-        part.assign(table=number)
+    batches = [
+        batch.assign(table=number)
         for number, path in enumerate(files)
-        for part in read_batches(path, wanted, types)
+        for batch in read_batches(path, wanted, types)
     ]
-    if not described:
+    if not batches:
         raise OmoteError(f"{', '.join(map(str, files))}: no rows; make the table with `omote embed`")
-    table = pd.concat(described, ignore_index=True)
-    _checked(table)
+    table = pd.concat(batches, ignore_index=True)
+    _check_columns(table)
 
-    def codes(rows: NDArray[np.int64]) -> Floats:
+    def read_codes(rows: NDArray[np.int64]) -> Floats:
         found, begin = [], 0
         for batch in chain.from_iterable(read_batches(path, is_code, types) for path in files):
             inside = rows[(rows >= begin) & (rows < begin + len(batch))] - begin
             found.append(batch.iloc[inside][code_names(list(batch.columns))].to_numpy(np.float32))
             begin += len(batch)
         if len({part.shape[1] for part in found}) > 1:
-            raise OmoteError("the tables have codes of different lengths; give those of one model")
+            raise OmoteError("the tables have codes of different lengths; give tables of one model")
         return np.concatenate(found)
 
-    return _made(table, codes, name, face)
+    return _make_profile(table, read_codes, name, face)
 
 
-def _made(table: pd.DataFrame, codes: Callable[[NDArray[np.int64]], Floats], name: str, face: int) -> Profile:
-    """Return the profile, from what a table says of its rows, and a function that gives the codes of some of them."""
+def _make_profile(
+    table: pd.DataFrame, read_codes: Callable[[NDArray[np.int64]], Floats], name: str, face: int
+) -> Profile:
+    """Return the profile from a table without its codes, and a function that returns the codes of some rows."""
     if "subject" in table and table["subject"].isna().any():
         raise OmoteError(
             "some rows have no subject: tables of face sets and of videos were given together; give those of one kind"
         )
     if table["model"].isna().any():
-        raise OmoteError(
-            "some rows have no model, which tells whose codes they are; make them with `omote embed`"
-        )
+        raise OmoteError("some rows have no model; make them with `omote embed`")
     for column, kinds in KINDS.items():
         if column in table and table[column].dtype.kind not in kinds:
             raise OmoteError(
@@ -239,39 +236,38 @@ def _made(table: pd.DataFrame, codes: Callable[[NDArray[np.int64]], Floats], nam
             )
     models = sorted(table["model"].astype(str).unique())
     if len(models) > 1:
-        raise OmoteError(f"the table has codes of several models ({', '.join(models)}); give those of one")
+        raise OmoteError(
+            f"the table has codes of several models ({', '.join(models)}); give codes of one model"
+        )
     trusted = table["trusted"].to_numpy(bool) if "trusted" in table else np.ones(len(table), bool)
-    kept = np.flatnonzero(_of_person(table, name, face) & trusted)
+    kept = np.flatnonzero(_is_person(table, name, face) & trusted)
     if len(kept) < LEAST_FRAMES:
         raise OmoteError(
             f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} trusted "
-            f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_what_there_is(table, trusted)}"
+            f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_count_people(table, trusted)}"
         )
     chosen = kept[evenly_spaced(len(kept), MOST_FRAMES)]
-    some = codes(chosen)
-    if not np.isfinite(some).all():
+    codes = read_codes(chosen)
+    if not np.isfinite(codes).all():
         raise OmoteError(f"some codes of {name} are no numbers; make the table again with `omote embed`")
-    sources = _sources(table)
+    sources = _number_sources(table)
     seconds = table["time"].to_numpy(np.float64)[chosen] if "time" in table else np.zeros(len(chosen))
-    of_looks = _middle_of_looks(some, _blocks(sources[chosen], seconds))
-    return Profile(name, models[0], len(kept), len(np.unique(sources[kept])), *of_looks)
+    estimate = _estimate_neutral(codes, _number_blocks(sources[chosen], seconds))
+    return Profile(name, models[0], len(kept), len(np.unique(sources[kept])), *estimate)
 
 
-def _checked(table: pd.DataFrame) -> list[str]:
-    """Return the columns of the codes of a table that can be made relative."""
+def _check_columns(table: pd.DataFrame) -> list[str]:
+    """Return the names of a table's code columns; raise OmoteError if a column is missing or codes are relative."""
     columns = code_names(list(table.columns))
     if not columns or "model" not in table:
-        missing = (
-            "codes z_e_00, z_e_01, ..." if not columns else "column model, which tells whose codes they are"
-        )
+        missing = "column model, which says what made its codes" if columns else "codes z_e_00, z_e_01, ..."
         raise OmoteError(f"the table has no {missing}; make it with `omote embed`")
     if "profile" in table:
         raise OmoteError("the table is relative to a profile already; make one without --profile")
     return columns
 
 
-def _of_person(table: pd.DataFrame, name: str, face: int) -> NDArray[np.bool_]:
-    """Return which rows are of the person, (N,)."""
+def _is_person(table: pd.DataFrame, name: str, face: int) -> NDArray[np.bool_]:
     if "subject" in table:
         return (table["subject"].astype(str) == name).to_numpy(bool)
     if "face" in table:
@@ -279,7 +275,7 @@ def _of_person(table: pd.DataFrame, name: str, face: int) -> NDArray[np.bool_]:
     return np.ones(len(table), bool)
 
 
-def _what_there_is(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:
+def _count_people(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:
     by = next((column for column in ("subject", "face") if column in table), None)
     if by is None:
         return f"The table has {len(table)} rows"
@@ -288,7 +284,7 @@ def _what_there_is(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:
     return f"Trusted frames of each {by}, the first ones: {each}" if len(counts) else "The table is empty"
 
 
-def _sources(table: pd.DataFrame) -> NDArray[np.int64]:
+def _number_sources(table: pd.DataFrame) -> NDArray[np.int64]:
     """Return (N,) the number of each row's video, clip or photo."""
     named = [column for column in ("table", "source", "clip") if column in table]
     if not named:
@@ -296,37 +292,37 @@ def _sources(table: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(table.groupby(named, sort=False, dropna=False).ngroup(), np.int64)
 
 
-def _blocks(sources: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return (N,) the number of the stretch of `BLOCK_SECONDS` of a source that each row is in; at most `BLOCKS`."""
+def _number_blocks(sources: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return (N,) the number of each row's jackknife block: `BLOCK_SECONDS` of a source, merged to `MAX_BLOCKS`."""
     stretch = np.floor(np.nan_to_num(seconds) / BLOCK_SECONDS)
     begins = (np.diff(sources) != 0) | (np.diff(stretch) != 0)
     number = np.concatenate([[0], np.cumsum(begins)])
     count = int(number[-1]) + 1
-    return np.asarray(number * min(count, BLOCKS) // count, np.int64)
+    return np.asarray(number * min(count, MAX_BLOCKS) // count, np.int64)
 
 
-def _middle_of_looks(codes: Floats, blocks: NDArray[np.int64]) -> tuple[float, float, float, float, Floats]:
-    """Return looks, share, error, spread and neutral of (N, Z) codes in blocks; see `Profile`.
+def _estimate_neutral(codes: Floats, blocks: NDArray[np.int64]) -> tuple[float, float, float, float, Floats]:
+    """Return looks, share, error, spread and neutral (see `Profile`) of (N, Z) codes in blocks.
 
-    Two frames are alike by exp(-2 d^2 / Z), d the distance of their codes; Z is about the mean square of a code's
-    distance from 0. A frame's vote is one over the number of frames that are like it. The number of looks is one over
-    the mean likeness (Leinster and Cobbold, "Measuring diversity", 2012, order 2). The error is a jackknife over the
-    blocks, as neighbouring frames are no news.
+    The similarity of two frames is exp(-2 d^2 / Z), where d is the distance of their codes; Z is about the mean squared
+    distance of a code from 0. The weight of a frame is one over its summed similarity to all frames. The number of
+    distinct expressions is one over the mean similarity (Leinster and Cobbold, "Measuring diversity", 2012, order 2).
+    The error is a jackknife over blocks, because neighbouring frames are not independent.
     """
     squares = (codes**2).sum(axis=1)
-    alike = np.exp(-2 / codes.shape[1] * np.maximum(squares[:, None] + squares - 2 * codes @ codes.T, 0))
-    sums = alike.sum(axis=1, dtype=np.float64)
-    votes = 1 / sums / (1 / sums).sum()
-    middle = votes @ codes
-    spread = math.sqrt(2 * float(votes @ ((codes - middle) ** 2).sum(axis=1)))
-    share, error = SHARE_OF_ONE, math.nan
+    similarity = np.exp(-2 / codes.shape[1] * np.maximum(squares[:, None] + squares - 2 * codes @ codes.T, 0))
+    sums = similarity.sum(axis=1, dtype=np.float64)
+    weights = 1 / sums / (1 / sums).sum()
+    mean = weights @ codes
+    spread = math.sqrt(2 * float(weights @ ((codes - mean) ** 2).sum(axis=1)))
+    share, error = ONE_BLOCK_SHARE, math.nan
     if count := int(blocks[-1]):
-        without = []
+        replicates = []
         for block in range(count + 1):
             rows, out = np.flatnonzero(blocks != block), np.flatnonzero(blocks == block)
-            of_rest = 1 / (sums[rows] - alike[np.ix_(rows, out)].sum(axis=1, dtype=np.float64))
-            without.append(of_rest @ codes[rows] / of_rest.sum())
-        moved = count / (count + 1) * float(((without - np.mean(without, axis=0)) ** 2).sum())
-        share = max(0.0, 1 - moved / max(float(middle @ middle), 1e-12))
-        error = math.sqrt(moved)
-    return len(codes) ** 2 / float(sums.sum()), share, error, spread, (share * middle).astype(np.float32)
+            rest = 1 / (sums[rows] - similarity[np.ix_(rows, out)].sum(axis=1, dtype=np.float64))
+            replicates.append(rest @ codes[rows] / rest.sum())
+        variance = count / (count + 1) * float(((replicates - np.mean(replicates, axis=0)) ** 2).sum())
+        share = max(0.0, 1 - variance / max(float(mean @ mean), 1e-12))
+        error = math.sqrt(variance)
+    return len(codes) ** 2 / float(sums.sum()), share, error, spread, (share * mean).astype(np.float32)
