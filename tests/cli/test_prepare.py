@@ -1,14 +1,15 @@
-"""The commands `omote prepare ...` for published data sets; those for a folder and drawn faces are in test_commands."""
+"""The commands `omote prepare ...`, except those for a folder and drawn faces, which are in test_commands."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from omote.cli.prepare import DATA_SETS
+from omote.data import prepare as preparing
+from omote.data.clips import Listing
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.importers import sklearn_faces
-from omote.data.importers.registry import IMPORTERS
+from omote.data.importers.registry import IMPORTERS, load_importer
 from omote.data.importers.sequences import EVALUATE_FRAMES, TRAIN_FRAMES
 from omote.errors import OmoteError
 from tests.cli.test_commands import omote
@@ -28,17 +29,38 @@ def jaffe(tmp_path: Path) -> Path:
     return tmp_path / "jaffe"
 
 
-def test_every_importer_has_a_command() -> None:
-    assert DATA_SETS.keys() == IMPORTERS.keys()
+def test_the_commands_are_listed_with_the_first_sentence_of_their_help() -> None:
+    printed = omote("prepare", "--help")
+    for name in ("folder", "drawn", "rendered", "combined", *IMPORTERS):
+        assert f" {name} " in printed
+    assert "MUG: sequences from neutral to an expression and back." in printed
 
 
-@pytest.mark.parametrize("name", DATA_SETS)
-def test_a_command_says_what_it_expects_and_where_to_ask(name: str) -> None:
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_a_command_says_what_it_expects_and_where_to_get_it(name: str) -> None:
+    importer = load_importer(name)
     printed = " ".join(omote("prepare", name, "--help").replace("│", "").split())
-    assert "Expects " in printed
-    assert "https://" in printed
-    assert (f"{TRAIN_FRAMES} if not given" in printed) == ("train_frames" in DATA_SETS[name].rule)
-    assert (f"{EVALUATE_FRAMES} if not given" in printed) == ("evaluate_frames" in DATA_SETS[name].rule)
+    if importer.downloaded:
+        assert "Downloaded through scikit-learn" in printed
+        assert "--data-home" in printed
+    else:
+        assert "Expects " in printed
+        assert "https://" in printed
+    assert (f"[default: {TRAIN_FRAMES}]" in printed) == ("train_frames" in importer.options)
+    assert (f"[default: {EVALUATE_FRAMES}]" in printed) == ("evaluate_frames" in importer.options)
+    for option in ("train-frames", "evaluate-frames", "min-photos"):
+        assert (f"--{option}" in printed) == (option.replace("-", "_") in importer.options)
+    for option in ("align", "margin", "cropped", "detector", "workers"):
+        assert (f"--{option}" in printed) == (option in importer.shared)
+
+
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_an_importer_describes_all_its_options_and_counts_what_is_published(name: str) -> None:
+    importer = load_importer(name)
+    parameters = signature(importer.list_clips).parameters.values()
+    assert list(importer.options) == [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    assert importer.published.keys() <= Listing(Path(), []).counts().keys()
+    assert importer.licence
 
 
 def test_a_data_set_is_prepared_and_its_counts_are_printed_beside_the_published_ones(
@@ -60,7 +82,7 @@ def test_a_wrong_folder_or_option_is_refused_and_nothing_is_made(
 ) -> None:
     with pytest.raises(OmoteError, match=r"Looked in .* for cohn-kanade-images"):
         omote("prepare", "ckplus", mug, "--to", tmp_path / "set")
-    with pytest.raises(OmoteError, match="jaffe has no option train_frames"):
+    with pytest.raises(AssertionError, match="No such option: --train-frames"):
         omote("prepare", "jaffe", jaffe, "--to", tmp_path / "set", "--train-frames", 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["jaffe", "mug"]
 
@@ -76,28 +98,26 @@ def test_prepared_data_sets_are_combined(mug: Path, jaffe: Path, tmp_path: Path)
     assert open_face_set(tmp_path / "named").subjects == ["one/001", "two/KA"]
 
 
-def test_data_sets_from_the_network_get_every_option(
+def test_data_sets_that_are_downloaded_get_every_option(
     faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: dict[str, dict[str, Any]] = {}
 
-    def stand_in(name: str) -> Any:
-        def make(to: Path, **options: Any) -> FaceSet:
-            del options["progress"]
-            given[name] = {"to": to, **options}
-            return faces
+    def stand_in(name: str, path: Path | None, to: Path, **options: Any) -> FaceSet:
+        del options["progress"]
+        given[name] = {"path": path, "to": to, **options}
+        return faces
 
-        return make
-
-    monkeypatch.setattr(sklearn_faces, "prepare_olivetti", stand_in("olivetti"))
-    monkeypatch.setattr(sklearn_faces, "prepare_lfw", stand_in("lfw"))
+    monkeypatch.setattr(preparing, "prepare_dataset", stand_in)
     to = tmp_path / "set"
     assert "40 faces" in omote("prepare", "olivetti", "--to", to, "--size", 128, "--data-home", tmp_path)
     omote("prepare", "lfw", "--to", to, "--min-photos", 20, "--align", "eyes", "--margin", 0.1, "--overwrite")
-    assert given["olivetti"] == {"to": to, "size": 128, "data_home": tmp_path, "overwrite": False}
+    assert given["olivetti"] == {
+        "path": tmp_path, "to": to, "size": 128, "align": "none", "cropped": None, "overwrite": False
+    }  # fmt: skip
     assert given["lfw"] == {
-        "to": to, "min_photos": 20, "size": 64, "align": "eyes", "margin": 0.1, "detector": None, "data_home": None,
-        "workers": None, "overwrite": True,
+        "path": None, "to": to, "min_photos": 20, "size": 64, "align": "eyes", "margin": 0.1, "cropped": None,
+        "detector": None, "workers": None, "overwrite": True,
     }  # fmt: skip
 
 
@@ -135,7 +155,7 @@ def test_the_command_for_rendered_faces_says_which_model_it_needs_and_where_to_g
     assert not list(tmp_path.iterdir())
 
 
-def test_faces_are_rendered_and_what_there_is_of_them_is_printed(model_file: Path, tmp_path: Path) -> None:
+def test_faces_are_rendered_and_their_counts_are_printed(model_file: Path, tmp_path: Path) -> None:
     how = ["--subjects", 1, "--clips", 2, "--mixtures", 0, "--total", 9, "--seed", 5, "--workers", 1]
     printed = omote("prepare", "rendered", "--model", model_file, "--to", tmp_path / "faces", *how)
     assert "9 faces of 1 people, 64 px" in printed

@@ -129,17 +129,17 @@ def test_killed_and_called_again_it_goes_on_to_the_same_table(
     ]
     whole = embed_to(reader, inputs, tmp_path / f"whole{suffix}", detector=detector)
     monkeypatch.setattr(streaming, "PIECE_FACES", 6)
-    keep, count = embedding._keep, 0
+    write_part, count = embedding._write_part, 0
 
     def killed(*args: Any) -> None:
         nonlocal count
         count += 1
         if count == killed_at:
             raise KeyboardInterrupt
-        keep(*args)
+        write_part(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_keep", killed)
+        patch.setattr(embedding, "_write_part", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, inputs, tmp_path / f"again{suffix}", detector=detector)
     assert not (tmp_path / f"again{suffix}").exists()
@@ -172,10 +172,10 @@ def test_an_interrupted_embedding_of_something_else_is_not_mixed_in(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_keep", killed)
+        patch.setattr(embedding, "_write_part", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
-    with pytest.raises(OmoteError, match=r"of other inputs or options \(inputs, number of inputs\)"):
+    with pytest.raises(OmoteError, match=r"other source files \(inputs; number of inputs: was 4, now 2\)"):
         embed_to(reader, [photos / "folder0"], tmp_path / "t.csv", cropped=True)
 
 
@@ -207,7 +207,7 @@ def test_pictures_of_faces_give_the_features_of_the_face_set(
 def test_face_sets_are_embedded_as_they_are_one_after_the_other(
     reader: Trained, faces: FaceSet, cast: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "ROWS_OF_A_FACE_SET", 7)
+    monkeypatch.setattr(embedding, "FACE_SET_ROWS", 7)
     table, _ = embed(reader, [faces.path, cast.path])
     expected = pd.concat([extract_features(reader, faces), extract_features(reader, cast)], ignore_index=True)
     pd.testing.assert_frame_equal(table, expected, rtol=1e-4, atol=1e-5)
@@ -302,16 +302,16 @@ def test_the_parts_of_an_embedding_say_where_to_go_on(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
-    places: list[Any] = []
-    keep = embedding._keep
+    points: list[Any] = []
+    write_part = embedding._write_part
 
-    def noted(part: Path, *rest: Any) -> None:
-        keep(part, *rest)
-        places.append(json.loads(part.with_suffix(".json").read_text())["place"])
+    def note(folder: Path, *rest: Any) -> None:
+        write_part(folder, *rest)
+        points.append(json.loads((folder / "part.json").read_text())["resume"])
 
-    monkeypatch.setattr(embedding, "_keep", noted)
+    monkeypatch.setattr(embedding, "_write_part", note)
     embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
-    assert [(place["source"], place["frame"]) for place in places] == [
+    assert [(point["source"], point["frame"]) for point in points] == [
         (0, 0),
         (1, 0),
         (2, 0),
@@ -321,14 +321,19 @@ def test_the_parts_of_an_embedding_say_where_to_go_on(
 
 
 @pytest.mark.parametrize("removed", [1, 3, 6])
-def test_killed_while_it_tidies_up_it_begins_anew_and_never_shortens_a_table(
+def test_killed_while_it_cleans_up_it_starts_over_and_never_shortens_a_table(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
 
+    remove = shutil.rmtree
+
     def killed(folder: Path, **options: Any) -> None:
-        for file in sorted(folder.iterdir())[:removed]:
-            file.unlink()
+        if folder.suffix != ".partial":
+            remove(folder, **options)
+            return
+        for path in sorted(folder.iterdir())[:removed]:
+            remove(path) if path.is_dir() else path.unlink()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -347,17 +352,17 @@ def test_what_a_camera_saw_before_it_was_killed_is_written_when_the_command_is_g
     monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
-    keep, count = embedding._keep, 0
+    write_part, count = embedding._write_part, 0
 
     def killed(*args: Any) -> None:
         nonlocal count
         count += 1
         if count == 4:
             raise KeyboardInterrupt
-        keep(*args)
+        write_part(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_keep", killed)
+        patch.setattr(embedding, "_write_part", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True)
     assert embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True).num_faces == 3
@@ -411,11 +416,11 @@ def test_a_face_set_that_was_made_anew_meanwhile_is_not_mixed_with_the_old_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_keep", killed)
+        patch.setattr(embedding, "_write_part", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, [copy], tmp_path / "t.csv")
     os.utime(copy / "faces.npy", (0, 0))
-    with pytest.raises(OmoteError, match=r"of other inputs or options \(inputs\)"):
+    with pytest.raises(OmoteError, match=r"other source files \(inputs\)"):
         embed_to(reader, [copy], tmp_path / "t.csv")
 
 
