@@ -1,12 +1,12 @@
-"""Speed of features from faces: PyTorch beside the exported file in ONNX Runtime and in OpenVINO, in one run.
+"""Compare the speed of feature extraction in PyTorch, ONNX Runtime and OpenVINO, or the effect of bfloat16.
 
     python benchmarks/features.py [--rounds 20]
     python benchmarks/features.py --run run --faces faces
 
-The first: the expression encoder of the paper's width, untrained; faces of 64 and 128 px, alone and 64 together, on one
-and on two threads. A number is the fastest of many calls, taken in turn, so that other work on the machine counts
-little. "Plain PyTorch" is the network as it was trained, its BatchNorm apart. bf16 is measured where the processor
-knows that type. The second: what bf16 does to the features of a trained run, and to its scores.
+The first command times the untrained expression encoder of the paper's width, on faces of 64 and 128 px, one at a time
+and 64 at a time, on one and two threads. Each number is the fastest of many alternating calls, so other work matters
+little. "Plain PyTorch" is the network as trained, with separate BatchNorm layers. bfloat16 is measured
+if the processor supports it. The second command shows how bfloat16 changes the features and scores of a trained run.
 """
 
 import argparse
@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from sklearn.neighbors import NearestNeighbors
 
-from omote.data.face_set import FaceSet, open_face_set
+from omote.data.face_set import About, FaceSet, open_face_set
 from omote.data.outputs import Faces
 from omote.evaluation.evaluate import evaluate
 from omote.export.onnx import export_onnx
 from omote.features.onnx_reader import OnnxReader
 from omote.runs.config import TrainConfig
 from omote.runs.device import multiplies_in_bfloat16
-from omote.runs.trained import RunInfo, Trained, build_method, load, to_images
+from omote.runs.info import RunInfo
+from omote.runs.trained import Trained, build_method, load, to_images
 from omote.synthetic.drawn import DrawnOptions, draw_subject
 
 Read = Callable[[Faces], np.ndarray]
@@ -35,15 +36,15 @@ SCORES = ("accuracy", "nmi", "probe_accuracy", "subject_nearest_neighbour_across
 
 
 def untrained(size: int) -> Trained:
-    """Return `omote`, the default method, with the weights it begins with."""
-    info = RunInfo(TrainConfig(), size, ["somebody"], [], {})
+    """Return the default method with its initial weights."""
+    info = RunInfo(TrainConfig(), size, ["somebody"], [], About())
     method = build_method(info).eval().requires_grad_(False)
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Trained(Path("untrained"), info, method)
 
 
-def ways(trained: Trained, file: Path, threads: int) -> dict[str, Read]:
-    """Return the functions that are compared; the first is the reference."""
+def make_readers(trained: Trained, file: Path, threads: int) -> dict[str, Read]:
+    """Return the functions to compare, by name; the first is the reference."""
     torch.set_num_threads(threads)
 
     def plain(faces: Faces) -> np.ndarray:
@@ -66,20 +67,20 @@ def ways(trained: Trained, file: Path, threads: int) -> dict[str, Read]:
 
 
 def images_per_second(found: dict[str, Read], faces: Faces, rounds: int) -> dict[str, float]:
-    """Return the best speed of each."""
+    """Return the best speed of each function."""
     best = dict.fromkeys(found, np.inf)
     for turn in range(rounds + 1):
         for name, read in found.items():
             for _ in range(8 if len(faces) == 1 else 1):
                 begin = time.perf_counter()
                 read(faces)
-                if turn:  # the first round chooses kernels and allocates
+                if turn:  # the first round selects kernels and allocates memory
                     best[name] = min(best[name], time.perf_counter() - begin)
     return {name: len(faces) / seconds for name, seconds in best.items()}
 
 
-def what_bfloat16_does(trained: Trained, face_set: FaceSet) -> None:
-    """Print how far it moves the features of a run, and its scores of people who were not trained on."""
+def print_bfloat16_effect(trained: Trained, face_set: FaceSet) -> None:
+    """Print how far bfloat16 moves the features of a run, and its scores for people held out."""
     both = (trained, replace(trained, bfloat16=True))
     exact, moved = (one.represent(face_set.faces)[0] for one in both)
     share = np.sqrt(np.square(moved - exact).mean(0)) / exact.std(0)
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--faces", type=Path)
     args = parser.parse_args()
     if args.run and args.faces:
-        what_bfloat16_does(load(args.run), open_face_set(args.faces))
+        print_bfloat16_effect(load(args.run), open_face_set(args.faces))
         return
     with tempfile.TemporaryDirectory() as folder:
         for size in (64, 128):
@@ -115,23 +116,23 @@ def main() -> None:
             export_onnx(trained, file)
             faces = draw_subject(DrawnOptions(size=64 if size == 64 else 128), 0)[0][:64]
             for threads in (1, 2):
-                found = ways(trained, file, threads)
+                found = make_readers(trained, file, threads)
                 if threads == 1:
                     right = found["plain PyTorch"](faces)
                     spread = right.std(axis=0).mean()
                     print(
                         f"{size} px, features spread by {spread:.3f}; at most so far from those of plain PyTorch:"
                     )
-                    far = {name: np.abs(read(faces) - right).max() for name, read in found.items()}
-                    print(f"  {', '.join(f'{name} {value:.1e}' for name, value in far.items())}")
+                    errors = {name: np.abs(read(faces) - right).max() for name, read in found.items()}
+                    print(f"  {', '.join(f'{name} {value:.1e}' for name, value in errors.items())}")
                 for count in (1, 64):
                     speed = images_per_second(found, faces[:count], args.rounds)
-                    told = [
+                    speeds = [
                         f"{name} {value:.0f} ({value / speed['plain PyTorch']:.1f}x)"
                         for name, value in speed.items()
                     ]
                     print(
-                        f"  {threads} thread{'s' * (threads > 1)}, batch {count:2d}, images/s: {', '.join(told)}"
+                        f"  {threads} thread{'s' * (threads > 1)}, batch {count:2d}, images/s: {', '.join(speeds)}"
                     )
 
 

@@ -1,14 +1,14 @@
-"""Show what a person's profile gains: features less the person's neutral, scored beside the features as they are.
+"""Measure the gain from a person's profile: scores of features relative to the person's neutral, and of plain features.
 
     python benchmarks/profiles.py RUN... FACES [--splits 1]
 
-Of each person whom no run was trained on, half of the clips, drawn at random, are footage to make the profile of, and
-the other half are scored: by the paper's clusters, a linear probe of the expression, and how often the nearest code of
-another expression, and a linear probe, name the person. Beside the profile stand other middles of the same footage, and
-footage that is short or one-sided. Runs of one method are trainings: their mean is shown, the difference to the
-features as they are, and for how many trainings it has that sign. FACES are made faces, whose clips begin at rest.
+For each person held out, a random half of the clips is the footage of the profile, and the other half is scored: by
+clustering as in the paper, by a linear probe of the expression, and by how often the nearest code of another expression
+and a linear probe identify the person. The profile is compared with other averages of the footage, and with short or
+one-sided footage. Runs of the same method are replicates: the table shows their mean, its difference from the
+plain features, and how many runs agree on the sign. FACES are drawn or rendered faces, whose clips begin at rest.
 
-Without arguments a small drawn set and two quick trainings show in a minute or two that it works.
+Without arguments, a small drawn face set and two quick trainings show in a minute or two that the script works.
 """
 
 import argparse
@@ -27,21 +27,21 @@ from omote.data.face_set import FaceSet, open_face_set
 from omote.data.outputs import code_columns
 from omote.errors import OmoteError
 from omote.features.profile import LEAST_FRAMES, Profile, make_profile
-from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
+from omote.metrics.clustering import LabelledFeatures, clustering_scores, run_kmeans
 from omote.metrics.leakage import nearest_neighbour_leakage, probe_leakage
 from omote.metrics.probes import probe_scores
-from omote.metrics.score import numbered
+from omote.metrics.score import factorize
 from omote.runs.config import TrainConfig
 from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
-Array = NDArray[Any]  # (N, Z) codes, or a (Z,) middle
+Array = NDArray[Any]  # (N, Z) codes, or a (Z,) average
 Rows = NDArray[np.int64]
 Footage = dict[str, Rows]  # person -> rows
 
 KMEANS = 5
-MOSTLY, FRAMES = 48, 60  # of so many frames so many are alike
+MOSTLY, FRAMES = 48, 60  # one-sided footage: this many of this many frames show the same
 SCORES = {
     "clusters": "clusters",
     "probe": "expression probe",
@@ -70,7 +70,7 @@ def geometric_median(codes: Array) -> Array:
 
 
 def densest_quarter(codes: Array) -> Array:
-    """Return the mean of the quarter of the frames that lies nearest together."""
+    """Return the mean of the most compact quarter of the frames."""
     count = -(-len(codes) // 4)
     distances = np.linalg.norm(codes[:, None] - codes, axis=2)
     middle = np.sort(distances, axis=1)[:, count - 1].argmin()
@@ -78,7 +78,7 @@ def densest_quarter(codes: Array) -> Array:
 
 
 def mode(codes: Array) -> Array:
-    """Return the densest place, by mean shift; the kernel is half the median distance wide."""
+    """Return the densest point by mean shift, with a kernel half as wide as the median distance."""
     squares = ((codes[:, None] - codes) ** 2).sum(axis=2)
     width = np.median(squares[np.triu_indices(len(codes), 1)]) / 4
     place: Array = codes[np.exp(-squares / (2 * width)).sum(axis=1).argmax()]
@@ -97,14 +97,14 @@ MIDDLES: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def turned(codes: Array, begin: Array, end: Array) -> Array:
-    """Return codes after the rotation that takes the direction of `begin` the shortest way to that of `end`."""
+def rotate(codes: Array, begin: Array, end: Array) -> Array:
+    """Return the codes after the smallest rotation that takes the direction of `begin` to that of `end`."""
     u, v = begin / np.linalg.norm(begin), end / np.linalg.norm(end)
     return np.asarray(codes - np.outer(codes @ (u + v), u + v) / (1 + u @ v) + 2 * np.outer(codes @ u, v))
 
 
 def split(frames: pd.DataFrame, seed: int) -> tuple[NDArray[np.bool_], dict[str, Footage]]:
-    """Return which frames are of the half that profiles are made of, and the rows of each kind of footage in it."""
+    """Return a mask of the half for the profiles, and the rows of each kind of footage in it."""
     rng = np.random.default_rng(seed)
     subjects, clips = (frames[name].to_numpy(str) for name in ("subject", "clip"))
     shown = np.array([clip.rstrip("0123456789") for clip in clips])
@@ -140,9 +140,9 @@ def split(frames: pd.DataFrame, seed: int) -> tuple[NDArray[np.bool_], dict[str,
 def scores(codes: Array, frames: pd.DataFrame) -> dict[str, float]:
     """Return `SCORES`, in per cent."""
     subjects, clips, expressions = (frames[name].to_numpy(str) for name in ("subject", "clip", "expression"))
-    labelled = Labelled(codes, expressions, numbered(subjects, clips))
+    labelled = LabelledFeatures(codes, expressions, factorize(subjects, clips))
     return {
-        "clusters": 100 * clustering_scores(kmeans_runs(labelled, seeds=KMEANS)).scores["accuracy"].value,
+        "clusters": 100 * clustering_scores(run_kmeans(labelled, seeds=KMEANS)).scores["accuracy"].value,
         "probe": 100 * probe_scores(codes, expressions, subjects)["probe_accuracy"].value,
         "nearest": 100 * nearest_neighbour_leakage(codes, subjects, clips, expressions).value,
         "person": 100 * probe_leakage(codes, subjects, clips).value,
@@ -150,7 +150,7 @@ def scores(codes: Array, frames: pd.DataFrame) -> dict[str, float]:
 
 
 def profiles(codes: Array, frames: pd.DataFrame, footage: Footage) -> dict[str, Profile]:
-    """Return the profile of each person of their footage, as `omote profile` makes it."""
+    """Return each person's profile from their footage, as `omote profile` makes it."""
     described = frames[["subject", "clip", "source", "time"]].assign(model="-")
     table = pd.concat([described, code_columns(codes.astype(np.float32), "z_e")], axis=1)
     return {person: make_profile(table.iloc[rows], person) for person, rows in footage.items()}
@@ -159,7 +159,7 @@ def profiles(codes: Array, frames: pd.DataFrame, footage: Footage) -> dict[str, 
 def one_split(
     codes: Array, frames: pd.DataFrame, seed: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the scores of a run's codes with every middle, and how well the middles and their errors are met."""
+    """Return the scores of a run's codes for every average, and the errors of the averages and of their estimates."""
     half, kinds = split(frames, seed)
     subjects = frames["subject"].to_numpy(str)
     scored = np.flatnonzero(~half & (frames["use"] != "train") & frames["expression"].notna())
@@ -204,16 +204,16 @@ def one_split(
             other = profiles(codes, frames, {who: np.flatnonzero((subjects == who) & ~half) for who in true})
             pairs = [(made[who], other[who]) for who in true if made[who].share and other[who].share]
             apart = [np.sum((one.neutral / one.share - two.neutral / two.share) ** 2) for one, two in pairs]
-            told = [one.error**2 + two.error**2 for one, two in pairs]
+            expected = [one.error**2 + two.error**2 for one, two in pairs]
             met[-1] |= {
                 "halves apart": np.sqrt(np.mean(apart)) / spread,
-                "as told": np.sqrt(np.mean(told)) / spread,
+                "as told": np.sqrt(np.mean(expected)) / spread,
             }
     score("labelled neutral", "mean", less(true))
     pole = np.mean(list(true.values()), axis=0)
     rotated = codes.copy()
     for person, of in true.items():
-        rotated[subjects == person] = turned(codes[subjects == person], of, pole)
+        rotated[subjects == person] = rotate(codes[subjects == person], of, pole)
     score("labelled neutral", "mean, turned to one direction", rotated)
     own = {person: codes[subjects == person].mean(axis=0) for person in true}
     score("all there is", "mean", less(own))
@@ -221,13 +221,13 @@ def one_split(
 
 
 def measure(runs: list[Path], faces: FaceSet, splits: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return scores and what is met, a row a run, split, footage and middle."""
+    """Return the scores and the errors: one row per run, split, footage and average."""
     found, met = [], []
     for path in runs:
         trained = load(path)
         rows = np.flatnonzero(~faces.frames["subject"].isin(trained.info.train_subjects))
-        if faces.about.options.get("seed") != trained.info.face_set["options"].get("seed"):
-            rows = np.arange(len(faces))  # other people of the same names
+        if faces.about.options.get("seed") != trained.info.face_set.options.get("seed"):
+            rows = np.arange(len(faces))  # other people with the same names
         frames = faces.frames.iloc[rows].reset_index(drop=True)
         codes = trained.represent(faces.faces[rows])[0].astype(np.float64)
         for seed in range(splits):
@@ -240,7 +240,7 @@ def measure(runs: list[Path], faces: FaceSet, splits: int) -> tuple[pd.DataFrame
 
 
 def page(found: pd.DataFrame, met: pd.DataFrame) -> str:
-    """Return the tables."""
+    """Return both tables as Markdown."""
     lines: list[str] = []
     for method, of_method in found.groupby("method", sort=False):
         lines += [f"`{method}`", "", f"| footage | less its | {' | '.join(SCORES.values())} |"]
@@ -276,12 +276,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("given", nargs="*", type=Path, metavar="RUN... FACES")
-    parser.add_argument("--splits", type=int, default=1, help="halves of the clips, drawn anew")
+    parser.add_argument("--splits", type=int, default=1, help="number of random halves of the clips")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     try:
         if len(arguments.given) == 1:
-            parser.error("give one run or more, and a face set")
+            parser.error("give one or more runs, and a face set")
         if arguments.given:
             *runs, faces = arguments.given
             print(page(*measure(runs, open_face_set(faces), arguments.splits)))

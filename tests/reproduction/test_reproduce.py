@@ -15,7 +15,7 @@ import pytest
 import torch
 from joblib import cpu_count
 
-from omote.data.face_set import FaceSet, open_face_set
+from omote.data.face_set import About, FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
@@ -24,7 +24,7 @@ from omote.reproduction.plan import Training, make_plan
 from omote.reproduction.reproduce import reproduce
 from omote.reproduction.results import Results
 from omote.reproduction.summarise import summarise
-from omote.reproduction.table import table
+from omote.reproduction.table import make_table
 from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
 
@@ -59,7 +59,7 @@ def test_everything_is_written_and_a_second_call_trains_nothing(
     assert len(reported) == 8  # rows 3, 4, 6 and 8; row 7 is row 6 scored in another way
     assert all(done == total for _, done, total in reported)
     pd.testing.assert_frame_equal(again.repetitions, results.repetitions)
-    pd.testing.assert_frame_equal(table(again), table(results))
+    pd.testing.assert_frame_equal(make_table(again), make_table(results))
 
 
 def test_every_training_holds_out_the_same_people_and_differs_in_its_seed(
@@ -124,7 +124,7 @@ def test_worker_processes_give_the_same_table_as_this_process(people: FaceSet, t
     finally:
         torch.set_num_threads(threads)
     two = reproduce(people, tmp_path / "two", rows=[6], scale="tiny", workers=2)
-    pd.testing.assert_frame_equal(table(one), table(two))
+    pd.testing.assert_frame_equal(make_table(one), make_table(two))
 
 
 def test_a_training_that_fails_does_not_end_the_others(
@@ -152,7 +152,7 @@ def test_scoring_a_run_by_hand_does_not_change_the_table(
     run = load(to / "runs/row6-seed0")
     evaluate(run, open_face_set(to / "faces-64"), k=3, seeds=1).save(run.path)
     again = reproduce(people, to, rows=[3, 4, 6, 7, 8], scale="tiny", seeds=2, workers=1)
-    pd.testing.assert_frame_equal(table(again), table(whole[1]))
+    pd.testing.assert_frame_equal(make_table(again), make_table(whole[1]))
 
 
 def test_people_are_held_out_of_each_data_set_in_turn(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_people_are_held_out_of_each_data_set_in_turn(tmp_path: Path) -> None:
             "expression": [None if name == "ravdess" else "anger" for name, _ in people],
         }
     )
-    faces = FaceSet(tmp_path / "faces", np.zeros((len(people), 64, 64, 3), np.uint8), frames, {})
+    faces = FaceSet(tmp_path / "faces", np.zeros((len(people), 64, 64, 3), np.uint8), frames, About())
     held_out = make_plan(faces, tmp_path / "a", rows=[6], test_subjects=7).held_out[0]
     assert sorted(name.split("/")[0] for name in held_out) == ["ckplus"] * 4 + ["mug"] * 3
     folds = make_plan(faces, tmp_path / "b", rows=[6], folds=3).held_out

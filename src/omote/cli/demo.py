@@ -67,11 +67,11 @@ def run_demo(to: Path) -> Path:
     face_set = _prepare(to / "faces", timings)
     runs = {method: _train(to / method, method, face_set, timings) for method in EPOCHS}
     scores: dict[str, Scores] = {}
-    with _timed("scoring", timings), console.status("scoring"):
+    with _timer("scoring", timings), console.status("scoring"):
         for method, trained in runs.items():
             scores[method] = evaluate(trained, face_set)
             scores[method].save(to / method)
-    with _timed("pictures", timings), console.status("drawing pictures"):
+    with _timer("pictures", timings), console.status("drawing pictures"):
         pictures = _plot(to, face_set, list(runs.values()))
     return write_page(
         to / "index.html",
@@ -91,7 +91,7 @@ def _prepare(path: Path, timings: dict[str, float]) -> FaceSet:
         face_set = open_face_set(path)
         if FACES.items() <= face_set.about.options.items():
             return face_set
-    with _timed("drawing faces", timings), progress_bar("drawing faces") as progress:
+    with _timer("drawing faces", timings), progress_bar("drawing faces") as progress:
         return prepare_drawn(path, progress=progress, overwrite=path.exists(), **FACES)
 
 
@@ -104,7 +104,7 @@ def _train(run: Path, method: str, face_set: FaceSet, timings: dict[str, float])
         outdated = found != config or info.face_set != face_set.about
         if not outdated and (run / "weights.safetensors").is_file():
             return load(run)
-    with _timed(f"training {method}", timings), training_progress(method) as progress:
+    with _timer(f"training {method}", timings), training_progress(method) as progress:
         return train(face_set, run, config, progress=progress, overwrite=outdated)
 
 
@@ -138,9 +138,9 @@ def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
             "the last; the person stays that of the first face. (The paper's Figure 5.)",
         ),
         picture_section(
-            "Map of the expression codes", code_map, "The same codes twice, coloured by expression (left) and by person "
-            "(right). Groups of one colour on the left show that the code separates expressions; groups of one colour on "
-            "the right show that it separates people.",
+            "Map of the expression codes", code_map, "The same codes twice, coloured by expression (left) and by "
+            "person (right). Groups of one colour on the left show that the code separates expressions; on the right, "
+            "that it separates people.",
         ),
     ]  # fmt: skip
 
@@ -168,7 +168,7 @@ def _commands(to: Path) -> list[str]:
 
 
 @contextmanager
-def _timed(what: str, timings: dict[str, float]) -> Iterator[None]:
+def _timer(what: str, timings: dict[str, float]) -> Iterator[None]:
     begin = time.perf_counter()
     yield
     timings[what] = time.perf_counter() - begin
