@@ -25,7 +25,7 @@ import pandas as pd
 from omote.data.face_set import FaceSet, open_face_set
 from omote.runs.config import TrainConfig
 from omote.synthetic.prepare import prepare_drawn
-from omote.training.loop import Progress, train
+from omote.training.loop import TrainingProgress, train
 
 TURNS, WARM_UP = 3, 4
 
@@ -66,7 +66,7 @@ def seconds_of_steps(face_set: FaceSet, to: Path, steps: int, *, from_disk: bool
     took: list[float] = []
     began = time.perf_counter()
 
-    def listen(progress: Progress) -> None:
+    def listen(progress: TrainingProgress) -> None:
         nonlocal began
         took.append(time.perf_counter() - began)
         if progress.step == steps:

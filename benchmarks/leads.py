@@ -21,9 +21,9 @@ from torch.optim import Adam
 
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
-from omote.runs.trained import made_for_reading, to_images
-from omote.training.fabric import kept_memory, make_fabric
-from omote.training.step import begin_stage, remember, take_step
+from omote.runs.trained import copy_for_inference, to_images
+from omote.training.fabric import keep_freed_memory, make_fabric
+from omote.training.step import begin_stage, encode_frozen, take_step
 
 WARM_UP = 2
 GIVEN_BACK = "freed memory given back"
@@ -65,7 +65,7 @@ def make(
     if channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if folded:
-        setattr(method, "identity_encoder", made_for_reading(method, bfloat16=False).identity_encoder)  # noqa: B010
+        setattr(method, "identity_encoder", copy_for_inference(method, bfloat16=False).identity_encoder)  # noqa: B010
     if compiled:
         for network in method.children():
             network.compile()
@@ -75,7 +75,7 @@ def make(
         optimisers = [Adam(each.param_groups[0]["params"], 5e-4) for each in optimisers]
     faces = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
     partner, ones = torch.arange(count).roll(1), torch.ones(count)
-    known = remember(stage, to_images(faces))
+    known = encode_frozen(stage, to_images(faces))
 
     def step() -> None:
         torch.set_float32_matmul_precision(matmul)
@@ -111,7 +111,7 @@ def compared(size: int, rounds: int, name: str) -> None:
     took: list[list[float]] = [[], []]
     for turn in range(WARM_UP + rounds):
         for (step, images, keep), seconds in zip(steps, took, strict=True):
-            with kept_memory() if keep else nullcontext():
+            with keep_freed_memory() if keep else nullcontext():
                 step()  # after a change of memory
                 began = time.perf_counter()
                 step()

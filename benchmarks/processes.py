@@ -21,9 +21,9 @@ import torch.distributed as dist
 
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
-from omote.training.fabric import kept_memory, make_fabric
-from omote.training.processes import num_processes, share_networks
-from omote.training.step import begin_stage, remember, take_step
+from omote.training.fabric import keep_freed_memory, make_fabric
+from omote.training.processes import num_processes, shard_batches
+from omote.training.step import begin_stage, encode_frozen, take_step
 
 WARM_UP = 2
 
@@ -49,15 +49,15 @@ def child(size: int, count: int, steps: int) -> None:
     fabric = make_fabric("cpu", "32-true")
     method = Proposed(size, ProposedOptions())
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    share_networks(method)
+    shard_batches(method)
     stage = method.stages()[1]
     optimisers = begin_stage(method, stage)
     images = torch.rand(count, 3, size, size).to(memory_format=torch.channels_last)
     batch = Batch(images, images, torch.arange(count).roll(1), torch.ones(count), torch.zeros(count).long())
-    batch.remembered = remember(stage, images)
+    batch.cached_posteriors = encode_frozen(stage, images)
     calls: dict[str, list[int]] = {"all_reduce": [], "all_gather": []}
     took = []
-    with kept_memory():
+    with keep_freed_memory():
         for step in range(WARM_UP + steps):
             if step == WARM_UP + steps - 1 and num_processes() > 1:
                 counted(calls)

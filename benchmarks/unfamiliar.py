@@ -29,7 +29,7 @@ from scipy.stats import rankdata
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.runs.config import TrainConfig
-from omote.runs.ood import PARTS, QUANTILE, make_reference
+from omote.runs.ood import FOLDS, QUANTILE, fit_ood_model
 from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
@@ -90,7 +90,7 @@ def spoilt(faces: Faces, rng: np.random.Generator) -> dict[str, Faces]:
     }
 
 
-def altered(faces: Faces, rng: np.random.Generator) -> dict[str, Faces]:
+def augment(faces: Faces, rng: np.random.Generator) -> dict[str, Faces]:
     """Return what is in between, mildest first."""
     return {
         "mirrored": faces[:, :, ::-1],
@@ -136,7 +136,7 @@ def nearest(codes: Floats) -> Distance:
 
 def with_limit(fit: Callable[[Floats], Distance], codes: Floats, subjects: list[str]) -> Distance:
     """Return the distance, divided by its limit over people left out."""
-    which = np.unique(subjects, return_inverse=True)[1] % PARTS
+    which = np.unique(subjects, return_inverse=True)[1] % FOLDS
     left_out = [fit(codes[which != number])(codes[which == number]) for number in np.unique(which)]
     limit, distance = np.quantile(np.concatenate(left_out), QUANTILE), fit(codes)
     return lambda z: distance(z) / limit
@@ -158,7 +158,7 @@ def compare(run: Path, face_set: FaceSet, strangers: FaceSet | None, others: lis
     subjects = frames["subject"][of_training].tolist()
     faces = np.array(face_set.faces[of_training.to_numpy()])
     started = time.perf_counter()
-    reference = make_reference(faces, subjects)
+    reference = fit_ood_model(faces, subjects)
     took = time.perf_counter() - started
     codes = trained.represent(faces)[0]
     in_codes = {
@@ -175,7 +175,7 @@ def compare(run: Path, face_set: FaceSet, strangers: FaceSet | None, others: lis
     rows = {
         "should not be doubted": {"people of the training": some(faces), **good},
         "should be doubted": {**far, **spoilt(spoil, rng)},
-        "in between": altered(spoil, rng),
+        "in between": augment(spoil, rng),
     }
 
     def distances(pictures: Faces) -> dict[str, Floats]:
@@ -224,7 +224,7 @@ def of_few(faces: Faces, subjects: list[str], rows: dict[str, dict[str, Faces]])
             few = np.concatenate(
                 [own[np.linspace(0, len(own) - 1, min(len(own), 10)).astype(int)] for own in of_each]
             )
-            reference = make_reference(faces[few], who[few].tolist())
+            reference = fit_ood_model(faces[few], who[few].tolist())
             wrongly.append(np.mean(reference.distance(good) > 1))
             rightly.append(np.mean(reference.distance(far) > 1))
         print(f"{count:6} {100 * np.mean(wrongly):22.1f} {100 * np.mean(rightly):18.1f}")

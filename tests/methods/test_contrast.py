@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 import torch
 
-from omote.methods.contrast import Contrast, on_the_sphere
+from omote.methods.contrast import Contrast, normalise_mean
 from omote.methods.method import Batch, Method, Stage, Terms, sample
 from omote.methods.omote import Omote
 from omote.models.encoder import Posterior
 from omote.objectives.contrast import contrast_within_subject
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
-from omote.training.step import remember
+from omote.training.step import encode_frozen
 from tests.methods.test_methods import batch_of, make, take
 
 
 def terms_of(method: Method, name: str, batch: Batch) -> Terms:
     stage = next(each for each in method.stages() if each.name == name)
-    batch.remembered = remember(stage, batch.images)
+    batch.cached_posteriors = encode_frozen(stage, batch.images)
     return stage.phases[0].terms(batch)
 
 
 def test_codes_are_points_of_length_sqrt_z() -> None:
-    code = on_the_sphere(Posterior(torch.tensor([[3.0, 4.0], [-1e-3, 0.0]]), torch.zeros(2, 2))).mean
+    code = normalise_mean(Posterior(torch.tensor([[3.0, 4.0], [-1e-3, 0.0]]), torch.zeros(2, 2))).mean
     torch.testing.assert_close(code, math.sqrt(2) * torch.tensor([[0.6, 0.8], [-1.0, 0.0]]))
     for name in ("contrast", "omote"):
         mean, logvar = make(name).eval().represent(batch_of().images)
@@ -39,7 +39,7 @@ def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
     torch.manual_seed(5)
     terms = terms_of(method, "contrast", batch)
     torch.manual_seed(5)
-    views = [method.options.view(batch.images) for _ in range(2)]
+    views = [method.options.draw_views(batch.images) for _ in range(2)]
     assert not torch.equal(*views)
     one, other = (method.represent(view).mean for view in views)
     torch.testing.assert_close(terms, {"contrast": contrast_within_subject(one, other, batch.subjects, 0.3)})
@@ -67,7 +67,7 @@ def test_views_that_alter_nothing_leave_nothing_to_learn_from_a_frame_alone() ->
     nothing: dict[str, Any] = {"light": 0, "placement": 0, "mirror": False, "surroundings": False}
     method, batch = make("contrast", **nothing), batch_of()
     assert isinstance(method, Contrast)
-    assert torch.equal(method.options.view(batch.images), batch.images)
+    assert torch.equal(method.options.draw_views(batch.images), batch.images)
     batch.subjects = torch.arange(6)
     assert method.terms(batch)["contrast"].abs().max() < 1e-6
 

@@ -14,7 +14,7 @@ from omote.methods.vae import Vae
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from omote.training.fabric import make_fabric
-from omote.training.step import begin_stage, remember, take_step
+from omote.training.step import begin_stage, encode_frozen, take_step
 
 
 def make(name: str, seed: int = 0, **options: Any) -> Method:
@@ -29,7 +29,7 @@ def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
     images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
     batch = Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
     if stage:
-        batch.remembered = remember(stage, images)
+        batch.cached_posteriors = encode_frozen(stage, images)
     return batch
 
 
@@ -49,7 +49,7 @@ def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_t
 ) -> None:
     method, batch = make(name), batch_of()
     for stage in method.stages():
-        batch.remembered = remember(stage, batch.images)
+        batch.cached_posteriors = encode_frozen(stage, batch.images)
         for phase in stage.phases:  # a later phase finds what an earlier one left in the batch
             terms = phase.terms(batch)
             assert terms
@@ -102,7 +102,7 @@ def test_the_discriminators_phase_is_eq_3_of_images_made_before_the_generators_s
     batch = batch_of(stage=stage)
     take(method, stage, batch=batch)
     discriminator = make("proposed").get_submodule("discriminator")  # as it was before its step
-    x, made = discriminator(batch.images), discriminator(batch.scratch["made"])
+    x, made = discriminator(batch.images), discriminator(batch.scratch["fakes"])
     x_made, x_p = torch.sigmoid(made).chunk(2)
     (-torch.sigmoid(x).log() - (1 - x_made).log() - (1 - x_p).log()).mean().backward()
     for mine, fresh in zip(

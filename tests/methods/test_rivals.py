@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from omote.methods.adversarial_vae import AdversarialVae, told_apart
+from omote.methods.adversarial_vae import AdversarialVae, kl_from_uniform
 from omote.methods.beta_vae import BetaVae
 from omote.methods.conventional import Conventional
 from omote.methods.gvae import Gvae
@@ -48,7 +48,7 @@ def joined(
         Posterior(torch.tensor(mean)[:, None], torch.tensor(variance).log()[:, None]),
         torch.tensor(subjects),
     )
-    group = method.joined(q, who[:, None] == who)
+    group = method.group_posterior(q, who[:, None] == who)
     return group.mean[:, 0], group.logvar.exp()[:, 0]
 
 
@@ -115,7 +115,7 @@ def test_the_same_frame_four_times_is_four_times_as_sure_in_ml_vae_and_as_sure_a
 def test_a_group_of_one_keeps_the_frames_own_posterior(cls: type[MlVae]) -> None:
     method, batch = make(cls).eval(), batch_of([0, 1, 2, 4])
     own = method.identify(batch.images)
-    group = method.joined(own, torch.eye(4, dtype=torch.bool))
+    group = method.group_posterior(own, torch.eye(4, dtype=torch.bool))
     torch.testing.assert_close(group.mean, own.mean)
     torch.testing.assert_close(group.logvar, own.logvar)
 
@@ -140,7 +140,7 @@ def test_the_bound_has_one_identity_code_and_one_divergence_a_group(cls: type[Ml
     assert not torch.isclose(z_i[0], z_i[1]).any()
     assert not torch.isclose(z_e[0], z_e[2]).any()
     who = batch.subjects
-    group = method.joined(method.identify(batch.images), who[:, None] == who)
+    group = method.group_posterior(method.identify(batch.images), who[:, None] == who)
     q_e, kl = method.represent(batch.images), 0.01 * gaussian_kl(*group)
     assert not torch.equal(z_i[0], group.mean[0])  # a sample, not the mean
     torch.testing.assert_close(terms["kl_identity"], kl * torch.tensor([1 / 3, 1, 1 / 3, 1 / 3]))
@@ -170,7 +170,7 @@ def test_being_told_apart_costs_nothing_where_the_classifier_cannot_say() -> Non
     """Of two, one at 3/4: KL((1/2, 1/2) || (3/4, 1/4)) = (log(2/3) + log 2) / 2; whoever it is."""
     logits = torch.tensor([[5.0, 5], [math.log(3), 0], [0, math.log(3)]])
     surer = (math.log(2 / 3) + math.log(2)) / 2
-    torch.testing.assert_close(told_apart(logits), torch.tensor([0, surer, surer]))
+    torch.testing.assert_close(kl_from_uniform(logits), torch.tensor([0, surer, surer]))
 
 
 def test_the_adversarial_vae_pays_by_its_equation() -> None:
@@ -245,9 +245,9 @@ def test_a_classifier_that_is_alone_learns_who_it_is_and_hiding_stops_it() -> No
         optimiser.step()
     assert loss < 0.1
     codes = batch.scratch["z_e"].clone().requires_grad_(True)
-    cost = told_apart(method.classifier(codes))
+    cost = kl_from_uniform(method.classifier(codes))
     [gradient] = torch.autograd.grad(cost.sum(), codes)
-    assert (told_apart(method.classifier(codes - 0.01 * gradient)) < cost).all()
+    assert (kl_from_uniform(method.classifier(codes - 0.01 * gradient)) < cost).all()
 
 
 @pytest.mark.parametrize("cls", [BetaVae, MlVae, Gvae, AdversarialVae])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from omote.objectives.contrast import contrast_within_subject
-from omote.objectives.views import altered
+from omote.objectives.views import augment
 
 EYE = torch.eye(4)
 
@@ -82,16 +82,16 @@ def spots(images: Tensor) -> Tensor:
 
 def test_views_stay_images_and_zero_leaves_them_alone() -> None:
     images = torch.rand(50, 3, 64, 64)
-    made = altered(images, light=2, placement=3, mirror=True, surroundings=True)
+    made = augment(images, light=2, placement=3, mirror=True, surroundings=True)
     assert made.shape == images.shape
     assert float(made.min()) >= 0
     assert float(made.max()) <= 1
-    assert torch.equal(altered(images, light=0, placement=0), images)
+    assert torch.equal(augment(images, light=0, placement=0), images)
 
 
 def test_a_placement_moves_the_face_as_far_as_it_says() -> None:
     torch.manual_seed(0)
-    found = spots(altered(face().repeat(400, 1, 1, 1), light=0, placement=1))
+    found = spots(augment(face().repeat(400, 1, 1, 1), light=0, placement=1))
     across, down = (found - spots(face())).abs().max(0).values.tolist()
     # a shift of 2.5 %; scaling moves the spot, a quarter off the middle, by 1 % across; turning by 1.75 % down
     assert 0.025 < across < 0.036
@@ -100,13 +100,13 @@ def test_a_placement_moves_the_face_as_far_as_it_says() -> None:
 
 def test_half_of_the_views_are_mirrored_where_asked_for() -> None:
     torch.manual_seed(0)
-    right = spots(altered(face().repeat(400, 1, 1, 1), light=0, placement=0, mirror=True))[:, 0] > 0
+    right = spots(augment(face().repeat(400, 1, 1, 1), light=0, placement=0, mirror=True))[:, 0] > 0
     assert 0.4 < float(right.float().mean()) < 0.6
 
 
 def test_light_changes_brightness_and_tint_of_the_whole_image_alike() -> None:
     torch.manual_seed(0)
-    made = altered(face().repeat(200, 1, 1, 1), light=1, placement=0)
+    made = augment(face().repeat(200, 1, 1, 1), light=1, placement=0)
     corner, spot = made[:, :, 0, 0], made[:, :, 32, 16]
     assert bool((spot > corner).all())
     assert torch.equal(made[:, :, 0, 0], made[:, :, -1, -1])
@@ -117,7 +117,7 @@ def test_light_changes_brightness_and_tint_of_the_whole_image_alike() -> None:
 def test_other_surroundings_replace_the_corners_and_keep_the_middle() -> None:
     torch.manual_seed(0)
     images = torch.rand(1, 3, 64, 64).repeat(300, 1, 1, 1)
-    made = altered(images, light=0, placement=0, surroundings=True)
+    made = augment(images, light=0, placement=0, surroundings=True)
     torch.testing.assert_close(made[:, :, 28:36, 28:36], images[:, :, 28:36, 28:36], atol=0.03, rtol=0)
     replaced = (made[:, :, 0, 0] - images[:, :, 0, 0]).abs().amax(1) > 1e-3
     assert 0.7 < float(replaced.float().mean()) < 0.9
@@ -126,7 +126,7 @@ def test_other_surroundings_replace_the_corners_and_keep_the_middle() -> None:
 def test_views_follow_the_random_state() -> None:
     images, options = torch.rand(3, 3, 64, 64), {"light": 1, "placement": 1}
     torch.manual_seed(3)
-    first = altered(images, mirror=True, surroundings=True, **options)
+    first = augment(images, mirror=True, surroundings=True, **options)
     torch.manual_seed(3)
-    assert torch.equal(altered(images, mirror=True, surroundings=True, **options), first)
-    assert not torch.equal(altered(images, mirror=True, surroundings=True, **options), first)
+    assert torch.equal(augment(images, mirror=True, surroundings=True, **options), first)
+    assert not torch.equal(augment(images, mirror=True, surroundings=True, **options), first)

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from omote.objectives.adversarial import made_as_made, made_as_real, real_as_real
+from omote.objectives.adversarial import (
+    discriminator_loss_on_fake,
+    discriminator_loss_on_real,
+    generator_loss_on_fake,
+)
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import binary_cross_entropy, mean_squared_error
 from omote.objectives.switch import code_distance
@@ -45,17 +49,17 @@ def test_cross_entropy_by_hand() -> None:
 def test_adversarial_terms_by_hand() -> None:
     # D(x) = sigmoid(0) = 1/2 and sigmoid(log 3) = 3/4
     logits = torch.tensor([0.0, math.log(3)])
-    torch.testing.assert_close(real_as_real(logits), -torch.tensor([0.5, 0.75]).log())
-    torch.testing.assert_close(made_as_made(logits), -torch.tensor([0.5, 0.25]).log())
-    torch.testing.assert_close(made_as_real(logits), -torch.tensor([0.5, 0.75]).log())
-    torch.testing.assert_close(made_as_real(logits, "minimax"), torch.tensor([0.5, 0.25]).log())
+    torch.testing.assert_close(discriminator_loss_on_real(logits), -torch.tensor([0.5, 0.75]).log())
+    torch.testing.assert_close(discriminator_loss_on_fake(logits), -torch.tensor([0.5, 0.25]).log())
+    torch.testing.assert_close(generator_loss_on_fake(logits), -torch.tensor([0.5, 0.75]).log())
+    torch.testing.assert_close(generator_loss_on_fake(logits, "minimax"), torch.tensor([0.5, 0.25]).log())
 
 
 def test_the_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other_does_not() -> None:
     gradient = {}
     for loss in ("minimax", "non_saturating"):
         logit = torch.tensor([-20.0], requires_grad=True)
-        made_as_real(logit, loss).sum().backward()
+        generator_loss_on_fake(logit, loss).sum().backward()
         assert logit.grad is not None
         gradient[loss] = -logit.grad.item()
     assert 0 <= gradient["minimax"] < 1e-6

@@ -1,4 +1,4 @@
-"""The configuration: complete, checked, and clear about what is wrong."""
+"""The configuration: defaults, overrides and error messages."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def test_the_defaults_are_the_papers() -> None:
     assert (options.adversarial_weight, options.switch_weight) == (1, 10)
 
 
-def test_a_file_and_changes_on_top_of_it(tmp_path: Path) -> None:
+def test_changes_override_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('method = "conventional"\nseed = 4\n[options]\nepochs = 7\nwidth = 16\n')
     config = TrainConfig.read(path, {"options.epochs": 9})
@@ -29,7 +29,7 @@ def test_a_file_and_changes_on_top_of_it(tmp_path: Path) -> None:
     assert (config.seed, config.options.epochs, config.options.width) == (4, 9, 16)
 
 
-def test_a_written_configuration_reads_back_as_it_was() -> None:
+def test_a_written_configuration_reads_back_equal() -> None:
     config = TrainConfig.read(
         None, {"method": "proposed", "options.switch_weight": 0, "test_subjects": ["a"]}
     )
@@ -52,13 +52,13 @@ def test_a_written_configuration_reads_back_as_it_was() -> None:
         ("method = ", "is not a TOML file"),
     ],
 )
-def test_a_mistake_is_named(text: str, message: str, tmp_path: Path) -> None:
+def test_an_error_names_the_mistake(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(OmoteError, match=message):
         TrainConfig.read(path)
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_an_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match="could not be read"):
         TrainConfig.read(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""A published model: what is in its folder, who is not, and what it is opened as."""
+"""A published model: its files, the removal of names, and opening it."""
 
 import hashlib
 import json
@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
-from omote.runs.card import card, write_card
-from omote.runs.hub import about_without_names, check_people
+from omote.runs.card import write_card
+from omote.runs.hub import check_people
 from omote.runs.trained import Trained, load
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -29,14 +29,14 @@ PHOTOS = {
         "fps": 5,
     },
     "licence": "CC BY 4.0",
-    "counts": {"subjects": 5, "frames": 40, "skipped": {"the-clinic": 1}},
+    "counts": {"subjects": 5, "clips": 5, "frames": 40, "skipped": {"the-clinic": 1}},
     "made_from": {"name": "the-clinic", "size": 128},
 }
 
 
 @pytest.fixture
 def trained(copied: Trained) -> Trained:
-    """A run that may be changed."""
+    """A run that the test may change."""
     return copied
 
 
@@ -68,7 +68,7 @@ def of_people(trained: Trained) -> Trained:
     }
     (trained.path / "scores.json").write_text(json.dumps(content))
     loaded = load(trained.path)
-    write_card(loaded)
+    write_card(loaded.path)
     return loaded
 
 
@@ -80,7 +80,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_published_model_reads_what_the_run_reads(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+def test_a_published_model_gives_the_same_outputs_as_the_run(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
     folder = trained.save_pretrained(tmp_path / "deep" / "model")
     assert set(files(folder)) == {
         "config.json", "model.safetensors", "reference.safetensors", "training.json", "README.md"
@@ -90,7 +92,7 @@ def test_a_published_model_reads_what_the_run_reads(trained: Trained, faces: Fac
         np.testing.assert_array_equal(again.represent(faces.faces)[0], trained.represent(faces.faces)[0])
         np.testing.assert_array_equal(again.read(faces.faces).ood, trained.read(faces.faces).ood)
         assert again.model == trained.model
-        assert card(again) == card(trained)
+        assert again.model_card() == trained.model_card()
     content = json.loads((folder / "config.json").read_text())
     assert content["library_name"] == "omote"
     assert (
@@ -105,31 +107,31 @@ def test_a_model_whose_run_is_gone_can_still_be_published(
     shutil.rmtree(trained.path)
     published = load(trained.save_pretrained(tmp_path / "model"))
     np.testing.assert_array_equal(published.read(faces.faces).ood, trained.read(faces.faces).ood)
-    assert "How long it took was not recorded" in card(published)
+    assert "The training time was not recorded" in published.model_card()
 
 
 def test_nobody_is_named_in_a_published_model_and_the_numbers_stay(
     of_people: Trained, tmp_path: Path
 ) -> None:
     folder = of_people.save_pretrained(tmp_path / "model")
-    told = files(folder)
-    assert "scores.json" in told
-    for name, content in told.items():
+    written = files(folder)
+    assert "scores.json" in written
+    for name, content in written.items():
         found = [word for word in (*NAMES, "the-clinic", str(tmp_path)) if word.encode() in content]
         assert not found, f"{found} in {name}"
     published = load(folder)
     assert (len(published.info.train_subjects), len(published.info.test_subjects)) == (4, 1)
     assert not published.info.named
     assert published.info.config.test_subjects == 1
-    assert published.face_set["counts"] == {"subjects": 5, "frames": 40}
-    assert published.face_set["options"] == {"cropped": True, "fps": 5}
-    assert published.face_set["licence"] == "CC BY 4.0"
-    assert card(published) == card(of_people)
-    assert "| 0.50 | 0.20 |" in card(published)
-    assert files(published.save_pretrained(tmp_path / "again")) == told
+    assert published.face_set.to_json()["counts"] == {"subjects": 5, "clips": 5, "frames": 40}
+    assert published.face_set.options == {"cropped": True, "fps": 5}
+    assert published.face_set.licence == "CC BY 4.0"
+    assert published.model_card() == of_people.model_card()
+    assert "| 0.50 | 0.20 |" in published.model_card()
+    assert files(published.save_pretrained(tmp_path / "again")) == written
 
 
-def test_names_stay_where_they_are_asked_for_or_nobody_s(
+def test_names_stay_if_asked_for_or_if_the_people_are_not_real(
     of_people: Trained, trained: Trained, once: Path, tmp_path: Path
 ) -> None:
     named = load(of_people.save_pretrained(tmp_path / "named", names=True))
@@ -139,32 +141,33 @@ def test_names_stay_where_they_are_asked_for_or_nobody_s(
     published = load(drawn.save_pretrained(tmp_path / "drawn"))
     assert published.info.named
     assert published.info.train_subjects == drawn.info.train_subjects
-    assert published.face_set["options"] == drawn.face_set["options"]
+    assert published.face_set.options == drawn.face_set.options
 
 
-def test_of_face_sets_put_together_each_is_told_without_its_names(trained: Trained) -> None:
+def test_names_are_removed_from_every_source_of_a_combined_face_set(trained: Trained) -> None:
     both = {"importer": "combined", "dataset": "the-clinic and mug", "licence": "the-clinic: CC BY 4.0",
-            "sources": [PHOTOS | {"name": "the-clinic"}, trained.face_set], "margin": 0.05}  # fmt: skip
-    told = about_without_names(both)
-    assert "the-clinic" not in json.dumps(told)
-    assert [source["importer"] for source in told["sources"]] == ["folder", "drawn"]
-    assert told["sources"][0]["licence"] == "CC BY 4.0"
-    assert told["margin"] == 0.05
-    assert about_without_names(told) == told
+            "sources": [PHOTOS | {"name": "the-clinic"}, trained.face_set.to_json()], "margin": 0.05}  # fmt: skip
+    about = About.model_validate(both).without_names()
+    assert "the-clinic" not in json.dumps(about.to_json())
+    assert [source.importer for source in about.parts] == ["folder", "drawn"]
+    assert about.parts[0].licence == "CC BY 4.0"
+    assert about.margin == 0.05
+    assert about.without_names() == about
 
 
-def test_an_unnamed_model_is_not_scored_on_the_face_set_of_its_training(
+def test_a_model_without_names_is_not_scored_on_its_training_face_set(
     of_people: Trained, tmp_path: Path
 ) -> None:
     unnamed = load(of_people.save_pretrained(tmp_path / "model"))
-    check_people(of_people.info, PHOTOS)
-    check_people(unnamed.info, PHOTOS | {"importer": "mug"})
-    for about in (PHOTOS, unnamed.face_set):
+    photos = About.model_validate(PHOTOS)
+    check_people(of_people.info, photos)
+    check_people(unnamed.info, About.model_validate(PHOTOS | {"importer": "mug"}))
+    for about in (photos, unnamed.face_set):
         with pytest.raises(OmoteError, match="nobody can tell who was held out"):
             check_people(unnamed.info, about)
 
 
-def test_a_method_that_has_to_know_its_people_still_counts_them(
+def test_a_method_that_needs_subjects_takes_the_new_ids(
     faces: FaceSet, run: Path, configure: Configure, tmp_path: Path
 ) -> None:
     trained = train(faces, run, configure(method="cvae", options__epochs=1))
@@ -176,7 +179,9 @@ def test_a_method_that_has_to_know_its_people_still_counts_them(
     )
 
 
-def test_a_model_replaces_a_model_and_nothing_else(of_people: Trained, once: Path, tmp_path: Path) -> None:
+def test_a_model_replaces_another_model_and_nothing_else(
+    of_people: Trained, once: Path, tmp_path: Path
+) -> None:
     folder = of_people.save_pretrained(tmp_path / "model")
     assert (folder / "scores.json").is_file()
     (folder / "notes.txt").write_text("mine")
@@ -194,7 +199,7 @@ def test_a_model_replaces_a_model_and_nothing_else(of_people: Trained, once: Pat
         of_people.save_pretrained(folder / "notes.txt")
 
 
-def test_a_repository_of_the_hub_takes_a_model_and_keeps_a_card_written_by_hand(
+def test_a_hub_repository_takes_a_model_and_keeps_a_card_written_by_hand(
     trained: Trained, tmp_path: Path
 ) -> None:
     folder = tmp_path / "repository"
@@ -209,7 +214,7 @@ def test_a_repository_of_the_hub_takes_a_model_and_keeps_a_card_written_by_hand(
     assert (trained.save_pretrained(tmp_path / "new") / "README.md").read_text() == "also mine"
 
 
-def test_changed_damaged_missing_and_foreign_files_are_told_in_a_sentence(
+def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(
     trained: Trained, tmp_path: Path
 ) -> None:
     folder = trained.save_pretrained(tmp_path / "model")
@@ -234,7 +239,7 @@ def test_changed_damaged_missing_and_foreign_files_are_told_in_a_sentence(
     change(config, format=2)
     refused("has format 2; this omote reads format 1. Update omote")
     change(config, library_name="transformers")
-    refused(r"its config\.json is not of a model of omote")
+    refused(r"its config\.json is not that of an omote model")
     config.write_text(text[:-40])
     refused(r"config\.json is damaged.*get the model again")
     change(config, image_size=63)
@@ -246,11 +251,11 @@ def test_changed_damaged_missing_and_foreign_files_are_told_in_a_sentence(
         {"config": {"method": "newer"}},
     ):
         change(config, **wrong)
-        refused(r"config\.json is damaged or of another omote")
+        refused(r"config\.json is damaged or was written by another omote")
     assert load(folder).model == trained.model
 
 
-def test_a_name_on_the_hub_is_to_be_downloaded_first() -> None:
+def test_the_error_for_a_name_on_the_hub_says_how_to_download_it() -> None:
     with pytest.raises(OmoteError, match="hf download someone/model --local-dir folder"):
         Trained.from_pretrained("someone/model")
     with pytest.raises(OmoteError) as found:

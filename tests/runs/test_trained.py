@@ -1,4 +1,4 @@
-"""Opening a run, and the arrays that go in and come out."""
+"""Opening a run, and its arrays in and out."""
 
 import hashlib
 import json
@@ -17,13 +17,13 @@ from omote.runs.config import TrainConfig
 from omote.runs.device import choose_device
 from omote.runs.trained import Trained, load
 from omote.training.fabric import make_fabric
-from omote.training.loop import Progress, train, train_or_load
+from omote.training.loop import TrainingProgress, train, train_or_load
 from tests.conftest import Configure
 
 
 @pytest.fixture(scope="module")
 def once(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of `proposed` that no test changes."""
+    """A run of `proposed` that tests must not change."""
     return train(
         faces, tmp_path_factory.mktemp("once") / "run", configure(options__epochs=1, method="proposed")
     ).path
@@ -31,30 +31,30 @@ def once(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def trained(once: Path, run: Path) -> Trained:
-    """A copy of it, to change."""
+    """A copy that the test may change."""
     shutil.copytree(once, run)
     return load(run)
 
 
-def close(made: np.ndarray, expected: np.ndarray, within: float = 1) -> None:
-    """Assert that images are equal up to a grey level, as the size of a batch may move the last digit."""
-    np.testing.assert_allclose(made.astype(float), expected.astype(float), rtol=0, atol=within)
+def close(images: np.ndarray, expected: np.ndarray, within: float = 1) -> None:
+    """Assert that images are equal up to one grey level, as the batch size may change the last digit."""
+    np.testing.assert_allclose(images.astype(float), expected.astype(float), rtol=0, atol=within)
 
 
-def test_a_loaded_run_gives_what_the_trained_one_gave(trained: Trained, faces: FaceSet) -> None:
+def test_a_loaded_run_gives_the_same_codes(trained: Trained, faces: FaceSet) -> None:
     again = load(trained.path)
     assert (again.name, again.size) == ("proposed", 64)
     for ours, theirs in zip(trained.represent(faces.faces), again.represent(faces.faces), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_code_does_not_depend_on_the_company_of_the_face(trained: Trained, faces: FaceSet) -> None:
+def test_a_code_does_not_depend_on_the_other_faces_of_the_call(trained: Trained, faces: FaceSet) -> None:
     together = trained.represent(faces.faces)[0]
     alone = np.concatenate([trained.represent(faces.faces[i : i + 1])[0] for i in range(len(faces))])
     np.testing.assert_allclose(alone, together, atol=1e-4)
 
 
-def test_decode_gives_uint8_images_and_takes_no_codes_too(trained: Trained, faces: FaceSet) -> None:
+def test_decode_gives_uint8_images_and_accepts_zero_codes(trained: Trained, faces: FaceSet) -> None:
     z_i, z_e = trained.identify(faces.faces)[0], trained.represent(faces.faces)[0]
     made = trained.decode(z_i, z_e)
     assert made.shape == faces.faces.shape
@@ -63,7 +63,7 @@ def test_decode_gives_uint8_images_and_takes_no_codes_too(trained: Trained, face
     assert trained.represent(faces.faces[:0])[0].shape == (0, 8)
 
 
-def test_a_run_without_a_decoder_reads_points_and_says_what_to_use_for_images(
+def test_a_run_without_a_decoder_gives_points_and_its_error_names_a_method_with_one(
     trained: Trained, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
     points = train(faces, tmp_path / "points", configure(method="contrast", options__epochs=1))
@@ -75,7 +75,7 @@ def test_a_run_without_a_decoder_reads_points_and_says_what_to_use_for_images(
     assert (points.read(faces.faces[:2]).deviation == 0).all()
     z_i = points.identify(faces.faces)[0]
     assert z_i.shape == (40, 0)
-    message = f"the run {tmp_path / 'points'} makes no images.*contrast, reads codes and has no decoder"
+    message = f"the run {tmp_path / 'points'} makes no images.*contrast, has no decoder"
     with pytest.raises(OmoteError, match=f"{message}.*such as {TrainConfig().method}"):
         points.decode(z_i, mean)
     with pytest.raises(OmoteError, match=message):
@@ -139,15 +139,15 @@ def test_a_method_without_identity_code_swaps_into_one_face_a_row(
         close(made[:, column], made[:, 0])
 
 
-def test_what_is_read_is_mean_deviation_and_a_fingerprint_of_the_weights(
+def test_outputs_are_mean_deviation_and_ood_and_the_model_id_is_a_digest_of_the_weights(
     trained: Trained, faces: FaceSet
 ) -> None:
     mean, logvar = trained.represent(faces.faces)
     read = trained.read(faces.faces)
     np.testing.assert_array_equal(read.mean, mean)
     np.testing.assert_allclose(read.deviation, np.sqrt(np.exp(logvar)), rtol=1e-5)
-    assert trained.reference
-    np.testing.assert_array_equal(read.ood, trained.reference.distance(faces.faces))
+    assert trained.ood_model
+    np.testing.assert_array_equal(read.ood, trained.ood_model.distance(faces.faces))
     assert np.isfinite(read.ood).all()
     weights = (trained.path / "weights.safetensors").read_bytes()
     assert trained.model == f"proposed-{hashlib.sha256(weights).hexdigest()[:8]}"
@@ -155,7 +155,7 @@ def test_what_is_read_is_mean_deviation_and_a_fingerprint_of_the_weights(
     table = trained.transform(faces.faces[:3])
     assert table.columns.tolist() == [f"z_e_{i:02d}" for i in range(8)]
     close(table.to_numpy(), mean[:3], 1e-5)
-    (trained.path / "reference.safetensors").unlink()  # as of an older omote
+    (trained.path / "reference.safetensors").unlink()  # as in runs of older versions
     older = load(trained.path).read(faces.faces)
     np.testing.assert_array_equal(older.mean, mean)
     assert np.isnan(older.ood).all()
@@ -165,12 +165,12 @@ def test_what_is_read_is_mean_deviation_and_a_fingerprint_of_the_weights(
 @pytest.mark.parametrize(
     "wrong", [np.zeros((2, 32, 32, 3), np.uint8), np.zeros((2, 64, 64, 3)), np.zeros((64, 64, 3), np.uint8)]
 )
-def test_other_faces_are_refused(trained: Trained, wrong: np.ndarray) -> None:
+def test_faces_of_another_shape_or_type_are_refused(trained: Trained, wrong: np.ndarray) -> None:
     with pytest.raises(OmoteError, match=r"this run reads \(N, 64, 64, 3\) uint8"):
         trained.represent(wrong)
 
 
-def test_what_is_no_run_or_a_damaged_or_a_newer_one_says_so(trained: Trained, tmp_path: Path) -> None:
+def test_missing_damaged_and_newer_runs_are_refused(trained: Trained, tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match="is not a run"):
         load(tmp_path / "nowhere")
     weights, info = trained.path / "weights.safetensors", trained.path / "run.json"
@@ -200,7 +200,7 @@ def test_a_run_may_be_moved(trained: Trained, tmp_path: Path, faces: FaceSet) ->
     )
 
 
-def test_a_method_that_has_to_know_who_it_is_reads_its_people_and_nobody_else(
+def test_a_method_that_needs_subjects_accepts_only_its_training_subjects(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     trained = train(faces, run, configure(method="cvae", options__epochs=1))
@@ -216,13 +216,13 @@ def test_a_method_that_has_to_know_who_it_is_reads_its_people_and_nobody_else(
     with pytest.raises(OmoteError, match="has to be told who is in each picture"):
         trained.read(faces.faces)
     assert trained.has_identity
-    with pytest.raises(OmoteError, match="is not of them"):
+    with pytest.raises(OmoteError, match="is not among them"):
         trained.represent(faces.faces, subject.tolist())
     with pytest.raises(OmoteError, match="2 subjects were given for 1 faces"):
         trained.represent(faces.faces[:1], ["a", "b"])
 
 
-def test_the_weights_after_a_stage_are_kept_where_asked(
+def test_the_weights_after_each_stage_are_kept_if_asked_for(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     config = configure(method="conventional", options__epochs=1, options__repetitions=2)
@@ -239,7 +239,7 @@ def test_the_weights_after_a_stage_are_kept_where_asked(
         load(run, stage=5)
 
 
-def test_a_device_that_is_unknown_or_not_there_is_one_sentence(
+def test_an_unknown_or_unavailable_device_gives_a_one_line_error(
     once: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(OmoteError, match=r"^device is 'foo'; expected auto, cpu, cuda or mps$"):
@@ -247,9 +247,9 @@ def test_a_device_that_is_unknown_or_not_there_is_one_sentence(
     for gpu in ("torch.cuda", "torch.backends.mps"):
         monkeypatch.setattr(f"{gpu}.is_available", lambda: False)
     for device in ("cuda", "mps"):
-        with pytest.raises(OmoteError, match=f"^there is no such device here: {device}$"):
+        with pytest.raises(OmoteError, match=f"^device {device} is not available on this machine$"):
             load(once, device=device)
-        with pytest.raises(OmoteError, match="no such device"):
+        with pytest.raises(OmoteError, match="is not available"):
             make_fabric(device, "auto")
     assert next(load(once, device="auto").method.parameters()).device.type == "cpu"
 
@@ -257,7 +257,7 @@ def test_a_device_that_is_unknown_or_not_there_is_one_sentence(
 @pytest.mark.parametrize(
     ("gpus", "chosen"), [(("cuda", "mps"), "cuda"), (("cuda",), "cuda"), (("mps",), "mps"), ((), "cpu")]
 )
-def test_auto_takes_a_gpu_if_there_is_one(
+def test_auto_chooses_a_gpu_if_there_is_one(
     gpus: tuple[str, ...], chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: "cuda" in gpus)
@@ -266,7 +266,7 @@ def test_auto_takes_a_gpu_if_there_is_one(
     assert [choose_device(device) for device in (*gpus, "cpu")] == [*gpus, "cpu"]
 
 
-def test_a_finished_run_is_loaded_and_one_of_another_configuration_refused(
+def test_train_or_load_loads_a_finished_run_and_refuses_another_configuration(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     config = configure(method="vae", options__epochs=1)
@@ -289,7 +289,7 @@ def test_two_trainings_of_one_run_at_once_are_refused(
     monkeypatch.setattr("omote.files.PATIENCE", 0.0)
     config = configure(method="vae", options__epochs=1)
 
-    def meanwhile(now: Progress) -> None:
+    def meanwhile(now: TrainingProgress) -> None:
         with pytest.raises(OmoteError, match="Another process is training this run"):
             train(faces, run, config)
 

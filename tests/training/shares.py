@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from omote.methods.method import Batch
 from omote.methods.registry import METHODS, method_class
 from omote.training.fabric import make_fabric
-from omote.training.processes import share_networks
-from omote.training.step import begin_stage, remember, take_step
+from omote.training.processes import shard_batches
+from omote.training.step import begin_stage, encode_frozen, take_step
 
 OPTIONS = {"width": 8, "latent_size": 6}
 FRAMES, SUBJECTS = 7, (0, 0, 0, 1, 1, 2, 2)  # an odd number: shares of 4 and 3
@@ -29,13 +29,13 @@ def main(to: Path) -> None:
         for number in range(len(cls(64, options, 3).stages())):
             torch.manual_seed(1)
             method = cls(64, options, 3)  # anew: after a step of Adam rounding is no longer small
-            share_networks(method)
+            shard_batches(method)
             stage = method.stages()[number]
             optimisers = begin_stage(method, stage)
             batch = Batch(
                 images, same, torch.arange(FRAMES).roll(2), torch.ones(FRAMES), torch.tensor(SUBJECTS)
             )
-            batch.remembered = remember(stage, images)
+            batch.cached_posteriors = encode_frozen(stage, images)
             take_step(fabric, stage, optimisers, batch)
             gradients = {key: p.grad for key, p in method.named_parameters() if p.grad is not None}
             running = {key: value for key, value in method.named_buffers() if value.is_floating_point()}

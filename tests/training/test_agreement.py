@@ -19,7 +19,7 @@ from omote.methods.proposed import Proposed, ProposedOptions
 from omote.models.encoder import Posterior
 from omote.synthetic.drawn import DrawnOptions, draw_subject
 from omote.training.fabric import make_fabric
-from omote.training.step import begin_stage, remember, take_step
+from omote.training.step import begin_stage, encode_frozen, take_step
 
 STEPS, PEOPLE, FRAMES, BATCH = 200, 3, 8, 4
 NUDGE = 1e-6  # of each weight: what rounding does to sums of hundreds of products in every step
@@ -62,7 +62,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
     fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stage = fast.stages()[stage_number]
     optimisers = begin_stage(fast, stage)
-    known = remember(stage, images)
+    known = encode_frozen(stage, images)
     rng = np.random.default_rng(0)
     found = []
     for number in range(STEPS):

@@ -18,9 +18,10 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
 from omote.methods.registry import METHODS
-from omote.runs.trained import load, read_run_info
+from omote.runs.info import read_run_info
+from omote.runs.trained import load
 from omote.training import loop, step
-from omote.training.loop import Progress, train
+from omote.training.loop import TrainingProgress, train
 from tests.conftest import Configure
 
 
@@ -63,7 +64,7 @@ def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrup
 
     taken = []
 
-    def stop(now: Progress) -> None:
+    def stop(now: TrainingProgress) -> None:
         taken.append(now)
         if len(taken) == stop_at:
             os.kill(os.getpid(), signal.SIGINT)
@@ -91,13 +92,13 @@ def test_killed_without_warning_it_goes_on_from_the_last_checkpoint(
     class PowerCut(Exception):
         pass
 
-    def cut(now: Progress) -> None:
+    def cut(now: TrainingProgress) -> None:
         if (now.stage, now.step) == ("expression", 5):
             raise PowerCut
 
     with pytest.raises(PowerCut):
         train(faces, tmp_path / "cut", config, progress=cut)
-    again: list[Progress] = []
+    again: list[TrainingProgress] = []
     train(faces, tmp_path / "cut", config, progress=again.append)
     assert (again[0].stage, again[0].step) == ("expression", 5)  # the first step after the last checkpoint
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
@@ -224,7 +225,7 @@ def test_one_frame_a_person_is_refused_by_what_compares_a_persons_frames_and_by_
 def test_a_run_begun_with_other_settings_is_not_gone_on_with(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
-    def stop(now: Progress) -> None:
+    def stop(now: TrainingProgress) -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -249,7 +250,7 @@ def test_run_json_holds_the_whole_configuration_before_the_first_step(
 ) -> None:
     found = []
 
-    def look(now: Progress) -> None:
+    def look(now: TrainingProgress) -> None:
         found.append(json.loads((run / "run.json").read_text()))
 
     train(faces, run, configure(method="proposed", options__switch_weight=3), progress=look)

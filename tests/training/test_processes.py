@@ -13,7 +13,8 @@ from torch import Tensor
 
 from omote.data.face_set import FaceSet
 from omote.methods.registry import METHODS
-from omote.runs.trained import build_method, read_run_info
+from omote.runs.info import read_run_info
+from omote.runs.trained import build_method
 
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 

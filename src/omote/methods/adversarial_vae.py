@@ -1,7 +1,7 @@
-"""A subject-adversarial VAE: a classifier looks for the subject in the expression code, and the encoder hides it.
+"""A subject-adversarial VAE: a classifier predicts the subject from the expression code, and the encoder prevents it.
 
 Gradient reversal (Ganin et al., 2016, "Domain-Adversarial Training of Neural Networks") as two phases, in an
-autoencoder as in Fader Networks (Lample et al., 2017). Its classifier is of no use after the training.
+autoencoder as in Fader Networks (Lample et al., 2017). The classifier is not used after training.
 """
 
 import math
@@ -22,12 +22,12 @@ class AdversarialVaeOptions(GenerativeOptions):
     """Options of the subject-adversarial VAE."""
 
     adversarial_weight: float = Field(
-        1000.0, ge=0, description="of a subject-adversarial VAE, on being recognised by its expression code"
+        1000.0, ge=0, description="on the term that hides the subject from the classifier"
     )
 
 
 class AdversarialVae(TwoCodes):
-    """z_i is of a random image of the subject, so says little of the expression; z_e pays where it tells who it is."""
+    """z_i comes from another image of the subject, so it has little expression; z_e is trained to hide the subject."""
 
     Options: ClassVar[type[MethodOptions]] = AdversarialVaeOptions
 
@@ -35,7 +35,7 @@ class AdversarialVae(TwoCodes):
         super().__init__(image_size, options, num_subjects)
         self.options = options
         self.classifier = nn.Sequential(
-            # of the code's direction: else the encoder could hide by making all of it small
+            # normalises the length, because otherwise a short code could hide the subject
             nn.RMSNorm(options.latent_size, elementwise_affine=False),
             nn.Linear(options.latent_size, CLASSIFIER_WIDTH),
             activation_layer(options.activation),
@@ -51,29 +51,29 @@ class AdversarialVae(TwoCodes):
         return [Stage("adversarial", c.epochs, (generator, classifier))]
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """Return what encoders and decoder pay, each term (B,).
+        """Return the objective of encoders and decoder, each term (B,).
 
-        Being recognised is KL(uniform || p(subject | z_e)), which is least, 0, where the classifier cannot say. Less
-        the classifier's own cross entropy, which gradient reversal takes, has no least value: being mistaken ever more
-        surely for one and the same stranger would pay for ever.
+        The adversarial term is KL(uniform || p(subject | z_e)), which has its minimum, 0, where the classifier cannot
+        tell the subjects apart. Gradient reversal uses the negative cross entropy of the classifier instead, which has
+        no minimum: it keeps falling as the classifier becomes more certain of one wrong subject.
         """
         q_i, q_e = self.identify(batch.same_subject), self.represent(batch.images)
         batch.scratch["z_e"] = q_e.mean.detach()
-        made = self.decode(sample(q_i), sample(q_e))
+        output = self.decode(sample(q_i), sample(q_e))
         return {
             "kl_identity": self.kl(q_i),
             "kl": self.kl(q_e),
-            "reconstruction": self.reconstruction(made, batch.images),
-            "recognised": self.options.adversarial_weight * told_apart(self.classifier(q_e.mean)),
+            "reconstruction": self.reconstruction(output, batch.images),
+            "recognised": self.options.adversarial_weight * kl_from_uniform(self.classifier(q_e.mean)),
         }
 
     def classifier_terms(self, batch: Batch) -> Terms:
-        """Return -log p(subject | z_e), (B,), of the mean codes of the generator's phase, made before its step."""
+        """Return -log p(subject | z_e), (B,), for the mean codes that the generator's phase left in the batch."""
         logits = self.classifier(batch.scratch["z_e"])
         return {"subject": F.cross_entropy(logits.float(), batch.subjects, reduction="none")}
 
 
-def told_apart(logits: Tensor) -> Tensor:
-    """Return KL(uniform || softmax(logits)) in nats, (B,), of (B, N) logits: 0 where all N are as likely."""
+def kl_from_uniform(logits: Tensor) -> Tensor:
+    """Return KL(uniform || softmax(logits)) in nats, (B,), of (B, N) logits; 0 if all N are equally likely."""
     log_probs = logits.float().log_softmax(1)
     return -log_probs.mean(1) - math.log(logits.shape[1])

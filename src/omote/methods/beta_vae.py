@@ -1,4 +1,4 @@
-"""beta-VAE (Higgins et al., 2017): a VAE that pays more for its code."""
+"""beta-VAE (Higgins et al., 2017): a VAE with a larger weight on the KL divergence."""
 
 from typing import ClassVar
 
@@ -13,11 +13,11 @@ from omote.models.encoder import Posterior
 class BetaVaeOptions(GenerativeOptions):
     """Options of the beta-VAE."""
 
-    beta: float = Field(4.0, ge=0, description="of the beta-VAE, on alpha_1; 1 is a VAE")
+    beta: float = Field(4.0, ge=0, description="factor on alpha_1; 1 makes it a VAE")
 
 
 class BetaVae(Vae):
-    """`Vae` with beta times the divergence (Higgins et al., 2017, Eq. 4). Like it, it knows nothing of subjects."""
+    """`Vae` with beta times the KL divergence (Higgins et al., 2017, Eq. 4). It uses no subjects either."""
 
     Options: ClassVar[type[MethodOptions]] = BetaVaeOptions
 

@@ -1,7 +1,7 @@
-"""Contrast within a subject: an expression encoder alone, trained to know a frame again among others of its person.
+"""Contrastive learning within a subject: an expression encoder alone, without a decoder.
 
-Not of the paper, but with its encoder and its supervision. Two altered views of each frame; each must find its twin
-among the frames of the same subject in the batch. Whose face it is does not tell them apart, so nothing asks for it.
+Not in the paper, but with its encoder and its supervision. Two augmented views of a frame form a positive pair; the
+negatives are other frames of the same subject in the batch. Identity does not distinguish them, so it is not learned.
 """
 
 from collections.abc import Callable
@@ -15,39 +15,42 @@ from torch.nn import functional as F
 from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms
 from omote.models.encoder import Encoder, Posterior
 from omote.objectives.contrast import contrast_within_subject
-from omote.objectives.views import altered
+from omote.objectives.views import augment
 
 
 class ContrastOptions(MethodOptions):
-    """Options of the contrast; the paper has none of them."""
+    """Options of the contrastive stage; none of them is in the paper."""
 
     temperature: float = Field(
-        0.2, gt=0, description="of the contrast: lower asks to tell the most alike frames apart"
+        0.2, gt=0, description="of the contrast; a lower one puts more weight on the most similar frames"
     )
     among: Literal["subject", "everyone"] = Field(
-        "subject",
-        description='where a view looks for its twin; "everyone" lets identity help, and be learned',
+        "subject", description='whose frames are negatives; with "everyone", identity is learned too'
     )
-    frames_per_subject: int = Field(8, ge=2, description="frames of a subject that meet in a batch")
+    frames_per_subject: int = Field(
+        8, ge=2, description="number of frames of a subject that are put into a batch together"
+    )
     light: float = Field(
-        1.0, ge=0, description="how much the views alter light, tint and contrast; 0 not at all"
+        1.0, ge=0, description="how much views change brightness, tint and contrast; 0 for none"
     )
-    placement: float = Field(1.0, ge=0, description="how much the views turn, shift and scale; 0 not at all")
+    placement: float = Field(
+        1.0, ge=0, description="how much views rotate, shift and scale the face; 0 for none"
+    )
     mirror: bool = Field(
-        True, description="whether views may be mirrored: left and right become one expression"
+        True, description="whether views may be mirrored; then left and right become one expression"
     )
-    surroundings: bool = Field(True, description="whether views paint over what surrounds the face")
+    surroundings: bool = Field(True, description="whether views replace the background")
 
-    def view(self, images: Tensor) -> Tensor:
-        """Return an altered view of each image."""
+    def draw_views(self, images: Tensor) -> Tensor:
+        """Return a random view of each image."""
         light, placement = self.light, self.placement
-        return altered(
+        return augment(
             images, light=light, placement=placement, mirror=self.mirror, surroundings=self.surroundings
         )
 
 
 class Contrast(Method):
-    """One encoder, one code of length sqrt(Z) without a posterior. It reads expressions, and makes no images."""
+    """One encoder of the expression. Its code is a point of length sqrt(Z), not a distribution."""
 
     Options = ContrastOptions
     has_decoder = False
@@ -65,11 +68,7 @@ class Contrast(Method):
         return contrast_terms(self.represent, batch, self.options)
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        return on_the_sphere(self.encoder(images))
-
-    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        nothing = images.new_zeros(len(images), 0)
-        return Posterior(nothing, nothing)
+        return normalise_mean(self.encoder(images))
 
 
 def contrast_stage(encoder: nn.Module, terms: Callable[[Batch], Terms], options: ContrastOptions) -> Stage:
@@ -81,21 +80,21 @@ def contrast_stage(encoder: nn.Module, terms: Callable[[Batch], Terms], options:
 
 def contrast_terms(represent: Callable[[Tensor], Posterior], batch: Batch, options: ContrastOptions) -> Terms:
     """Return the contrast of two views of each image, (B,)."""
-    views = torch.cat([options.view(batch.images), options.view(batch.images)])
+    views = torch.cat([options.draw_views(batch.images), options.draw_views(batch.images)])
     one, other = represent(views).mean.chunk(2)
     among = batch.subjects if options.among == "subject" else torch.zeros_like(batch.subjects)
     return {"contrast": contrast_within_subject(one, other, among, options.temperature)}
 
 
-def on_the_sphere(point: Posterior) -> Posterior:
-    """Return a posterior with its (B, Z) mean moved to the length `to_length` gives it."""
-    return Posterior(to_length(point.mean), point.logvar)
+def normalise_mean(point: Posterior) -> Posterior:
+    """Return a posterior whose (B, Z) mean has length sqrt(Z)."""
+    return Posterior(normalise_length(point.mean), point.logvar)
 
 
-def to_length(code: Tensor) -> Tensor:
-    """Return (B, Z) codes with the length that samples of the prior N(0, I) have on average, about sqrt(Z).
+def normalise_length(code: Tensor) -> Tensor:
+    """Return (B, Z) codes scaled to length sqrt(Z), about the average length of samples of the prior N(0, I).
 
-    The contrast sees only directions, so the length would say nothing. A code of zeros stays.
+    The contrast compares directions only, so the length carries no information. A code of zeros is unchanged.
     """
     length: float = code.shape[1] ** 0.5
     return length * F.normalize(code, dim=1)

@@ -1,4 +1,4 @@
-"""Row 1 of Table 3: two stages, the paper's section 3."""
+"""The conventional method (section 3 of the paper; row 1 of Table 3): L_i (Eq. 1), then L_e (Eq. 2), in two stages."""
 
 from typing import ClassVar, Literal
 
@@ -13,15 +13,15 @@ from omote.methods.two_codes import TwoCodes
 class ConventionalOptions(GenerativeOptions):
     """Options of the two stages."""
 
-    repetitions: int = Field(1, ge=1, description="how often the stages alternate (section 4.1.3)")
+    repetitions: int = Field(1, ge=1, description="how often the two stages are repeated (section 4.1.3)")
     identity_code: Literal["mean", "sample"] = Field(
         "mean",
-        description="z_i in the stages after the first; a sample makes the expression encoder repair identity",
+        description="z_i in the expression stage; with a sample, z_e has to compensate its noise",
     )
 
 
 class Conventional(TwoCodes):
-    """Identity first, from any image of the subject; then the expression, as what identity leaves unexplained."""
+    """First identity, from any image of the subject; then expression, as the rest that identity does not explain."""
 
     Options: ClassVar[type[MethodOptions]] = ConventionalOptions
 
@@ -30,19 +30,16 @@ class Conventional(TwoCodes):
         self.options = options
 
     def stages(self) -> list[Stage]:
-        identity = Phase(
-            "generator",
-            (self.identity_encoder, self.decoder),
-            self.options.learning_rate,
-            self.identity_terms,
-        )
+        """Return the identity stage and the expression stage, repeated. Paper: sections 3 and 4.1.3."""
+        c = self.options
+        trains = (self.identity_encoder, self.decoder)
+        identity = Phase("generator", trains, c.learning_rate, self.identity_terms)
+        frozen = {"z_i": self.identify}
         pair = [
-            Stage("identity", self.options.epochs, (identity,)),
-            Stage(
-                "expression", self.options.epochs, self.expression_phases(), remembers={"z_i": self.identify}
-            ),
+            Stage("identity", c.epochs, (identity,)),
+            Stage("expression", c.epochs, self.expression_phases(), frozen_encoders=frozen),
         ]
-        return pair * self.options.repetitions
+        return pair * c.repetitions
 
     def expression_phases(self) -> tuple[Phase, ...]:
         """Return the phases of the expression stage."""
@@ -50,19 +47,19 @@ class Conventional(TwoCodes):
         return (Phase("generator", trains, self.options.learning_rate, self.expression_terms),)
 
     def identity_terms(self, batch: Batch) -> Terms:
-        """Return L_i, each term (B,). Paper: Eq. 1."""
+        """Return L_i, each term (B,): decode x_rand_id from the identity code of x. Paper: Eq. 1."""
         q_i = self.identify(batch.images)
         z_i = sample(q_i)
-        made = self.decode(z_i, torch.zeros_like(z_i))
-        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made, batch.same_subject)}
+        output = self.decode(z_i, torch.zeros_like(z_i))
+        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(output, batch.same_subject)}
 
     def expression_terms(self, batch: Batch) -> Terms:
-        """Return L_e, each term (B,). Paper: Eq. 2."""
+        """Return L_e, each term (B,): decode x from both its codes, z_i frozen. Paper: Eq. 2."""
         z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
-        made = self.decode(z_i, sample(q_e))
-        return {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made, batch.images)}
+        output = self.decode(z_i, sample(q_e))
+        return {"kl": self.kl(q_e), "reconstruction": self.reconstruction(output, batch.images)}
 
     def frozen_identity(self, batch: Batch) -> Tensor:
-        """Return z_i, (B, Z), as the expression stage takes it: without gradient."""
-        q_i = batch.remembered["z_i"]
+        """Return z_i, (B, Z), of the frozen identity encoder, without gradient."""
+        q_i = batch.cached_posteriors["z_i"]
         return q_i.mean if self.options.identity_code == "mean" else sample(q_i)

@@ -1,4 +1,4 @@
-"""Row 8 of Table 3: a VAE that is told whose face it sees (conditional VAE, Sohn et al., 2015)."""
+"""Row 8 of Table 3: a conditional VAE (Sohn et al., 2015), which is given the subject of each image."""
 
 import math
 
@@ -11,20 +11,20 @@ from omote.models.encoder import Posterior
 
 
 class Cvae(Vae):
-    """`Vae` whose encoder and decoder both take the subject, one-hot; the code need not tell who it is.
+    """`Vae` whose encoder and decoder also get the subject, one-hot, so that the code need not contain it.
 
-    Its identity code is that one-hot vector, given and not read, so it can say nothing of a person who is not of the
-    training.
+    The identity code is this one-hot vector, so the method cannot be used on other people than the training subjects.
     """
 
     needs_subject = True
+    has_identity = True
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.encoder(images, self.identify(images, subjects).mean)
         return posterior
 
     def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        assert subjects is not None, "whoever calls a method with needs_subject gives the subjects"
+        assert subjects is not None, "a method with needs_subject has to be given the subjects"
         one_hot = F.one_hot(subjects, self.num_subjects).float()
         return Posterior(one_hot, torch.full_like(one_hot, -math.inf))
 

@@ -1,4 +1,4 @@
-"""GVAE, the group-based VAE (Hosoya, 2019): `MlVae` with the mean of what the frames say of the identity."""
+"""GVAE, the group-based VAE (Hosoya, 2019): `MlVae` with averaged instead of multiplied identity posteriors."""
 
 import torch
 from torch import Tensor
@@ -8,16 +8,16 @@ from omote.models.encoder import Posterior
 
 
 class Gvae(MlVae):
-    """A sure frame weighs no more than an unsure one, and many frames make the identity no surer than one."""
+    """All frames of a group have equal weight, and more frames do not make the identity posterior narrower."""
 
-    def joined(self, q: Posterior, same: Tensor) -> Posterior:
-        """Return the posterior of each frame's group, (B, Z): its frames' mean mean, and the mean of their variances.
+    def group_posterior(self, q: Posterior, same: Tensor) -> Posterior:
+        """Return the posterior of each frame's group, (B, Z): the averages of its frames' means and variances.
 
-        Hosoya (2019) averages what the encoder says of each frame. The variances are averaged, not their logarithms, as
-        the comparison of Locatello et al. (2020, "Weakly-Supervised Disentanglement Without Compromises") does.
+        Hosoya (2019) averages the encoder's outputs. Here the variances are averaged, not their logarithms, as in the
+        comparison by Locatello et al. (2020, "Weakly-Supervised Disentanglement Without Compromises").
 
         Args:
-            q: each frame's own posterior, (B, Z).
+            q: the posterior of each frame, (B, Z).
             same: (B, B) whether two frames are of one subject.
         """
         logvar = torch.where(same[:, :, None], q.logvar, -torch.inf)  # (B, B, Z), over the group in dim 1

@@ -1,4 +1,4 @@
-"""What a method is: a module that says what is trained when, and nothing about loops, devices or files."""
+"""The contract of a method: a module that states what is trained when, without loops, devices or files."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,16 +16,16 @@ from omote.objectives.reconstruction import binary_cross_entropy, mean_squared_e
 
 @dataclass
 class Batch:
-    """What a phase sees of a training step.
+    """The input of every phase of a training step.
 
     Attributes:
         images: (B, 3, S, S) x, in [0, 1].
-        same_subject: (B, 3, S, S) x_rand_id, for each image a random one of the same subject.
+        same_subject: (B, 3, S, S) x_rand_id, a random image of the same subject for each image.
         partner: (B,) index into the batch of an image of another subject.
-        has_partner: (B,) 1.0, or 0.0 where the whole batch is of one subject.
-        subjects: (B,) int64 number of each image's subject among the people of the training.
-        remembered: what the networks that the stage leaves alone say of the images, by name (see `Stage`).
-        scratch: what an earlier phase of the same step leaves to a later one.
+        has_partner: (B,) 1.0, or 0.0 if the whole batch is of one subject.
+        subjects: (B,) int64 index of each image's subject in the list of training subjects.
+        cached_posteriors: posteriors of the images by the stage's ``frozen_encoders``, by name.
+        scratch: tensors that an earlier phase of the same step leaves for a later one.
     """
 
     images: Tensor
@@ -33,11 +33,11 @@ class Batch:
     partner: Tensor
     has_partner: Tensor
     subjects: Tensor
-    remembered: dict[str, Posterior] = field(default_factory=dict)
+    cached_posteriors: dict[str, Posterior] = field(default_factory=dict)
     scratch: dict[str, Tensor] = field(default_factory=dict)
 
 
-Terms = dict[str, Tensor]  # name -> (B,), already weighted; their sum, averaged over the batch, is minimised
+Terms = dict[str, Tensor]  # name -> (B,), weighted; the loop minimises the batch mean of their sum
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Phase:
 
     Attributes:
         name: unique among the phases of a stage.
-        trains: the modules it moves; every other module stays as it is.
+        trains: the modules to update; all others are unchanged.
         learning_rate: of Adam, in the stage's first epoch.
         terms: the objective; reading its dict top to bottom is reading the paper's equation.
     """
@@ -59,68 +59,73 @@ class Phase:
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the schedule: ``epochs`` passes over the training frames, every phase once a batch.
+    """A part of the schedule.
 
-    Modules that no phase of the stage trains are frozen: in evaluation mode, their BatchNorm statistics included. Those
-    that some phase trains are in training mode in all its phases. ``frames_per_subject`` frames of one subject come
-    into a batch together, where they are to be compared; 1 mixes all frames alike. ``remembers`` names what frozen
-    modules read off images: it is the same in every epoch, so the loop reads it once, when the stage begins.
+    Modules that no phase trains are frozen: they are in evaluation mode, so their BatchNorm statistics do not change
+    either. Modules that some phase trains are in training mode in all phases.
+
+    Attributes:
+        name: used in logs and messages.
+        epochs: passes over the training frames.
+        phases: the optimiser steps for each batch, in order.
+        frames_per_subject: number of frames of a subject that are put into a batch together, for terms that compare
+            them; 1 shuffles all frames.
+        frozen_encoders: frozen encoders by name. Their posteriors do not change during the stage, so the loop computes
+            them once, for `Batch.cached_posteriors`.
     """
 
     name: str
     epochs: int
     phases: tuple[Phase, ...]
     frames_per_subject: int = 1
-    remembers: dict[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
+    frozen_encoders: dict[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
 
 
 class MethodOptions(BaseModel):
-    """Options that every method has; the defaults are the paper's."""
+    """Options of every method; the defaults are the paper's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    epochs: int = Field(100, ge=1, description="epochs a stage; the paper takes 50 where stages are iterated")
+    epochs: int = Field(100, ge=1, description="epochs per stage; 50 in the paper if stages are repeated")
     learning_rate: float = Field(
         5e-4, gt=0, description="of Adam (0.9, 0.999, 1e-8), in the first epoch of a stage"
     )
     latent_size: int = Field(64, ge=1, description="numbers in each code")
-    width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; the paper's is 32")
+    width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; 32 in the paper")
     activation: Activation = Field("leaky_relu", description="in encoders, decoder and discriminator")
     normalisation: Normalisation = Field("batch", description="in encoders and decoder")
 
 
 class GenerativeOptions(MethodOptions):
-    """Options of every method that makes images; the defaults are those of Table 3 (PAPER.md names the readings)."""
+    """Options of every method with a decoder; the defaults are those of Table 3 (see docs/paper_map.md)."""
 
-    reconstruction_weight: float = Field(1e5, ge=0, description="alpha_2, on the squared error of a pixel")
-    kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the divergence summed over the code")
+    reconstruction_weight: float = Field(1e5, ge=0, description="alpha_2, on the squared error per pixel")
+    kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the KL divergence summed over the code")
     weights: Literal["swapped", "printed"] = Field(
-        "swapped",
-        description='"printed" gives each of the two terms the other\'s weight, as the paper prints it',
+        "swapped", description='"printed" exchanges the two weights, as the paper prints them'
     )
     resolution_invariant: bool = Field(
         False, description="divide the KL weight by (S / 64)^2, so that 128 px has the balance of 64 px"
     )
     kl_reduction: Literal["mean", "batch_sum"] = Field(
-        "mean", description="over the batch; a Chainer default sums"
+        "mean", description="over the batch; Chainer can sum by default"
     )
     likelihood: Literal["mse", "bce"] = Field("mse", description="Gaussian or Bernoulli p(x|z)")
 
 
 class Method(nn.Module):
-    """A model and how it is trained.
+    """A model and its training schedule.
 
     Args:
         image_size: S, 64 or 128.
         options: an instance of the class's ``Options``.
-        num_subjects: how many people the training has; most methods do not use it.
+        num_subjects: number of training subjects; most methods do not use it.
     """
 
     Options: ClassVar[type[MethodOptions]] = MethodOptions
-    needs_subject: ClassVar[bool] = (
-        False  # whether it reads images of people of the training only, told who they are
-    )
-    has_decoder: ClassVar[bool] = True  # without one it reads codes and makes no images
+    needs_subject: ClassVar[bool] = False  # whether encoding needs the subject, one of the training subjects
+    has_identity: ClassVar[bool] = False  # whether there is an identity code
+    has_decoder: ClassVar[bool] = True  # whether codes can be decoded to images
 
     def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
         super().__init__()
@@ -135,26 +140,27 @@ class Method(nn.Module):
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         """Return mean and log variance, (B, Z) each, of the expression code of (B, 3, S, S) images in [0, 1].
 
-        ``subjects``, (B,) as in `Batch`, is read where ``needs_subject``, and by no other method.
+        ``subjects``, (B,) as in `Batch`, is ignored unless ``needs_subject``.
         """
         raise NotImplementedError
 
     def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        """Return mean and log variance of the identity code; (B, 0) where the method has none."""
-        raise NotImplementedError
+        """Return mean and log variance of the identity code, (B, Z) each; (B, 0) unless ``has_identity``."""
+        nothing = images.new_zeros(len(images), 0)
+        return Posterior(nothing, nothing)
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
-        """Return (B, 3, S, S) images in [0, 1] from identity codes and expression codes, where it ``has_decoder``."""
+        """Return (B, 3, S, S) images in [0, 1] from identity and expression codes, if ``has_decoder``."""
         raise NotImplementedError
 
     def network_options(self) -> dict[str, Any]:
-        """Return the options that encoders and decoder share."""
+        """Return the options shared by encoders and decoder."""
         c = self.common
         return {"width": c.width, "activation": c.activation, "normalisation": c.normalisation}
 
 
 class Generative(Method):
-    """A method with a decoder: the two terms of the paper's Eqs. 1 and 2, with their weights."""
+    """A method with a decoder: provides the two terms of Eqs. 1 and 2, weighted."""
 
     Options: ClassVar[type[MethodOptions]] = GenerativeOptions
 
@@ -163,7 +169,7 @@ class Generative(Method):
         self.common: GenerativeOptions = options
 
     def kl(self, posterior: Posterior) -> Tensor:
-        """Return alpha_1 KL(q(z|x) || N(0, I)), (B,): the first term of Eqs. 1 and 2."""
+        """Return alpha_1 KL(q(z|x) || N(0, I)), (B,). Paper: Eqs. 1 and 2, first term."""
         c = self.common
         alpha_1 = c.kl_weight if c.weights == "swapped" else c.reconstruction_weight
         if c.resolution_invariant:
@@ -172,16 +178,16 @@ class Generative(Method):
             alpha_1 *= len(posterior.mean)
         return alpha_1 * gaussian_kl(posterior.mean, posterior.logvar)
 
-    def reconstruction(self, made: Tensor, target: Tensor) -> Tensor:
-        """Return -alpha_2 log p(target|z), (B,), up to a constant: the second term of Eqs. 1 and 2."""
+    def reconstruction(self, output: Tensor, target: Tensor) -> Tensor:
+        """Return -alpha_2 log p(target|z) up to a constant, (B,). Paper: Eqs. 1 and 2, second term."""
         c = self.common
         # Departs from the paper: the two printed weights are swapped, because as printed the code collapses
         # (KL 0, nothing reconstructed); see docs/paper_map.md
         alpha_2 = c.reconstruction_weight if c.weights == "swapped" else c.kl_weight
         error = mean_squared_error if c.likelihood == "mse" else binary_cross_entropy
-        return alpha_2 * error(made, target)
+        return alpha_2 * error(output, target)
 
 
 def sample(posterior: Posterior) -> Tensor:
-    """Return (B, Z) z ~ q(z|x) by the reparameterisation trick (Kingma & Welling, 2014)."""
+    """Return z ~ q(z|x), (B, Z), by the reparameterisation trick (Kingma & Welling, 2014)."""
     return posterior.mean + (0.5 * posterior.logvar).exp() * torch.randn_like(posterior.mean)

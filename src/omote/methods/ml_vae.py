@@ -15,14 +15,14 @@ class GroupOptions(GenerativeOptions):
     """Options of the methods that learn from groups of frames of one subject."""
 
     frames_per_subject: int = Field(
-        8, ge=1, description="frames of a subject that come into a batch together, for methods that join them"
+        8, ge=1, description="number of frames of a subject that are put into a batch together"
     )
 
 
 class MlVae(TwoCodes):
-    """What the frames of a subject say of its identity is multiplied; what is left of each frame is expression.
+    """The identity posteriors of a subject's frames are multiplied; each frame has its own expression code.
 
-    A group is the frames of one subject in a batch. An image that is read alone is all there is of its group.
+    A group is the frames of one subject in a batch. An image that is encoded alone is a group of one.
     """
 
     Options: ClassVar[type[MethodOptions]] = GroupOptions
@@ -37,31 +37,31 @@ class MlVae(TwoCodes):
         return [Stage("groups", self.options.epochs, (phase,), self.options.frames_per_subject)]
 
     def terms(self, batch: Batch) -> Terms:
-        """Return the bound of each group (Bouchacourt et al., 2018), shared out over its frames, each term (B,).
+        """Return the negative ELBO of each group (Bouchacourt et al., 2018), divided among its frames, each term (B,).
 
-        Its expectation is over one code that the whole group has, so one sample of z_i is drawn a group; one a frame
-        would have the same mean, but make of z_i a noise that differs between frames of the same person.
+        z_i is sampled once per group. Sampling it per frame would have the same expectation, but would add noise to z_i
+        that differs between frames of one person.
         """
         same = batch.subjects[:, None] == batch.subjects  # (B, B)
-        q_i, q_e = self.joined(self.identify(batch.images), same), self.represent(batch.images)
-        first = same.int().argmax(1)  # of each frame's group in the batch
+        q_i, q_e = self.group_posterior(self.identify(batch.images), same), self.represent(batch.images)
+        first = same.int().argmax(1)  # index of the first frame of each frame's group
         z_i, z_e = sample(q_i)[first], sample(q_e)
         return {
-            "kl_identity": self.kl(q_i) / same.sum(1),  # once a group
+            "kl_identity": self.kl(q_i) / same.sum(1),  # once per group
             "kl": self.kl(q_e),
             "reconstruction": self.reconstruction(self.decode(z_i, z_e), batch.images),
         }
 
-    def joined(self, q: Posterior, same: Tensor) -> Posterior:
-        """Return the posterior of each frame's group, (B, Z): the product of its frames' Gaussians, normalised.
+    def group_posterior(self, q: Posterior, same: Tensor) -> Posterior:
+        """Return the posterior of each frame's group, (B, Z): the normalised product of its frames' Gaussians.
 
-        Precisions add up, and weigh the means: the more frames, the surer (Bouchacourt et al., 2018, section 3).
+        Its precision is the sum of theirs, and its mean their precision-weighted mean (Bouchacourt et al., 2018,
+        section 3).
 
         Args:
-            q: each frame's own posterior, (B, Z).
+            q: the posterior of each frame, (B, Z).
             same: (B, B) whether two frames are of one subject.
         """
-        log_precision = torch.where(
-            same[:, :, None], -q.logvar, -torch.inf
-        )  # (B, B, Z), over the group in dim 1
+        # (B, B, Z), over the group in dim 1
+        log_precision = torch.where(same[:, :, None], -q.logvar, -torch.inf)
         return Posterior((log_precision.softmax(1) * q.mean).sum(1), -log_precision.logsumexp(1))

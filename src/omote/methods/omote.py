@@ -1,16 +1,23 @@
-"""omote's own method: which expression by contrast within a subject, then whose face it is and how both are drawn.
+"""omote's own method: first the expression encoder by contrast, then the identity encoder, then the decoder.
 
-Not of the paper, but with its networks and its supervision. The paper's expression code is what a decoder lacks beside
-the identity, the person included where the identity code falls short. Here the expression comes first, and no decoder
-shapes it. Identity is then, as in Eq. 1, what any image of a person tells of any other, but the decoder is told the
-other's expression, where Eq. 1 has z_e = 0. Last, the decoder learns to draw each face from its own two codes.
+Not in the paper, but with its networks and its supervision. In the paper, the expression code receives everything the
+decoder needs beside the identity code, including what the identity code lacks of the person. Here the expression code
+is learned first, and no decoder shapes it. The identity code is then learned as in Eq. 1, from another image of the
+person, but the decoder gets the expression code where Eq. 1 has z_e = 0. Finally the decoder learns to decode each
+image from its own two codes.
 """
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.contrast import ContrastOptions, contrast_stage, contrast_terms, on_the_sphere, to_length
+from omote.methods.contrast import (
+    ContrastOptions,
+    contrast_stage,
+    contrast_terms,
+    normalise_length,
+    normalise_mean,
+)
 from omote.methods.method import Batch, GenerativeOptions, Phase, Stage, Terms, sample
 from omote.methods.two_codes import TwoCodes
 from omote.models.encoder import Posterior
@@ -24,7 +31,7 @@ class OmoteOptions(GenerativeOptions, ContrastOptions):
 
 
 class Omote(TwoCodes):
-    """The contrast for the expression encoder; Eq. 1 with its code for the identity encoder; Eq. 2 for the decoder."""
+    """Three stages: the contrast for the expression encoder, Eq. 1 for the identity encoder, Eq. 2 for the decoder."""
 
     Options = OmoteOptions
     expression_is_point = True
@@ -38,10 +45,11 @@ class Omote(TwoCodes):
         trains = (self.identity_encoder, self.decoder)
         face = Phase("generator", trains, c.learning_rate, self.face_terms)
         decoder = Phase("decoder", (self.decoder,), c.learning_rate, self.decoder_terms)
+        expression, identity = {"z_e": self.represent}, {"z_i": self.identify}
         return [
             contrast_stage(self.expression_encoder, self.contrast_terms, c),
-            Stage("face", c.epochs, (face,), remembers={"z_e": self.represent}),
-            Stage("decoder", c.epochs, (decoder,), remembers={"z_i": self.identify, "z_e": self.represent}),
+            Stage("face", c.epochs, (face,), frozen_encoders=expression),
+            Stage("decoder", c.epochs, (decoder,), frozen_encoders=identity | expression),
         ]
 
     def contrast_terms(self, batch: Batch) -> Terms:
@@ -49,32 +57,33 @@ class Omote(TwoCodes):
         return contrast_terms(self.represent, batch, self.options)
 
     def face_terms(self, batch: Batch) -> Terms:
-        """Return L_i with z_e given, each term (B,). Paper: Eq. 1.
+        """Return L_i given z_e, each term (B,). Paper: Eq. 1.
 
-        z_i is read from a random image of the subject, hardly ever the one that is drawn, so the decoder has the
-        expression from z_e alone.
+        z_i comes from a random image of the subject, hardly ever the decoded one, so the decoder can get the expression
+        from z_e only.
         """
-        q_i, z_e = self.identify(batch.same_subject), batch.remembered["z_e"].mean
-        made = self.decode(sample(q_i), z_e)
-        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(made, batch.images)}
+        q_i, z_e = self.identify(batch.same_subject), batch.cached_posteriors["z_e"].mean
+        output = self.decode(sample(q_i), z_e)
+        return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(output, batch.images)}
 
     def decoder_terms(self, batch: Batch) -> Terms:
-        """Return what a decoder of both codes pays, each term (B,). Paper: Eqs. 2 and 4, with codes that are given."""
+        """Return the objective of the decoder given both codes, each term (B,). Paper: Eqs. 2 and 4."""
         gamma = self.options.switch_weight
-        z_i, z_e = batch.remembered["z_i"].mean, batch.remembered["z_e"].mean
+        z_i, z_e = batch.cached_posteriors["z_i"].mean, batch.cached_posteriors["z_e"].mean
         z_ed = z_e[batch.partner]
         codes = [(z_i, z_e), (z_i, z_ed)] if gamma else [(z_i, z_e)]
-        made = self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))
-        terms = {"reconstruction": self.reconstruction(made[0], batch.images)}
+        outputs = self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))
+        terms = {"reconstruction": self.reconstruction(outputs[0], batch.images)}
         if gamma:
-            identity = code_distance(self.identify(made[1]).mean, z_i)
-            expression = code_distance(self.represent(made[1]).mean, z_ed)
+            identity = code_distance(self.identify(outputs[1]).mean, z_i)
+            expression = code_distance(self.represent(outputs[1]).mean, z_ed)
             terms["switch_identity"] = gamma * batch.has_partner * identity
             terms["switch_expression"] = gamma * batch.has_partner * expression
         return terms
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        return on_the_sphere(self.expression_encoder(images))
+        return normalise_mean(self.expression_encoder(images))
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
-        return super().decode(z_i, to_length(z_e))  # a code half way between two as well
+        # normalised again because z_e may be interpolated
+        return super().decode(z_i, normalise_length(z_e))

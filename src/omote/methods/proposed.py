@@ -1,4 +1,4 @@
-"""Rows 2 to 5 of Table 3: the paper's section 4, the adversarial and the switch loss added to the expression stage."""
+"""The proposed method (section 4 of the paper; rows 2 to 5 of Table 3): L_e' (Eq. 5) adds L_gan and L_switch to L_e."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,12 @@ from omote.methods.conventional import Conventional, ConventionalOptions
 from omote.methods.method import Batch, MethodOptions, Phase, Terms, sample
 from omote.models.blocks import Normalisation
 from omote.models.discriminator import Discriminator
-from omote.objectives.adversarial import GeneratorLoss, made_as_made, made_as_real, real_as_real
+from omote.objectives.adversarial import (
+    GeneratorLoss,
+    discriminator_loss_on_fake,
+    discriminator_loss_on_real,
+    generator_loss_on_fake,
+)
 from omote.objectives.switch import code_distance
 
 
@@ -24,11 +29,13 @@ class ProposedOptions(ConventionalOptions):
     switch_code: Literal["sample", "mean"] = Field(
         "sample", description="z_e^d, a sample of its posterior or its mean"
     )
-    switch_target_gradient: bool = Field(False, description="whether L_switch also moves the code it aims at")
+    switch_target_gradient: bool = Field(
+        False, description="whether L_switch also has a gradient into its target z_e^d"
+    )
 
 
 class Proposed(Conventional):
-    """`Conventional` with L_e' in place of L_e in the expression stage."""
+    """`Conventional` with L_e' (Eq. 5) instead of L_e (Eq. 2) in the expression stage."""
 
     Options: ClassVar[type[MethodOptions]] = ProposedOptions
 
@@ -51,7 +58,7 @@ class Proposed(Conventional):
         return phases
 
     def expression_terms(self, batch: Batch) -> Terms:
-        """Return L_e' as the generator sees it, each term (B,). Paper: Eq. 5."""
+        """Return L_e' = L_e + beta L_gan + gamma L_switch for the generator, each term (B,). Paper: Eq. 5."""
         c = self.options
         z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
         z_e = sample(q_e)
@@ -61,32 +68,38 @@ class Proposed(Conventional):
         if c.switch_weight:
             z_ed = (z_e if c.switch_code == "sample" else q_e.mean)[batch.partner]
             codes.append((z_i, z_ed))
-        # one call for all: they share the statistics of BatchNorm, which are then those the decoder keeps
-        made = list(self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes)))
+        # decoded in one call, so that all share their BatchNorm statistics, and the decoder stores those of all
+        outputs = list(self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes)))
 
-        terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(made[0], batch.images)}
+        terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(outputs[0], batch.images)}
         if c.adversarial_weight:
-            images = torch.cat(made[:2])
-            batch.scratch["made"] = images.detach()
-            x, x_p = self.discriminator(images).chunk(2)
-            as_real = made_as_real(x, c.generator_loss) + made_as_real(x_p, c.generator_loss)
-            terms["adversarial"] = c.adversarial_weight * as_real
+            fakes = torch.cat(outputs[:2])
+            batch.scratch["fakes"] = fakes.detach()
+            x_rec, x_p = self.discriminator(fakes).chunk(2)
+            loss = generator_loss_on_fake(x_rec, c.generator_loss) + generator_loss_on_fake(
+                x_p, c.generator_loss
+            )
+            terms["adversarial"] = c.adversarial_weight * loss
         if c.switch_weight:
-            terms |= self.switch_terms(made[-1], z_i, z_ed, batch.has_partner)
+            terms |= self.switch_terms(outputs[-1], z_i, z_ed, batch.has_partner)
         return terms
 
     def switch_terms(self, swapped: Tensor, z_i: Tensor, z_ed: Tensor, has_partner: Tensor) -> Terms:
-        """Return gamma L_switch of (B, 3, S, S) images made from (z_i, z_e^d), each term (B,). Paper: Eq. 4."""
-        gamma, moves = self.options.switch_weight * has_partner, self.options.switch_target_gradient
+        """Return gamma L_switch, each term (B,), of (B, 3, S, S) images decoded from (z_i, z_e^d). Paper: Eq. 4."""
+        gamma, target_gradient = self.options.switch_weight * has_partner, self.options.switch_target_gradient
         identity = code_distance(self.identify(swapped).mean, z_i)
-        expression = code_distance(self.represent(swapped).mean, z_ed, target_gradient=moves)
+        expression = code_distance(self.represent(swapped).mean, z_ed, target_gradient=target_gradient)
         return {"switch_identity": gamma * identity, "switch_expression": gamma * expression}
 
     def discriminator_terms(self, batch: Batch) -> Terms:
-        """Return -L_gan as the discriminator sees it, each term (B,). Paper: Eq. 3.
+        """Return -L_gan for the discriminator, each term (B,). Paper: Eq. 3.
 
-        The made images are those of the generator's phase, made before its step.
+        The fake images x' and x_p are those that the generator's phase decoded before its step.
         """
-        logits = self.discriminator(torch.cat([batch.images, batch.scratch["made"]]))
-        x, x_made, x_p = logits.chunk(3)
-        return {"real": real_as_real(x), "reconstructed": made_as_made(x_made), "prior": made_as_made(x_p)}
+        logits = self.discriminator(torch.cat([batch.images, batch.scratch["fakes"]]))
+        x, x_rec, x_p = logits.chunk(3)
+        return {
+            "real": discriminator_loss_on_real(x),
+            "reconstructed": discriminator_loss_on_fake(x_rec),
+            "prior": discriminator_loss_on_fake(x_p),
+        }

@@ -1,6 +1,6 @@
-"""Every method by its name in the configuration: a new one is a file beside this and a line here.
+"""All methods by name. To add one: a file in this folder, a line here, a file in `configs/` and a test.
 
-Names stand for "module:Class", so that they can be listed without loading torch.
+Methods are given as "module:Class", so that their names can be listed without loading torch.
 """
 
 from pkgutil import resolve_name
@@ -25,6 +25,10 @@ DEFAULT_METHOD = next(iter(METHODS))
 
 
 def method_class(name: str) -> "type[Method]":
-    """Return the class of the method called ``name``; KeyError if there is none."""
+    """Return the class of the method called ``name``.
+
+    Raises:
+        KeyError: If there is no such method.
+    """
     cls: type[Method] = resolve_name(METHODS[name])
     return cls

@@ -1,4 +1,4 @@
-"""What all methods with two codes share: the networks of the paper's Tables 1 and 2, and who reads what."""
+"""Base class of the methods with an identity code and an expression code: the networks of Tables 1 and 2."""
 
 from typing import ClassVar
 
@@ -11,8 +11,9 @@ from omote.models.encoder import Encoder, Posterior
 
 
 class TwoCodes(Generative):
-    """An identity encoder, an expression encoder, and a decoder of both codes; how they learn is the subclass's."""
+    """An encoder of each code and one decoder of both; subclasses define how they are trained."""
 
+    has_identity = True
     expression_is_point: ClassVar[bool] = False  # whether z_e has no variance
 
     def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:

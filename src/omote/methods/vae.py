@@ -1,4 +1,4 @@
-"""Row 6 of Table 3: a plain VAE, which knows nothing of subjects."""
+"""Row 6 of Table 3: a plain VAE, which uses no subjects."""
 
 from torch import Tensor
 
@@ -8,14 +8,14 @@ from omote.models.encoder import Encoder, Posterior
 
 
 class Vae(Generative):
-    """One encoder, one code, one decoder. The code stands for the expression; there is no identity code."""
+    """One encoder, one code and one decoder. The code is scored as the expression code."""
 
     def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
         size, shared = options.latent_size, self.network_options()
-        told = num_subjects if self.needs_subject else 0  # numbers that say who it is: of `Cvae`
-        self.encoder = Encoder(image_size, latent_size=size, condition_size=told, **shared)
-        self.decoder = Decoder(image_size, latent_size=told + size, **shared)
+        condition_size = num_subjects if self.needs_subject else 0  # for `Cvae`
+        self.encoder = Encoder(image_size, latent_size=size, condition_size=condition_size, **shared)
+        self.decoder = Decoder(image_size, latent_size=condition_size + size, **shared)
 
     def stages(self) -> list[Stage]:
         phase = Phase("generator", (self.encoder, self.decoder), self.common.learning_rate, self.terms)
@@ -24,16 +24,12 @@ class Vae(Generative):
     def terms(self, batch: Batch) -> Terms:
         """Return Eq. 2 with z_e alone, each term (B,)."""
         posterior = self.represent(batch.images, batch.subjects)
-        made = self.decode(self.identify(batch.images, batch.subjects).mean, sample(posterior))
-        return {"kl": self.kl(posterior), "reconstruction": self.reconstruction(made, batch.images)}
+        output = self.decode(self.identify(batch.images, batch.subjects).mean, sample(posterior))
+        return {"kl": self.kl(posterior), "reconstruction": self.reconstruction(output, batch.images)}
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         posterior: Posterior = self.encoder(images)
         return posterior
-
-    def identify(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        nothing = images.new_zeros(len(images), 0)
-        return Posterior(nothing, nothing)
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
         images: Tensor = self.decoder(z_e)

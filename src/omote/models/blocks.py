@@ -1,6 +1,6 @@
-"""The convolution blocks that Tables 1 and 2 of the paper are made of, and their initialisation.
+"""Convolution blocks of Tables 1 and 2 of the paper, and their initialisation.
 
-The paper names neither activation nor normalisation; both are options (PAPER.md, "Activation, normalisation").
+The paper names neither activation nor normalisation; both are options (docs/paper_map.md).
 """
 
 from typing import Literal
@@ -14,7 +14,7 @@ LEAK = 0.2  # slope of LeakyReLU below zero
 
 
 def activation_layer(activation: Activation) -> nn.Module:
-    """Return LeakyReLU(0.2) or ReLU, in place: nothing needs the input of an activation again."""
+    """Return LeakyReLU(0.2) or ReLU, in place, as nothing else uses its input."""
     return nn.LeakyReLU(LEAK, inplace=True) if activation == "leaky_relu" else nn.ReLU(inplace=True)
 
 
@@ -25,19 +25,19 @@ def block(
 
     Args:
         convolution: any layer with ``channels`` output channels.
-        channels: number of channels that are normalised.
+        channels: number of channels.
         activation: see `Activation`.
-        normalisation: "batch" for BatchNorm, "none" for no layer at all.
+        normalisation: "batch" for BatchNorm, "none" for no layer.
     """
     norm = [nn.BatchNorm2d(channels)] if normalisation == "batch" else []
     return [convolution, *norm, activation_layer(activation)]
 
 
 def initialise(network: nn.Module, activation: Activation) -> None:
-    """Set every convolution and linear weight by He et al. (2015), "Delving Deep into Rectifiers"; biases to 0.
+    """Draw all convolution and linear weights as He et al. (2015), "Delving Deep into Rectifiers"; set biases to 0.
 
-    A normal distribution of variance 2 / ((1 + leak^2) fan_in). The fan-in of a transposed convolution is the number
-    of inputs that reach one output pixel: kernel area x input channels / stride^2.
+    The distribution is normal with variance 2 / ((1 + leak^2) fan_in). The fan-in of a transposed convolution is the
+    number of inputs that reach one output pixel: kernel area x input channels / stride^2.
     """
     leak = LEAK if activation == "leaky_relu" else 0.0
     for layer in network.modules():

@@ -1,4 +1,4 @@
-"""The decoder of Table 2, shared by both codes."""
+"""The decoder (Table 2 of the paper)."""
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +10,8 @@ from omote.models.encoder import IMAGE_SIZES
 class Decoder(nn.Module):
     """p(x|z): codes (B, ``latent_size``) -> images (B, 3, S, S) in [0, 1], float32.
 
-    Paper: Table 2, with ``output_padding=1`` in the 3x3 transposed convolutions (else 16 -> 31). The output is a
-    sigmoid (PAPER.md, "Pixels, output, likelihood"), computed in float32: bfloat16 steps near 1 are 1/256.
+    Paper: Table 2, with ``output_padding=1`` in the 3x3 transposed convolutions (without it, 16 -> 31). The sigmoid at
+    the output is computed in float32, because bfloat16 has steps of 1/256 near 1.
     """
 
     def __init__(

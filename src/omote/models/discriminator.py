@@ -1,4 +1,4 @@
-"""The discriminator: "the encoder with one output" (paper, section 5.1)."""
+"""The discriminator: the encoder with one output (paper, section 5.1)."""
 
 from torch import Tensor, nn
 
@@ -9,8 +9,8 @@ from omote.models.encoder import trunk
 class Discriminator(nn.Module):
     """D(x) before its sigmoid: images (B, 3, S, S) in [0, 1] -> logits (B,), float32; high means real.
 
-    No normalisation by default: with BatchNorm it would see other statistics in its own step, where real and made
-    images are mixed, than in the generator's (PAPER.md, "Activation, normalisation").
+    It has no normalisation by default. With BatchNorm, an image would get one logit in the discriminator's phase, where
+    real and fake images share a batch, and another one in the generator's (docs/paper_map.md).
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The encoder of Table 1: `IdentityEncoder` and `ExpressionEncoder` are two instances of it."""
+"""The encoder (Table 1 of the paper), used for identity and for expression."""
 
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ class Posterior(NamedTuple):
 
 
 def trunk(image_size: int, width: int, activation: Activation, normalisation: Normalisation) -> nn.Sequential:
-    """Return Table 1 from conv1_1 to the average pooling: (B, 3, S, S) -> (B, 8 x width).
+    """Return the layers of Table 1 from conv1_1 to the average pooling: (B, 3, S, S) -> (B, 8 x width).
 
     Args:
         image_size: S, 64 or 128; 128 adds conv5_1 and conv5_2.
-        width: channels of the first block; the paper's is 32.
+        width: channels of the first block, 32 in the paper.
         activation: see `omote.models.blocks`.
         normalisation: see `omote.models.blocks`.
     Raises:
@@ -33,7 +33,7 @@ def trunk(image_size: int, width: int, activation: Activation, normalisation: No
     channels = [width, 2 * width, 4 * width, 8 * width] + ([8 * width] if image_size == 128 else [])
     layers: list[nn.Module] = []
     for before, after in zip([3, *channels], channels, strict=False):
-        bias = normalisation == "none"  # BatchNorm has a bias of its own
+        bias = normalisation == "none"  # BatchNorm has its own bias
         layers += block(nn.Conv2d(before, after, 3, 2, 1, bias=bias), after, activation, normalisation)
         layers += block(nn.Conv2d(after, after, 3, 1, 1, bias=bias), after, activation, normalisation)
     return nn.Sequential(*layers, nn.AvgPool2d(4), nn.Flatten())
@@ -44,9 +44,16 @@ class Encoder(nn.Module):
 
     Paper: Table 1. "fc_sigma" is read as the log variance.
 
-    With a ``condition_size`` the images come with a condition (B, ``condition_size``), the subject of a C-VAE. It is
-    added to conv1_1 through weights of its own: what further input channels with that value everywhere would do, but
-    for the border, at a fraction of their cost.
+    Args:
+        image_size: S, 64 or 128.
+        latent_size: numbers in the code.
+        width: see `trunk`.
+        activation: see `omote.models.blocks`.
+        normalisation: see `omote.models.blocks`.
+        condition_size: numbers in the condition (B, ``condition_size``) given with the images, the subject of a C-VAE.
+            A linear map of it is added to the output of conv1_1. Away from the border this equals constant input
+            channels with these values, and costs much less.
+        point: return the code as a point, with a log variance of -inf.
     """
 
     def __init__(

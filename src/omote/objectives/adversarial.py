@@ -1,4 +1,4 @@
-"""The adversarial loss (Eq. 3), from the logits of D.
+"""The adversarial loss L_gan (Eq. 3) from the logits of D.
 
 log D(x) = -softplus(-logit) and log(1 - D(x)) = -softplus(logit).
 """
@@ -11,8 +11,8 @@ from torch.nn import functional as F
 GeneratorLoss = Literal["non_saturating", "minimax"]
 
 
-def real_as_real(logits: Tensor) -> Tensor:
-    """Return -log D(x) per image: what the discriminator pays for a real image (Eq. 3, first term).
+def discriminator_loss_on_real(logits: Tensor) -> Tensor:
+    """Return -log D(x) for each real image x (Eq. 3, first term).
 
     Args:
         logits: (B,) output of D before its sigmoid.
@@ -22,8 +22,8 @@ def real_as_real(logits: Tensor) -> Tensor:
     return F.softplus(-logits)
 
 
-def made_as_made(logits: Tensor) -> Tensor:
-    """Return -log(1 - D(x')) per image: what the discriminator pays for a made image (Eq. 3, second and third term).
+def discriminator_loss_on_fake(logits: Tensor) -> Tensor:
+    """Return -log(1 - D(x')) for each fake image x' (Eq. 3, second and third term).
 
     Args:
         logits: (B,) output of D before its sigmoid.
@@ -33,13 +33,13 @@ def made_as_made(logits: Tensor) -> Tensor:
     return F.softplus(logits)
 
 
-def made_as_real(logits: Tensor, loss: GeneratorLoss = "non_saturating") -> Tensor:
-    """Return what the generator pays for a made image (Eq. 3, min over G).
+def generator_loss_on_fake(logits: Tensor, loss: GeneratorLoss = "non_saturating") -> Tensor:
+    """Return the generator's loss for each fake image x' (Eq. 3, minimum over G).
 
     Args:
         logits: (B,) output of D before its sigmoid.
-        loss: "non_saturating" -log D(x'), the default reading; "minimax" log(1 - D(x')) as printed, whose gradient
-            vanishes where D is sure.
+        loss: "non_saturating" for -log D(x'); "minimax" for log(1 - D(x')) as printed, whose gradient vanishes where
+            D is certain that x' is fake.
     Returns:
         (B,).
     """

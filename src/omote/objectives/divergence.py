@@ -1,4 +1,4 @@
-"""The divergence of a code from its prior (Eqs. 1 and 2, first term)."""
+"""The KL divergence of a posterior from the prior (Eqs. 1 and 2, first term)."""
 
 from torch import Tensor
 

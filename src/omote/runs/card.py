@@ -1,249 +1,270 @@
-"""The model card: README.md of a run, made of nothing but what the run's own files say.
+"""The model card: README.md of a run, generated from the other files in its folder.
 
-The form is the Hugging Face hub's: Markdown below a head of YAML. The same files give the same card, to the byte, and
-it names nobody.
+Markdown with a YAML head, as the Hugging Face hub reads it. The same files give the same card, byte for byte, and it
+contains no names of people.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 from omote.data.face_set import About
 from omote.errors import OmoteError
 from omote.files import write_text
-from omote.runs.trained import Trained, read_training
+from omote.runs.info import (
+    RunInfo,
+    file_digest,
+    model_id,
+    read_info_and_digest,
+    read_training,
+    weights_file,
+)
 
-GIVEN = {"folder": "photos or videos in a folder", "arrays": "arrays"}  # importers of what someone has
+USER_DATA = {"folder": "photos or videos in a folder", "arrays": "arrays"}  # importers of the user's own data
+# The line by which `write_card` recognises its own cards, also those of earlier versions: do not change it.
 MARK = "<!-- Written by omote, and anew when the run is scored. Without this line it stays as it is. -->"
-SCORES = {  # code and score -> in words
-    (
-        "expression",
-        "accuracy",
-    ): "expression: images that clusters of the feature name rightly",
-    ("expression", "probe_accuracy"): "expression: read off the feature by a linear probe",
+SCORES = {  # (code, score) -> row heading
+    ("expression", "accuracy"): "expression: images in a cluster named after their expression",
+    ("expression", "probe_accuracy"): "expression: predicted from the feature by a linear probe",
     ("expression", "subject_nearest_neighbour_across_expressions"): (
-        "person: given away by the nearest feature of another expression"
+        "person: the nearest feature with another expression is the same person's"
     ),
-    ("expression", "subject_probe"): "person: read off the feature by a linear probe",
+    ("expression", "subject_probe"): "person: predicted from the feature by a linear probe",
     ("identity", "subject_nearest_neighbour_across_expressions"): (
-        "person: found by the nearest identity code of another expression"
+        "person: the nearest identity code with another expression is the same person's"
     ),
-    ("identity", "probe_accuracy"): "expression: read off the identity code by a linear probe",
+    ("identity", "probe_accuracy"): "expression: predicted from the identity code by a linear probe",
 }
 INTENDED = """\
-Research on how faces move: comparing expressions between pictures, over a video or between people, grouping them,
+Research on facial movement: comparing expressions between pictures, over a video or between people, grouping them,
 finding pictures that look alike, preparing annotation by people. Look at the faces behind the numbers before you draw a
-conclusion from them. It is not meant for decisions about a person, and not for telling who someone is."""
+conclusion. Do not use it for decisions about a person or to identify people."""
 LAW = """\
-This is no legal advice, and other laws may hold where you are.
+This is not legal advice, and other laws may apply where you are.
 
-- In the European Union the AI Act, Regulation (EU) 2024/1689, prohibits AI systems that infer the emotions of people at
-  work and in education, except for medical or safety reasons (Article 5(1)(f)). Elsewhere it counts systems meant for
-  emotion recognition from biometric data among the high-risk ones (Annex III, point 1(c)), and those who use one have
-  to tell the people exposed to it (Article 50(3)). These features describe how a face looks; a system that infers
-  emotions or intentions from them may fall under these rules.
-- Pictures and features of people who can be identified are personal data. Biometric data that are processed to identify
-  someone are a special category of them (GDPR, Regulation (EU) 2016/679, Article 9). Do not take the features for
-  anonymous: they may give away whose face it is.
-- Ask people before you record them, read their faces or publish what was read, and tell them what for."""
+- In the European Union, the AI Act, Regulation (EU) 2024/1689, prohibits AI systems that infer people's emotions at
+  work and in education, except for medical or safety reasons (Article 5(1)(f)). Elsewhere it classes systems intended
+  for emotion recognition from biometric data as high-risk (Annex III, point 1(c)), and whoever uses one has to inform
+  the people exposed to it (Article 50(3)). These features describe how a face looks; a system that infers emotions or
+  intentions from them may fall under these rules.
+- Pictures and features of identifiable people are personal data. Biometric data processed to identify someone are a
+  special category of personal data (GDPR, Regulation (EU) 2016/679, Article 9). Do not treat the features as
+  anonymous: they may reveal whose face it is.
+- Ask people before you record them, extract features of their faces or publish results, and tell them the purpose."""
 
 
-def write_card(trained: Trained) -> None:
-    """Write README.md into the folder of a run or of a published model; one that someone took over by hand stays.
+def write_card(folder: Path) -> None:
+    """Write README.md into the folder of a run or a published model, unless the one there was edited by hand.
 
     Raises:
-        OmoteError: If the scores there are damaged.
+        OmoteError: If the folder's files are damaged.
     """
-    path = trained.path / "README.md"
+    path = folder / "README.md"
     if not path.is_file() or MARK in path.read_text(encoding="utf-8", errors="replace"):
-        write_text(path, card(trained))
+        info, published = read_info_and_digest(folder)
+        digest = file_digest(folder / weights_file(published=published is not None))
+        has_ood = (folder / "reference.safetensors").is_file()
+        write_text(path, model_card(folder, info, model_id(info, digest), has_ood=has_ood))
 
 
-def card(trained: Trained) -> str:
-    """Return the text of the card; see `write_card`."""
+def model_card(folder: Path, info: RunInfo, model: str, *, has_ood: bool) -> str:
+    """Return the text of the card.
+
+    Args:
+        folder: where training.json and scores.json are, if there are any.
+        info: of the run.
+        model: see `omote.runs.info.model_id`.
+        has_ood: whether the run has an out-of-distribution model.
+    Raises:
+        OmoteError: If scores.json is damaged.
+    """
     sections = {
-        "Use": _use(trained),
-        "What it was trained on": _trained_on(trained),
-        "How it was trained": _settings(trained),
-        "Scores": _scores(trained),
+        "Use": _use(info),
+        "Training data": _training_data(folder, info),
+        "Training": _training(folder, info),
+        "Scores": _scores(folder, info),
         "Intended use": INTENDED,
-        "Limits": _limits(trained),
+        "Limits": _limits(info, has_ood),
         "Consent and law": LAW,
     }
-    title = f"# {trained.name}: features of facial expressions, from faces of {trained.size} px"
-    parts = [_head(trained), title, _what(trained)]
+    size, name = info.image_size, info.config.method
+    title = f"# {name}: features of facial expressions, from faces of {size} px"
+    parts = [_head(), title, _summary(info, model)]
     parts += [f"## {heading}\n\n{text}" for heading, text in sections.items()]
     return "\n\n".join([*parts, MARK]) + "\n"
 
 
-def _head(trained: Trained) -> str:
-    """Return what the hub reads. On which terms the weights are given is not for a program to say."""
+def _head() -> str:
+    """Return the metadata for the hub. The licence is not for a program to choose."""
     lines = ["library_name: omote", "license: unknown", "pipeline_tag: image-feature-extraction", "tags:"]
     tags = ("face", "facial-expression", "disentanglement")
     return "\n".join(["---", *lines, *(f"- {tag}" for tag in tags), "---"])
 
 
-def _what(trained: Trained) -> str:
-    last = trained.info.config.options.latent_size - 1
+def _summary(info: RunInfo, model: str) -> str:
+    size, last, method = info.image_size, info.config.options.latent_size - 1, info.method_class
     text = (
-        f"Model `{trained.model}`. It reads a face cut out to {trained.size} x {trained.size} px and gives the numbers "
-        f"`z_e_00` to `z_e_{last:02d}`: features of its expression, learned without any label of an expression."
+        f"Model `{model}`. It turns a face crop of {size} x {size} px into the numbers `z_e_00` to `z_e_{last:02d}`: "
+        "features of its expression, learned without expression labels."
     )
-    if trained.needs_subject:
-        text += " It has to be told who is in each picture, and knows only the people of its training."
-    elif trained.has_identity:
-        text += " Beside them it has a code of whose face it is."
-    return text + (" It makes images of codes." if trained.has_decoder else " It makes no images.")
+    if method.needs_subject:
+        text += " It has to be told who is in each picture, and knows only its training subjects."
+    elif method.has_identity:
+        text += " It also has an identity code, which describes whose face it is."
+    return text + (
+        " It can make images from codes." if method.has_decoder else " It cannot make images from codes."
+    )
 
 
-def _use(trained: Trained) -> str:
-    given = f"(N, {trained.size}, {trained.size}, 3) uint8 RGB"
-    lines = ["With `folder` for the one that holds this file:", "", "    import omote"]
+def _use(info: RunInfo) -> str:
+    shape = f"(N, {info.image_size}, {info.image_size}, 3) uint8 RGB"
+    lines = ["`folder` stands for the folder that contains this file:", "", "    import omote"]
     lines.append('    model = omote.load("folder")')
-    if trained.needs_subject:
-        lines.append(f"    mean, logvar = model.represent(faces, subjects)  # faces {given}, N ids")
+    if info.method_class.needs_subject:
+        lines.append(f"    mean, logvar = model.represent(faces, subjects)  # faces {shape}, N ids")
         return "\n".join(lines)
-    lines.append(f"    features = model.transform(faces)  # {given}; a pandas DataFrame")
-    cropped = " --cropped" if trained.face_set.is_cropped else ""
+    lines.append(f"    features = model.transform(faces)  # {shape}; a pandas DataFrame")
+    cropped = " --cropped" if info.face_set.is_cropped else ""
     command = f"omote embed folder photos video.mp4{cropped} --to features.parquet"
-    return "\n".join([*lines, "", "Of photos and videos as they are:", "", f"    {command}"])
+    return "\n".join([*lines, "", "From photos and videos directly:", "", f"    {command}"])
 
 
-def _trained_on(trained: Trained) -> str:
-    info, about = trained.info, trained.face_set
-    frames = read_training(trained.path).get("frames")
-    seen = _number(len(info.train_subjects), "person", "people")
-    lines = [f"- Trained on {seen}{f', {frames} frames of theirs' if frames else ''}."]
+def _training_data(folder: Path, info: RunInfo) -> str:
+    about, frames = info.face_set, read_training(folder).get("frames")
+    people = _number(len(info.train_subjects), "person", "people")
+    lines = [f"- Trained on {people}{f', {frames} frames' if frames else ''}."]
     held_out = len(info.test_subjects)
     lines.append(f"- {_number(held_out, 'person', 'people') if held_out else 'Nobody'} held out.")
     for source in about.parts:
-        lines += [f"- {line}" for line in _source(source)]
-    lines.append(f"- {_cut(about)}")
+        lines += [f"- {line}" for line in _describe_source(source)]
+    lines.append(f"- {_describe_crop(about)}")
     lines.append(
-        "- The terms of the weights are not stated: who publishes them sets `license` in the head of this file."
+        "- The licence of the weights is not stated: whoever publishes them sets `license` in the head of this file."
     )
     return "\n".join(lines)
 
 
-def _source(about: About) -> list[str]:
-    """Return what one face set says of itself."""
+def _describe_source(about: About) -> list[str]:
+    """Return what is known about one face set, a line each."""
     importer, counts = about.importer, about.counts
     if about.is_synthetic:
-        what = f"Faces {importer} by omote: made faces, no person is shown"
+        what = f"Faces {importer} by omote: synthetic faces, no real person is shown"
     elif about.published is not None:
         what = f"Faces of the data set {importer}: pictures of people"
     elif importer:
-        what = f"Faces from {GIVEN.get(importer, importer)}; whether they show real people was not recorded"
+        what = f"Faces from {USER_DATA.get(importer, importer)}; not recorded whether they show real people"
     else:
-        what = "Not recorded whose faces"
+        what = "The source of the faces was not recorded"
     kinds = {"subjects": ("person", "people"), "clips": ("clip", "clips"), "frames": ("frame", "frames")}
-    told = [_number(getattr(counts, kind), *words) for kind, words in kinds.items()] if counts else []
-    lines = [f"{what}. In all {', '.join(told)}." if told else f"{what}."]
+    numbers = [_number(getattr(counts, kind), *words) for kind, words in kinds.items()] if counts else []
+    lines = [f"{what}. In all {', '.join(numbers)}." if numbers else f"{what}."]
     if counts and (expressions := counts.expressions):
         labels = ", ".join(f"{name} {count}" for name, count in expressions.items())
-        lines.append(f"Labelled frames, whose labels the training did not see: {labels}.")
-    lines.append(f"Terms of these faces: {' '.join((about.licence or 'not recorded').split())}")
-    return lines if about.is_synthetic else [*lines, "Whether the people agreed to this use was not recorded."]
+        lines.append(f"Labelled frames (training did not use the labels): {labels}.")
+    lines.append(f"Licence of these faces: {' '.join((about.licence or 'not recorded').split())}")
+    return (
+        lines if about.is_synthetic else [*lines, "Whether the people agreed to this use was not recorded."]
+    )
 
 
-def _cut(about: About) -> str:
-    """Return how the faces were cut out."""
+def _describe_crop(about: About) -> str:
     if all(source.is_synthetic for source in about.parts):
-        return "The faces fill the picture; nothing was detected."
+        return "The faces fill the picture; no detector was used."
     if about.is_cropped:
-        return "The pictures were faces already; nothing was detected."
+        return "The pictures were face crops already; no detector was used."
     if about.margin is None:
-        return "How the faces were cut out was not recorded."
-    how = "turned so that the eyes lie level" if about.align == "eyes" else "not turned"
-    margin = f"{100 * about.margin:g} % of the side more on each side"
-    return f"Cut out round the box of the face detector (YuNet), {margin}; {how}."
+        return "How the faces were cropped was not recorded."
+    how = "rotated so that the eyes are level" if about.align == "eyes" else "not rotated"
+    margin = f"{100 * about.margin:g} % of its side added on each side"
+    return f"Cropped to the square round the box of the face detector (YuNet), {margin}; {how}."
 
 
-def _settings(trained: Trained) -> str:
-    settings = trained.info.config.model_dump(mode="json", exclude={"test_subjects"})
+def _training(folder: Path, info: RunInfo) -> str:
+    settings = info.config.model_dump(mode="json", exclude={"test_subjects"})
     settings |= {f"options.{name}": value for name, value in settings.pop("options").items()}
     lines = [f"    {name} = {json.dumps(value)}" for name, value in settings.items()]
-    seconds = read_training(trained.path).get("seconds")
-    took = f"It took {_duration(seconds)}" if seconds is not None else "How long it took was not recorded"
-    return "\n".join([f"{took}. `omote options {trained.name}` says what each setting is.", "", *lines])
+    seconds = read_training(folder).get("seconds")
+    took = (
+        f"Training took {_duration(seconds)}" if seconds is not None else "The training time was not recorded"
+    )
+    return "\n".join([f"{took}. `omote options {info.config.method}` explains each setting.", "", *lines])
 
 
-def _scores(trained: Trained) -> str:
-    path = trained.path / "scores.json"
+def _scores(folder: Path, info: RunInfo) -> str:
+    path = folder / "scores.json"
     if not path.is_file():
-        return "Not scored yet: `omote evaluate folder faces` does it, on a face set."
+        return "Not scored yet; run `omote evaluate folder faces` with a face set."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         about, rows = content["about"], {(r["code"], r["score"], r["people"]): r for r in content["scores"]}
         people = [kind for kind in ("train", "test") if any(r["people"] == kind for r in rows.values())]
-        titles = {"train": "trained on", "test": "not trained on"}
-        lines = [_scored_on(trained, about, people), ""]
-        lines.append("| " + " | ".join(["", *(f"{titles[p]} | by chance" for p in people)]) + " |")
+        titles = {"train": "training people", "test": "other people"}
+        lines = [_describe_scores(info, about, people), ""]
+        lines.append("| " + " | ".join(["", *(f"{titles[p]} | chance" for p in people)]) + " |")
         lines.append("| --- |" + " ---: | ---: |" * len(people))
-        for (code, score), words in SCORES.items():
+        for (code, score), heading in SCORES.items():
             found = [rows.get((code, score, kind)) or {} for kind in people]
             if any(row.get("value") is not None for row in found):
                 cells = [_digits(row.get(key)) for row in found for key in ("value", "chance")]
-                lines.append(f"| {' | '.join([words, *cells])} |")
+                lines.append(f"| {' | '.join([heading, *cells])} |")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise OmoteError(
             f"{path} is damaged ({type(error).__name__}: {error}); score the run again with `omote evaluate`"
         ) from None
-    return "\n".join([*lines, "", "– where there is no score; `scores.json` has all of them, and why."])
+    return "\n".join([*lines, "", "– means no score; `scores.json` has all scores, and the reasons."])
 
 
-def _scored_on(trained: Trained, about: dict[str, Any], people: list[str]) -> str:
-    """Return which faces the scores are of: of the training's face set, or of another."""
+def _describe_scores(info: RunInfo, about: dict[str, Any], people: list[str]) -> str:
+    """Return which faces were scored, and how."""
     face_set = About.model_validate(about.get("face_set") or {})
-    same = _same(face_set) == _same(trained.face_set)
-    where = "the face set of the training" if same else f"another face set ({face_set.importer or 'unknown'})"
-    counted = {"train": "trained on", "test": "not trained on"}
+    same = _fingerprint(face_set) == _fingerprint(info.face_set)
+    where = "the training face set" if same else f"another face set ({face_set.importer or 'unknown'})"
+    titles = {"train": "trained on", "test": "not trained on"}
     groups = [
-        f"{_number(about[kind]['subjects'], 'person', 'people')} {counted[kind]} ({about[kind]['images']} images)"
+        f"{_number(about[kind]['subjects'], 'person', 'people')} {titles[kind]} ({about[kind]['images']} images)"
         for kind in people
         if about[kind]["images"]
     ]
     settings = f"k-means with k = {about['k']}, {_number(about['seeds'], 'run')}"
-    return f"Shares, 1 is all. Of {where}: {' and '.join(groups) or 'nobody'}; {settings}."
+    return f"Proportions, 0 to 1. From {where}: {' and '.join(groups) or 'nobody'}; {settings}."
 
 
-def _same(about: About) -> list[Any]:
-    """Return what tells a face set from another one, published or not."""
+def _fingerprint(about: About) -> list[Any]:
+    """Return what distinguishes a face set from others, with or without names."""
     counts = about.counts and about.counts.model_dump(exclude={"skipped"})
     return [about.importer, about.options, counts]
 
 
-def _limits(trained: Trained) -> str:
-    about = trained.face_set
+def _limits(info: RunInfo, has_ood: bool) -> str:
+    is_synthetic = all(source.is_synthetic for source in info.face_set.parts)
     lines = [
-        "The features tell how a face looks, not what someone feels: people who smile need not be happy, and happy "
+        "The features describe how a face looks, not what someone feels: people who smile need not be happy, and happy "
         "people need not smile.",
-        "They hold for faces like those it was trained on, in look, light, pose and size. On others they may mean "
-        "nothing, and nothing here says how well they do.",
+        "They are valid for faces like those in training: similar appearance, light, pose and size. On others they may "
+        "be meaningless.",
     ]
-    if all(source.is_synthetic for source in about.parts):
+    if is_synthetic:
         lines.append(
-            "It was trained on made faces alone: what it does with photographs of people is another question."
+            "It was trained on synthetic faces only; how it does on photographs of people is not known."
         )
     else:
         lines.append(
-            "Of which age, sex or origin the people were is not recorded, so neither is for whom it works less well."
+            "Age, sex and origin of the people were not recorded, so it is not known for whom it works less well."
         )
-    if not trained.info.test_subjects:
+    if not info.test_subjects:
+        lines.append("Nobody was held out, so these faces cannot show how well it does on new people.")
+    if not info.method_class.needs_subject:
         lines.append(
-            "Nobody was held out, so what it does with people it never saw cannot be scored on these faces."
+            "`ood` marks faces unlike those in training (the limit is 1); it does not find all of them."
+            if has_ood
+            else "It cannot mark faces unlike those in training: the run has no out-of-distribution model."
         )
-    if not trained.needs_subject:
+    if has_ood and not is_synthetic:
         lines.append(
-            "A face unlike those of the training is marked by `ood`, where 1 is the limit; not all that is unlike is."
-            if trained.reference
-            else "It cannot tell a face unlike those of the training: it was trained without a reference."
+            "`reference.safetensors` holds the average and the main variations of thumbnails of the training faces. "
+            "Like the weights, it may reveal something about these people, the more so the fewer they are."
         )
-    if trained.reference and not all(source.is_synthetic for source in about.parts):
-        lines.append(
-            "`reference.safetensors` holds what small pictures of the training's faces have in common and how they "
-            "differ most; like the weights it may show something of these people, the more the fewer they are."
-        )
-    lines.append("Features of two models cannot be compared: each has axes of its own.")
+    lines.append("Features of two models cannot be compared: each model has its own axes.")
     return "\n".join(f"- {line}" for line in lines)
 
 

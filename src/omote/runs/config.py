@@ -1,4 +1,4 @@
-"""The configuration of a training: a TOML file or keywords in, one checked and complete object out."""
+"""The configuration of a training: read from a TOML file or keywords, checked and completed with defaults."""
 
 import tomllib
 from pathlib import Path
@@ -16,50 +16,51 @@ from pydantic import (
 
 from omote.errors import OmoteError
 from omote.methods.method import MethodOptions
-from omote.methods.registry import METHODS, method_class
+from omote.methods.registry import DEFAULT_METHOD, METHODS, method_class
 
 
 class TrainConfig(BaseModel):
-    """What is trained, on whom, and how. Unknown keys are refused.
+    """All settings of a training except the face set. Unknown keys are refused.
 
-    ``options`` are those of the method: see `omote.methods.method.MethodOptions` and the method's own class.
+    ``options`` belong to the method: see `omote.methods.method.MethodOptions` and the method's own ``Options``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: str = Field("omote", description="one of the registry")
-    options: SerializeAsAny[MethodOptions] = Field(default_factory=MethodOptions, description="of the method")
+    method: str = Field(DEFAULT_METHOD, description="name of the method")
+    options: SerializeAsAny[MethodOptions] = Field(
+        default_factory=MethodOptions, description="options of the method"
+    )
     test_subjects: int | tuple[str, ...] = Field(
-        0, description="people held out: how many, drawn by the seed, or their names"
+        0, description="people to hold out: how many, drawn by the seed, or their names"
     )
-    seed: int = Field(
-        0, ge=0, description="of the weights, the batches and the noise; and of the split by subject"
-    )
-    batch_size: int = Field(64, ge=2, description="the most frames a step")
+    seed: int = Field(0, ge=0, description="seed of the initial weights, batches, noise and split by subject")
+    batch_size: int = Field(64, ge=2, description="maximum number of frames in a step")
     learning_rate_decay: float = Field(
-        0.95, gt=0, le=1, description="factor on the learning rate after every epoch"
+        0.95, gt=0, le=1, description="factor on the learning rate after each epoch"
     )
     learning_rate_restarts: bool = Field(
-        True, description="whether every stage starts at the full learning rate"
+        True, description="whether each stage starts at the full learning rate"
     )
     same_subject: Literal["uniform", "balanced"] = Field(
-        "uniform", description="x_rand_id is uniform over the subject's frames, or over its clips first"
+        "uniform",
+        description="how to draw x_rand_id: uniformly over the subject's frames, or first over its clips",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where to train")
     precision: Literal["auto", "bf16-mixed", "32-true"] = Field(
-        "auto", description='"auto" takes bfloat16 where the processor computes with it, else float32'
+        "auto", description='"auto" takes bfloat16 if the processor computes in it, else float32'
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _options_of_the_method(cls, values: dict[str, Any]) -> dict[str, Any]:
-        method = values.get("method", "omote")
+    def _validate_options(cls, values: dict[str, Any]) -> dict[str, Any]:
+        method = values.get("method", DEFAULT_METHOD)
         if not isinstance(method, str) or method not in METHODS:
             raise ValueError(f"method {method!r} is not known; there are {', '.join(METHODS)}")
         options = values.get("options", {})
         if not isinstance(options, MethodOptions):
             if not isinstance(options, dict):
-                raise ValueError(f"options is {options!r}; it takes a table of the method's options")
+                raise ValueError(f"options is {options!r}; expected a table of the method's options")
             options = method_class(method).Options.model_validate(options)
         elif type(options) is not method_class(method).Options:
             raise ValueError(
@@ -69,10 +70,10 @@ class TrainConfig(BaseModel):
 
     @field_validator("test_subjects", mode="before")
     @classmethod
-    def _people(cls, value: Any) -> Any:
+    def _validate_test_subjects(cls, value: Any) -> Any:
         names = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
         if not names and not (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-            raise ValueError("takes how many people to hold out, 0 or more, or a list of their names")
+            raise ValueError("expected how many people to hold out, 0 or more, or a list of their names")
         return value
 
     @classmethod
@@ -81,10 +82,10 @@ class TrainConfig(BaseModel):
 
         Args:
             path: a TOML file; None for the defaults.
-            changes: keys to set over the file's; a key of the options is written ``options.epochs``. Options that
-                the file sets and another method lacks are an error, as everywhere.
+            changes: values that override the file's; an option of the method is written ``options.epochs``. If they
+                change the method, options of the file that the new method lacks are an error.
         Raises:
-            OmoteError: If the file is missing, is not TOML, or names an unknown key or an impossible value.
+            OmoteError: If the file is missing, is not TOML, or has an unknown key or an invalid value.
         """
         values: dict[str, Any] = {}
         where = "the configuration"
@@ -103,7 +104,7 @@ class TrainConfig(BaseModel):
                 table = table.setdefault(parent, {})
                 if not isinstance(table, dict):
                     raise OmoteError(
-                        f"{where}: {parent} is {table!r}, so {key} cannot be set; {parent} takes a table"
+                        f"{where}: {parent} is {table!r}, so {key} cannot be set; {parent} has to be a table"
                     )
             table[last] = value
         try:
@@ -113,7 +114,7 @@ class TrainConfig(BaseModel):
 
 
 def explain(error: ValidationError) -> str:
-    """Return what is wrong, one clause a field, for a person."""
+    """Return a readable message with one clause for each invalid field."""
     clauses = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"])

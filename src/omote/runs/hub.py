@@ -1,14 +1,14 @@
-"""A model in the form of the Hugging Face hub: what `Trained.save_pretrained` writes, without anyone's name.
+"""A published model, in the form of the Hugging Face hub and without names: written by `Trained.save_pretrained`.
 
-config.json            what run.json holds, the library's name and the SHA-256 of the weights
-model.safetensors      the weights
-reference.safetensors  what the training's faces look like, where the run knows
-training.json          frames that were trained on, and seconds that it took
-scores.json            what `omote evaluate` found, where it did
-README.md              the model card
+config.json            content of run.json, the library's name and the SHA-256 of the weights
+model.safetensors      weights
+reference.safetensors  out-of-distribution model of the training faces, if the run has one
+training.json          number of training frames, and seconds of training
+scores.json            scores of `omote evaluate`, if the run was scored
+README.md              model card
 
-Left out are the ids of people, and what tells of the folders and files that their pictures came from. Made people are
-nobody, so their ids stay.
+Left out are the ids of people and the names of the folders and files that their pictures came from. Drawn and rendered
+people are not real, so their ids stay.
 """
 
 import json
@@ -17,72 +17,75 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from omote.data.face_set import About
 from omote.errors import OmoteError
 from omote.runs.card import MARK, write_card
-from omote.runs.trained import (
+from omote.runs.info import (
     LIBRARY,
     UNNAMED,
     RunInfo,
-    Trained,
     file_digest,
-    info_content,
-    load,
+    info_to_json,
     read_training,
+    weights_file,
     write_json,
     write_tensors,
 )
+from omote.runs.ood import OodModel
 
-FILES = (
-    "model.safetensors",
-    "reference.safetensors",
-    "training.json",
-    "scores.json",
-    "README.md",
-    "config.json",
-)
+WEIGHTS = weights_file(published=True)
+FILES = (WEIGHTS, "reference.safetensors", "training.json", "scores.json", "README.md", "config.json")
 
 
-def save_pretrained(trained: Trained, folder: Path, *, names: bool) -> Path:
-    """Write a model; see `Trained.save_pretrained`."""
+def save_pretrained(
+    folder: Path,
+    run: Path,
+    info: RunInfo,
+    weights: dict[str, Tensor],
+    ood_model: OodModel | None,
+    *,
+    names: bool,
+) -> Path:
+    """Write a model and return its folder; see `Trained.save_pretrained`. Files of ``run`` are copied if present."""
     _check_target(folder)
     beside = Path(os.path.abspath(folder) + ".partial")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
-    write_tensors(beside / "model.safetensors", trained.method.state_dict())
-    info = trained.info if names else _without_names(trained.info)
-    own = {"library_name": LIBRARY, "weights_sha256": file_digest(beside / "model.safetensors")}
-    write_json(beside / "config.json", own | info_content(info))
-    if trained.reference:
-        trained.reference.save(beside / "reference.safetensors")
-    if (trained.path / "README.md").is_file():
-        shutil.copyfile(trained.path / "README.md", beside / "README.md")
-    if training := {key: value for key, value in read_training(trained.path).items() if key != "faces"}:
+    write_tensors(beside / WEIGHTS, weights)
+    own = {"library_name": LIBRARY, "weights_sha256": file_digest(beside / WEIGHTS)}
+    write_json(beside / "config.json", own | info_to_json(info if names else _remove_names(info)))
+    if ood_model:
+        ood_model.save(beside / "reference.safetensors")
+    if (run / "README.md").is_file():
+        shutil.copyfile(run / "README.md", beside / "README.md")
+    if training := {key: value for key, value in read_training(run).items() if key != "faces"}:
         write_json(beside / "training.json", training)
-    if (trained.path / "scores.json").is_file():
-        write_json(beside / "scores.json", _scores(trained.path / "scores.json", names))
-    write_card(load(beside))
-    _put(beside, folder)
+    if (run / "scores.json").is_file():
+        write_json(beside / "scores.json", _read_scores(run / "scores.json", names))
+    write_card(beside)
+    _move_into_place(beside, folder)
     return folder
 
 
 def check_people(info: RunInfo, about: About) -> None:
-    """Raise OmoteError if nobody can tell which people of a face set a model was trained on.
+    """Raise OmoteError if a model was published without ids and a face set is the one it was trained on.
 
-    That is so of a model published without names, and the face set that it was trained on.
+    Nobody can then tell which people of the face set were held out.
 
     Args:
         info: of the model.
-        about: what the face set says of itself.
+        about: of the face set.
     """
     if not info.named and info.face_set in (about, about.without_names()):
         raise OmoteError(
-            "this model was trained on this face set, and published without the ids of the people it was trained on, "
-            "so nobody can tell who was held out; use the run itself, or another face set"
+            "this model was trained on this face set and published without the ids of its people, so nobody can tell "
+            "who was held out; use the run itself, or another face set"
         )
 
 
-def _without_names(info: RunInfo) -> RunInfo:
+def _remove_names(info: RunInfo) -> RunInfo:
     info = info._replace(face_set=info.face_set.without_names())
     if info.face_set.is_synthetic:
         return info
@@ -94,8 +97,8 @@ def _without_names(info: RunInfo) -> RunInfo:
     return info._replace(config=config, train_subjects=unnamed["train"], test_subjects=unnamed["test"])
 
 
-def _scores(path: Path, names: bool) -> dict[str, Any]:
-    """Return what scores.json holds; without names no scores of single people."""
+def _read_scores(path: Path, names: bool) -> dict[str, Any]:
+    """Return the content of scores.json; without names, also without the scores of single people."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if names:
@@ -108,20 +111,20 @@ def _scores(path: Path, names: bool) -> dict[str, Any]:
 
 
 def _check_target(folder: Path) -> None:
-    """Refuse a folder that holds something else than such a model, or than a new repository of the hub has."""
+    """Refuse a folder that holds anything but an earlier model or the first files of a hub repository."""
     if folder.exists() and not folder.is_dir():
-        raise OmoteError(f"{folder} is a file; name a folder for the model")
+        raise OmoteError(f"{folder} is a file; give a folder for the model")
     if not folder.is_dir() or _is_model(folder):
         return
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")} - {"README.md"}
     if names:
         raise OmoteError(
-            f"{folder} holds other files ({', '.join(sorted(names)[:3])}) and no model of omote; name another folder"
+            f"{folder} holds other files ({', '.join(sorted(names)[:3])}) and no omote model; give another folder"
         )
 
 
 def _is_model(folder: Path) -> bool:
-    """Return whether the folder holds what `save_pretrained` writes."""
+    """Return whether the folder holds a model that `save_pretrained` wrote."""
     try:
         content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         return bool(content["library_name"] == LIBRARY) and not (folder / "run.json").exists()
@@ -129,8 +132,8 @@ def _is_model(folder: Path) -> bool:
         return False
 
 
-def _put(beside: Path, folder: Path) -> None:
-    """Move a whole model to its place. Stopped on the way, config.json does not fit the weights, and says so."""
+def _move_into_place(beside: Path, folder: Path) -> None:
+    """Move a complete model to its folder. If this is interrupted, the digest in config.json reveals it."""
     if not folder.exists():
         os.replace(beside, folder)
         return

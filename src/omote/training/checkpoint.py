@@ -1,4 +1,4 @@
-"""Where a training stands, on disk: one safetensors file, nothing pickled, renamed into place."""
+"""Checkpoints: weights, optimiser states and position in the schedule, in one safetensors file."""
 
 import json
 from pathlib import Path
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from omote.errors import OmoteError
-from omote.runs.trained import write_tensors
+from omote.runs.info import write_tensors
 
 FILE = "checkpoint.safetensors"
 
 
-class Place(NamedTuple):
-    """A place in the schedule, the step that comes next, and the seconds of training that it took to come there."""
+class Position(NamedTuple):
+    """A position in the schedule: the next step, and the seconds of training so far."""
 
     stage: int = 0
     epoch: int = 0
@@ -25,19 +25,19 @@ class Place(NamedTuple):
 
 
 def save_checkpoint(
-    run: Path, place: Place, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
+    run: Path, position: Position, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
 ) -> None:
-    """Write the weights, the state of the stage's optimisers and the epoch's sums of terms so far."""
+    """Write the weights, the states of the stage's optimisers and the epoch's sums of terms so far."""
     tensors = {f"weights/{name}": value for name, value in method.state_dict().items()}
     for number, optimiser in enumerate(optimisers):
         for parameter, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{number}/{parameter}/{name}": value for name, value in state.items()}
     tensors |= {f"sums/{name}": value for name, value in sums.items()}
-    write_tensors(run / FILE, tensors, {"place": json.dumps(place)})
+    write_tensors(run / FILE, tensors, {"place": json.dumps(position)})
 
 
-def read_place(run: Path) -> Place | None:
-    """Return the place that the checkpoint of a run holds, or None where there is none.
+def read_position(run: Path) -> Position | None:
+    """Return the position of a run's checkpoint, or None if there is no checkpoint.
 
     Raises:
         OmoteError: If the checkpoint is damaged.
@@ -46,31 +46,31 @@ def read_place(run: Path) -> Place | None:
         return None
     try:
         with safe_open(run / FILE, framework="pt") as file:
-            return Place(*json.loads(file.metadata()["place"]))
+            return Position(*json.loads(file.metadata()["place"]))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise OmoteError(f"{run / FILE} is damaged ({error}); train with overwrite to begin anew") from None
+        raise OmoteError(f"{run / FILE} is damaged ({error}); train with overwrite to start again") from None
 
 
 def load_checkpoint(
     run: Path, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
 ) -> None:
-    """Set weights, optimisers and sums to what `save_checkpoint` wrote at the same place."""
+    """Set weights, optimisers and sums to what `save_checkpoint` wrote in the same stage."""
     weights: dict[str, Tensor] = {}
     states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
     with safe_open(run / FILE, framework="pt") as file:
-        for key in file.keys():  # noqa: SIM118 - safe_open is no mapping
+        for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
             kind, _, name = key.partition("/")
             if kind == "weights":
                 weights[name] = file.get_tensor(key)
             elif kind == "sums":
                 sums[name] = file.get_tensor(key)
             else:
-                number, parameter, what = name.split("/")
-                states[int(number)].setdefault(int(parameter), {})[what] = file.get_tensor(key)
+                number, parameter, state_name = name.split("/")
+                states[int(number)].setdefault(int(parameter), {})[state_name] = file.get_tensor(key)
     method.load_state_dict(weights)
     for optimiser, state in zip(optimisers, states, strict=True):
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        # the file has no memory layout; a fused optimiser needs that of the parameter (channels last)
+        # the file stores no memory format; a fused optimiser needs that of the parameter (channels last)
         for parameter, values in optimiser.state.items():
             for name, value in values.items():
                 if value.shape == parameter.shape:

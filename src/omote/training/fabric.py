@@ -1,4 +1,4 @@
-"""Precision selection and the launch of Fabric; glibc allocator tuning."""
+"""Launch of Lightning Fabric with device and precision; tuning of the glibc allocator."""
 
 import ctypes
 import os
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 
 
 def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]) -> "Fabric":
-    """Return Fabric on the device that `choose_device` gives; precision "auto" is bfloat16 if it multiplies in it.
+    """Return Fabric on a device; in a process started by torchrun it joins the others (`omote.training.processes`).
 
-    A CPU without AMX or avx512_bf16 only converts to bfloat16, and is slower with it. Processes that torchrun started
-    are joined (`omote.training.processes`).
-
+    Args:
+        device: see `choose_device`.
+        precision: "auto" is bfloat16 if the device multiplies in it. A CPU without AMX or avx512_bf16 only converts to
+            bfloat16, and would be slower with it.
     Raises:
         OmoteError: As `choose_device`.
     """
-    from lightning_fabric import Fabric  # takes seconds, and only training needs it
+    from lightning_fabric import Fabric  # imported here because it takes seconds and only training needs it
     from lightning_fabric.plugins.precision import MixedPrecision, Precision
 
     device = choose_device(device)
@@ -31,20 +32,20 @@ def make_fabric(device: str, precision: Literal["auto", "bf16-mixed", "32-true"]
     plugin = Precision() if precision == "32-true" else MixedPrecision(precision, device)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Fabric(accelerator=device, devices=1, plugins=plugin)
-    here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+    local, world = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
     fabric = Fabric(
-        accelerator=device, strategy="ddp", devices=here, num_nodes=everywhere // here, plugins=plugin
+        accelerator=device, strategy="ddp", devices=local, num_nodes=world // local, plugins=plugin
     )
     fabric.launch()
     return fabric
 
 
 @contextmanager
-def kept_memory() -> Iterator[None]:
-    """Keep what is freed for the next step, where the C library is glibc; others are left as they are.
+def keep_freed_memory() -> Iterator[None]:
+    """Keep freed memory in the process for the next step; does nothing unless the C library is glibc.
 
-    As it comes, glibc gives large blocks back to the system at once, and every step faults them in again page by
-    page: a sixth of a training step on a CPU (docs/log.md).
+    By default glibc returns large blocks to the system at once, and every step faults them in again page by page, which
+    takes a sixth of a training step on a CPU (docs/log.md).
     """
     if platform.libc_ver()[0] != "glibc":
         yield
@@ -55,7 +56,7 @@ def kept_memory() -> Iterator[None]:
     libc.mallopt(trim_threshold, -1)
     try:
         yield
-    finally:  # where glibc's own adjustment ends when large blocks come and go; 65536 is its default
+    finally:  # 65536 is the default; glibc adjusts the other two to these values when large blocks are freed
         libc.mallopt(mmap_max, 65536)
         libc.mallopt(mmap_threshold, 32 * 2**20)
         libc.mallopt(trim_threshold, 64 * 2**20)

@@ -1,4 +1,4 @@
-"""The faces of a training, wherever they lie."""
+"""Training faces: memory-mapped on a CPU, in GPU memory if they fit."""
 
 import os
 from typing import Any
@@ -11,54 +11,55 @@ from torch import Tensor
 from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices
 
-PART_OF_DEVICE = 0.5  # of a GPU's free memory that the faces may take
-FACES_AT_ONCE = 4096  # that are copied there
+MEMORY_FRACTION = 0.5  # of a GPU's free memory that the faces may take
+FACES_AT_ONCE = 4096  # number of faces copied to the GPU at once
 
 
 class TrainingFaces:
-    """The frames of a face set that are trained on, uint8 all the way: 29,085 faces of 64 px are 357 MB.
+    """The training frames of a face set, kept as uint8: 29,085 faces of 64 px are 357 MB.
 
-    On the CPU they stay in the memory map, so a set may be larger than memory: the system keeps in memory what there is
-    room for. On a GPU they lie on the device where they take at most half of what is free there.
+    On a CPU they stay in the memory map, so a face set may be larger than memory; the system caches as much as fits. On
+    a GPU they are copied to the device if they take at most half of its free memory.
     """
 
     def __init__(self, face_set: FaceSet, rows: Indices, device: torch.device) -> None:
-        self.faces: NDArray[np.uint8] = np.asarray(face_set.faces)  # still the map
+        self.faces: NDArray[np.uint8] = np.asarray(face_set.faces)  # a view: still memory-mapped
         self.rows, self.device = rows, device
-        self.there: Tensor | None = None
+        self.resident: Tensor | None = None  # the faces in GPU memory
         if device.type == "cuda":
             size = len(rows) * self.faces[0].nbytes
-            if size <= PART_OF_DEVICE * torch.cuda.mem_get_info(device)[0]:
-                self.there = torch.empty((len(rows), *self.faces.shape[1:]), dtype=torch.uint8, device=device)
+            if size <= MEMORY_FRACTION * torch.cuda.mem_get_info(device)[0]:
+                shape = (len(rows), *self.faces.shape[1:])
+                self.resident = torch.empty(shape, dtype=torch.uint8, device=device)
                 for part in np.array_split(np.arange(len(rows)), -(-len(rows) // FACES_AT_ONCE)):
-                    self.there[part[0] : part[-1] + 1] = torch.as_tensor(self.faces[rows[part]])
+                    self.resident[part[0] : part[-1] + 1] = torch.as_tensor(self.faces[rows[part]])
         self.file = (face_set.path / "faces.npy").open("rb")
         self.start = os.fstat(self.file.fileno()).st_size - self.faces.nbytes
 
     def close(self) -> None:
-        """Close the file; the faces can be read all the same."""
+        """Close the file; reading faces still works."""
         self.file.close()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, numbers: Indices) -> NDArray[np.uint8]:
-        """Return a copy of the (B, S, S, 3) faces of (B,) numbers of training frames."""
+        """Return a copy of the faces (B, S, S, 3) of training frames ``numbers`` (B,)."""
         rows, size = self.rows[numbers], self.faces[0].nbytes
         if hasattr(os, "posix_fadvise") and not self.file.closed:
-            # ask for all at once: a page fault after the other, each reading far ahead, takes 80 times as long
+            # request all rows at once; one page fault after the other, each with its readahead, takes 80 times as long
             for row in rows.tolist():
                 os.posix_fadvise(self.file.fileno(), self.start + row * size, size, os.POSIX_FADV_WILLNEED)
         return self.faces[rows]
 
     def to_device(self, numbers: Indices) -> Tensor:
-        """Return the same as a tensor on the device."""
-        if self.there is None:
+        """Return the same faces as a tensor on the device."""
+        if self.resident is None:
             return send(self[numbers], self.device)
-        return self.there[send(numbers, self.device)]
+        return self.resident[send(numbers, self.device)]
 
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Return the array as a tensor on the device; what a GPU computes just then is not waited for."""
+    """Return the array as a tensor on the device; a GPU copies it asynchronously."""
     tensor = torch.as_tensor(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

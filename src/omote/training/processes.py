@@ -1,10 +1,10 @@
-"""Several processes, one training (torchrun): each runs the networks on a share of the batch, and all else is the same.
+"""One training in several processes (torchrun): each runs the networks on its shard of every batch.
 
-What a phase sees is the whole batch, in every process: the noise, the partner of Eq. 4, the frames that are compared.
-Only inside a network are there shares: each of a method's modules takes its share of the rows, and what it makes is
-gathered. Backwards it is the other way round (Shoeybi et al. 2019, "Megatron-LM", section 3, has such pairs), and
-gradients of weights are summed. BatchNorm takes its statistics over all shares. So the weights are those of one
-process, but for rounding. A process alone goes through none of this.
+Every process has the whole batch in its phases: the same noise, partners (Eq. 4) and frames to compare. Only inside the
+modules of a method is the batch sharded: each module takes its process's rows, and its outputs are gathered. The
+backward pass does the opposite (operator pairs as in Shoeybi et al. 2019, "Megatron-LM", section 3), and the gradients
+of the weights are summed. BatchNorm computes its statistics over all shards. The weights are therefore those
+of a single process up to rounding. None of this runs in a single process.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from torch.autograd import Function
 
 
 def num_processes() -> int:
-    """Return how many processes train together: 1, or as many as torchrun started and `share_networks` joined."""
+    """Return the number of processes that train together, 1 without torchrun."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def share_networks(method: nn.Module) -> None:
-    """Make every module of a method read its share of what it is given, and return the whole; nothing in one process.
+def shard_batches(method: nn.Module) -> None:
+    """Make each module of a method compute on its process's shard of the batch and return the outputs of all shards.
 
-    Whatever such a module is given must have the batch in its first dimension, in all its arguments.
+    The batch has to be the first dimension of all its arguments. Does nothing in a single process.
     """
     if num_processes() == 1:
         return
@@ -32,34 +32,36 @@ def share_networks(method: nn.Module) -> None:
         for parent in list(network.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, nn.BatchNorm2d):
-                    setattr(parent, name, SharedBatchNorm.of(child))
-        counts: list[int] = []  # rows of the call that is under way
-        network.register_forward_pre_hook(lambda _, given, counts=counts: _shares(given, counts))
-        network.register_forward_hook(lambda _, given, made, counts=counts: _wholes(made, counts.pop()))
+                    setattr(parent, name, ShardedBatchNorm.convert(child))
+        counts: list[int] = []  # number of rows in the current call
+        network.register_forward_pre_hook(lambda _, inputs, counts=counts: _shard_inputs(inputs, counts))
+        network.register_forward_hook(
+            lambda _, __, output, counts=counts: _gather_output(output, counts.pop())
+        )
 
 
-def sum_gradients(parameters: list[nn.Parameter]) -> None:
-    """Add up the gradients of all processes, where there are several: each has what its share of the rows gave."""
+def all_reduce_gradients(parameters: list[nn.Parameter]) -> None:
+    """Sum the gradients over processes; each has those of its shard. Does nothing in a single process."""
     if num_processes() == 1:
         return
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    whole = torch.cat([gradient.flatten() for gradient in gradients])
-    dist.all_reduce(whole)
-    for gradient, total in zip(gradients, whole.split([g.numel() for g in gradients]), strict=True):
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    dist.all_reduce(flat)
+    for gradient, total in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(total.view(gradient.shape))
 
 
-def any_process(says: bool, device: torch.device) -> bool:
-    """Return whether it is so in any process, the same in all of them."""
+def any_process(flag: bool, device: torch.device) -> bool:
+    """Return whether the flag is set in any process; the result is the same in all."""
     if num_processes() == 1:
-        return says
-    votes = torch.tensor(float(says), device=device)
-    dist.all_reduce(votes)
-    return bool(votes)
+        return flag
+    count = torch.tensor(float(flag), device=device)
+    dist.all_reduce(count)
+    return bool(count)
 
 
-class SharedBatchNorm(nn.BatchNorm2d):
-    """BatchNorm of (B, C, H, W) whose batch lies in shares in several processes; nn.SyncBatchNorm would need a GPU."""
+class ShardedBatchNorm(nn.BatchNorm2d):
+    """BatchNorm of (B, C, H, W) over the shards of all processes; unlike nn.SyncBatchNorm it works on a CPU."""
 
     num_batches_tracked: Tensor
     running_mean: Tensor
@@ -67,11 +69,15 @@ class SharedBatchNorm(nn.BatchNorm2d):
     momentum: float
 
     @classmethod
-    def of(cls, norm: nn.BatchNorm2d) -> "SharedBatchNorm":
-        """Return one with the parameters and buffers of ``norm``, the same objects."""
-        shared = cls(norm.num_features, norm.eps, norm.momentum)
-        shared._parameters, shared._buffers, shared.training = norm._parameters, norm._buffers, norm.training
-        return shared
+    def convert(cls, norm: nn.BatchNorm2d) -> "ShardedBatchNorm":
+        """Return a layer that shares the parameters and buffers of ``norm``."""
+        sharded = cls(norm.num_features, norm.eps, norm.momentum)
+        sharded._parameters, sharded._buffers, sharded.training = (
+            norm._parameters,
+            norm._buffers,
+            norm.training,
+        )
+        return sharded
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
@@ -79,48 +85,45 @@ class SharedBatchNorm(nn.BatchNorm2d):
         wide = x.float()
         count = torch.tensor(float(x.numel() // x.shape[1]), device=x.device)
         dist.all_reduce(count)
-        mean = _sum(wide.sum((0, 2, 3))) / count
+        mean = _all_reduce(wide.sum((0, 2, 3))) / count
         centred = wide - mean[:, None, None]
-        variance = _sum(centred.square().sum((0, 2, 3))) / count
+        variance = _all_reduce(centred.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             self.num_batches_tracked += 1
-            for running, now in (
-                (self.running_mean, mean),
-                (self.running_var, variance * count / (count - 1)),
-            ):
-                running.lerp_(now, self.momentum)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
         normal: Tensor = centred * scale[:, None, None] + self.bias[:, None, None]
         return normal.to(x.dtype)
 
 
-class _Share(Function):
-    """Own rows of a tensor that all processes have; backwards, the gradient of all rows."""
+class _Scatter(Function):
+    """Forward: this process's rows of a tensor that all processes have. Backward: the gathered gradients."""
 
     @staticmethod
     def forward(ctx: Any, whole: Tensor) -> Tensor:
         ctx.count = len(whole)
-        return whole[_own(len(whole))]
+        return whole[_own_rows(len(whole))]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _gather(gradients[0], ctx.count)
+        return _gather_rows(gradients[0], ctx.count)
 
 
-class _Whole(Function):
-    """All rows, of which each process has its own; backwards, the gradient of the own rows."""
+class _Gather(Function):
+    """Forward: the rows of all processes. Backward: the gradient of this process's rows."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, count: int) -> Tensor:
-        return _gather(own, count)
+        return _gather_rows(own, count)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return gradients[0][_own(len(gradients[0]))], None
+        return gradients[0][_own_rows(len(gradients[0]))], None
 
 
-class _Sum(Function):
-    """The sum over processes, of which each uses its copy for other rows; backwards, the sum of their gradients."""
+class _AllReduce(Function):
+    """Forward: the sum over processes. Backward: the sum of their gradients."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor) -> Tensor:
@@ -135,32 +138,32 @@ class _Sum(Function):
         return total
 
 
-_share: Callable[[Tensor], Tensor] = _Share.apply
-_whole: Callable[[Tensor, int], Tensor] = _Whole.apply
-_sum: Callable[[Tensor], Tensor] = _Sum.apply
+_scatter: Callable[[Tensor], Tensor] = _Scatter.apply
+_gather: Callable[[Tensor, int], Tensor] = _Gather.apply
+_all_reduce: Callable[[Tensor], Tensor] = _AllReduce.apply
 
 
-def _shares(given: tuple[Tensor, ...], counts: list[int]) -> tuple[Tensor, ...]:
-    counts.append(len(given[0]))
-    return tuple(_share(whole) for whole in given)
+def _shard_inputs(inputs: tuple[Tensor, ...], counts: list[int]) -> tuple[Tensor, ...]:
+    counts.append(len(inputs[0]))
+    return tuple(_scatter(whole) for whole in inputs)
 
 
-def _wholes(made: Any, count: int) -> Any:
-    if isinstance(made, Tensor):
-        return _whole(made, count)
-    return type(made)(*(_whole(own, count) for own in made))  # a Posterior
+def _gather_output(output: Any, count: int) -> Any:
+    if isinstance(output, Tensor):
+        return _gather(output, count)
+    return type(output)(*(_gather(own, count) for own in output))  # a Posterior
 
 
-def _own(count: int) -> slice:
-    """Return the rows of this process: they are shared out as evenly as can be, the first ones having more."""
+def _own_rows(count: int) -> slice:
+    """Return this process's rows; shards differ by at most one row, the first ones are larger."""
     rank, each, more = dist.get_rank(), *divmod(count, dist.get_world_size())
     start = rank * each + min(rank, more)
     return slice(start, start + each + (rank < more))
 
 
-def _gather(own: Tensor, count: int) -> Tensor:
+def _gather_rows(own: Tensor, count: int) -> Tensor:
     most = -(-count // dist.get_world_size())
-    padded = own.new_zeros(most, *own.shape[1:])  # all processes send as much
+    padded = own.new_zeros(most, *own.shape[1:])  # all_gather needs equal shapes
     padded[: len(own)] = own
     parts = [torch.empty_like(padded) for _ in range(dist.get_world_size())]
     dist.all_gather(parts, padded)

@@ -1,4 +1,4 @@
-"""One step of a stage: every phase once."""
+"""One training step of a stage: each phase once."""
 
 import torch
 from lightning_fabric import Fabric
@@ -7,14 +7,14 @@ from torch.optim import Adam, Optimizer
 
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
-from omote.training.processes import sum_gradients
+from omote.training.processes import all_reduce_gradients
 
 
 def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
-    """Freeze every module that the stage does not train, and return new optimisers, one a phase.
+    """Freeze all modules that the stage does not train, and return a new optimiser for each phase.
 
-    Paper: section 5.1, Adam with 0.9, 0.999 and 1e-8. A frozen module is in evaluation mode: the running statistics of
-    its BatchNorm do not move.
+    Paper: section 5.1, Adam with 0.9, 0.999 and 1e-8. Frozen modules are in evaluation mode, so the running statistics
+    of their BatchNorm do not change.
     """
     method.eval().requires_grad_(False)
     optimisers: list[Optimizer] = []
@@ -27,14 +27,14 @@ def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
     return optimisers
 
 
-def remember(stage: Stage, images: Tensor) -> dict[str, Posterior]:
-    """Return what the stage's frozen modules say of (B, 3, S, S) images, for `Batch.remembered`."""
+def encode_frozen(stage: Stage, images: Tensor) -> dict[str, Posterior]:
+    """Return the posteriors of (B, 3, S, S) images by the stage's frozen encoders, for `Batch.cached_posteriors`."""
     with torch.no_grad():
-        return {name: read(images) for name, read in stage.remembers.items()}
+        return {name: encode(images) for name, encode in stage.frozen_encoders.items()}
 
 
 def take_step(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
-    """Take one step of every phase, and return the mean of each term over the batch, as "phase/term"."""
+    """Run one optimiser step of each phase, and return the batch mean of each term, as "phase/term"."""
     means: dict[str, Tensor] = {}
     for phase, optimiser in zip(stage.phases, optimisers, strict=True):
         parameters = [parameter for module in phase.trains for parameter in module.parameters()]
@@ -42,10 +42,8 @@ def take_step(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: 
         with fabric.autocast():
             terms = phase.terms(batch)
         total = torch.stack(list(terms.values())).sum(0).mean()
-        fabric.backward(
-            total, inputs=parameters
-        )  # other modules' gradients are neither computed nor added to
-        sum_gradients(parameters)
+        fabric.backward(total, inputs=parameters)  # computes no gradients of other modules
+        all_reduce_gradients(parameters)
         optimiser.step()
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
     return means

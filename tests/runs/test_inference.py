@@ -1,4 +1,4 @@
-"""Codes as they are read: BatchNorm within the convolutions, and bfloat16."""
+"""Codes of the inference copy: folded BatchNorm and bfloat16."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,23 +8,25 @@ import pytest
 import torch
 from torch import nn
 
+from omote.data.face_set import About
 from omote.methods.registry import METHODS
-from omote.runs.trained import Faces, RunInfo, Trained, build_method, to_images
+from omote.runs.info import RunInfo
+from omote.runs.trained import Faces, Trained, build_method, to_images
 from tests.conftest import Configure
 
 SUBJECTS = ["ann", "bob"]
 
 
 def with_statistics(name: str, configure: Configure, **changes: object) -> Trained:
-    """Return an untrained method whose BatchNorm does something, as after a training."""
-    method = build_method(RunInfo(configure(method=name, **changes), 64, SUBJECTS, [], {})).eval()
+    """Return an untrained method with random BatchNorm statistics, as after training."""
+    method = build_method(RunInfo(configure(method=name, **changes), 64, SUBJECTS, [], About())).eval()
     random = torch.Generator().manual_seed(0)
     for layer in method.modules():
         if isinstance(layer, nn.BatchNorm2d):
             for tensor in (layer.weight.data, layer.bias.data, layer.running_mean, layer.running_var):
                 assert tensor is not None
                 tensor.uniform_(0.5, 1.5, generator=random)
-    return Trained(Path("untrained"), RunInfo(configure(method=name), 64, SUBJECTS, [], {}), method)
+    return Trained(Path("untrained"), RunInfo(configure(method=name), 64, SUBJECTS, [], About()), method)
 
 
 def some_faces(count: int) -> Faces:
@@ -32,7 +34,7 @@ def some_faces(count: int) -> Faces:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_codes_are_those_of_the_network_as_it_was_trained(name: str, configure: Configure) -> None:
+def test_codes_equal_those_of_the_trained_network(name: str, configure: Configure) -> None:
     trained, faces = with_statistics(name, configure), some_faces(5)
     subjects = ["ann", "bob", "bob", "ann", "bob"]
     before = {key: value.clone() for key, value in trained.method.state_dict().items()}
@@ -51,9 +53,7 @@ def test_codes_are_those_of_the_network_as_it_was_trained(name: str, configure: 
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_bfloat16_moves_codes_a_little_and_only_where_it_is_asked_for(
-    name: str, configure: Configure
-) -> None:
+def test_bfloat16_changes_codes_a_little_and_only_if_asked_for(name: str, configure: Configure) -> None:
     trained, faces = with_statistics(name, configure), some_faces(6)
     half = replace(trained, bfloat16=True)
     exact = trained.represent(faces, ["ann"] * 6)[0]
@@ -64,14 +64,14 @@ def test_bfloat16_moves_codes_a_little_and_only_where_it_is_asked_for(
     np.testing.assert_array_equal(trained.represent(faces, ["ann"] * 6)[0], exact)
 
 
-def test_a_network_without_batch_norm_is_read_as_well(configure: Configure) -> None:
+def test_a_network_without_batch_norm_works_too(configure: Configure) -> None:
     trained, faces = with_statistics("vae", configure, options__normalisation="none"), some_faces(3)
     with torch.no_grad():
         expected = trained.method.represent(to_images(torch.as_tensor(faces))).mean
     np.testing.assert_allclose(trained.represent(faces)[0], expected, atol=1e-5)
 
 
-def test_batches_give_what_single_faces_give(configure: Configure) -> None:
+def test_batches_give_the_same_codes_as_single_faces(configure: Configure) -> None:
     trained, faces = with_statistics("vae", configure), some_faces(7)
     whole = replace(trained, batch_size=3).represent(faces)[0]
     single = np.concatenate([trained.represent(faces[[number]])[0] for number in range(7)])

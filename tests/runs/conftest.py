@@ -1,4 +1,4 @@
-"""Fixtures of the tests of runs."""
+"""Fixtures: a trained VAE."""
 
 import shutil
 from pathlib import Path

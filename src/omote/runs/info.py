@@ -1,0 +1,159 @@
+"""The files of a run folder, and how `run.json` and the others are read and written.
+
+run.json                format version, resolved configuration, training and test subjects, metadata of the face set
+weights.safetensors     trained weights; written when training has finished
+reference.safetensors   out-of-distribution model of the training faces; missing in runs of older versions
+after_N.safetensors     weights after stage N, if `train` was asked to keep them
+training.json           number of training frames, seconds of training without interruptions, path of the face set
+README.md               model card, generated from the other files
+checkpoint.safetensors  state to resume from; removed when training has finished
+tensorboard/            scalars and sample pictures
+scores.csv, ...         results of `omote evaluate` and other commands
+
+A published model (`omote.runs.hub`) has config.json and model.safetensors instead of the first two.
+"""
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from omote.data.face_set import About
+from omote.errors import OmoteError
+from omote.files import write_text
+from omote.methods.method import Method
+from omote.methods.registry import method_class
+from omote.runs.config import TrainConfig, explain
+
+FORMAT_VERSION = 1
+LIBRARY = "omote"  # library_name in config.json
+UNNAMED = "unnamed/"  # prefix of the ids that replace the ids of people in a published model
+
+
+class RunInfo(NamedTuple):
+    """The content of ``run.json``, or of ``config.json`` of a published model."""
+
+    config: TrainConfig
+    image_size: int
+    train_subjects: list[str]
+    test_subjects: list[str]
+    face_set: About
+
+    @property
+    def named(self) -> bool:
+        """Whether the subjects have their own ids; a published model may have replaced them."""
+        return not any(subject.startswith(UNNAMED) for subject in self.train_subjects)
+
+    @property
+    def method_class(self) -> type[Method]:
+        """The class of the trained method."""
+        return method_class(self.config.method)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON beside ``path`` and rename it into place."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write safetensors beside ``path`` and rename them into place."""
+    beside = path.with_name(path.name + ".partial")
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside, metadata
+    )
+    os.replace(beside, path)
+
+
+def write_run_info(run: Path, info: RunInfo) -> None:
+    """Write ``run.json``."""
+    write_json(run / "run.json", info_to_json(info))
+
+
+def info_to_json(info: RunInfo) -> dict[str, Any]:
+    """Return the content of ``run.json`` as plain JSON."""
+    return {"format": FORMAT_VERSION, **info._asdict(), "config": info.config.model_dump(mode="json"),
+            "face_set": info.face_set.to_json()}  # fmt: skip
+
+
+def read_run_info(run: str | Path) -> RunInfo:
+    """Return the content of ``run.json``, or of ``config.json`` of a published model.
+
+    Raises:
+        OmoteError: If the folder has neither, the file is damaged, or a newer omote wrote it.
+    """
+    return read_info_and_digest(Path(run))[0]
+
+
+def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
+    """Return the same, and the SHA-256 of the weights that a published model states; None for a run.
+
+    Raises:
+        OmoteError: As `read_run_info`.
+    """
+    is_run = (run / "run.json").is_file()
+    path = run / ("run.json" if is_run else "config.json")
+    if not path.is_file():
+        raise OmoteError(_not_a_run(run))
+    remedy = "train the run again" if is_run else "get the model again"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not is_run and content.pop("library_name", None) != LIBRARY:
+            raise OmoteError(f"{run} is not a run, and its config.json is not that of an omote model")
+        version = content.pop("format")
+        if version != FORMAT_VERSION:
+            raise OmoteError(
+                f"{run} has format {version}; this omote reads format {FORMAT_VERSION}. Update omote to read it."
+            )
+        digest = None if is_run else str(content.pop("weights_sha256"))
+        return TypeAdapter(RunInfo).validate_python(content), digest
+    except OmoteError:
+        raise
+    except ValidationError as error:
+        raise OmoteError(
+            f"{path} is damaged or was written by another omote ({explain(error)}); {remedy}"
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OmoteError(f"{path} is damaged ({error}); {remedy}") from None
+
+
+def _not_a_run(run: Path) -> str:
+    """Return the error message for a path that is neither a run nor a published model."""
+    if run.is_file():
+        return f"{run} is not a run: it is a file; a run is a folder made by `omote train`."
+    message = f"{run} is not a run: it has no run.json. `omote train` makes runs"
+    if run.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", run.as_posix()):
+        return f"{message}."
+    return (
+        f"{message}; if it is a model on the Hugging Face hub, download it first (`hf download {run.as_posix()} "
+        "--local-dir folder`) and give the folder."
+    )
+
+
+def read_training(run: str | Path) -> dict[str, Any]:
+    """Return the content of ``training.json``; empty if there is no such file."""
+    path = Path(run) / "training.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def weights_file(stage: int | None = None, *, published: bool = False) -> str:
+    """Return the file name of the final weights, or of those after a stage, counted from 1."""
+    if stage is not None:
+        return f"after_{stage}.safetensors"
+    return "model.safetensors" if published else "weights.safetensors"
+
+
+def model_id(info: RunInfo, digest: str) -> str:
+    """Return method and first digits of the weights' SHA-256; only features with the same id can be compared."""
+    return f"{info.config.method}-{digest[:8]}"
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
