@@ -15,12 +15,12 @@ NOISE = np.random.default_rng(0).integers(0, 256, (7, 64, 64, 3), dtype=np.uint8
 SUBJECTS = [3, 3, 3, "bob", "bob", 3, "bob"]
 
 
-def made(folder: Path, **given: Any) -> FaceSet:
+def prepare(folder: Path, **given: Any) -> FaceSet:
     return prepare_arrays(**{"faces": NOISE, "subjects": SUBJECTS, "to": folder / "faces", **given})
 
 
 def test_the_face_set_holds_the_arrays_in_the_order_given(tmp_path: Path) -> None:
-    face_set = made(tmp_path, licence="CC0")
+    face_set = prepare(tmp_path, licence="CC0")
     assert np.array_equal(face_set.faces, NOISE)
     assert face_set.frames["subject"].tolist() == ["3", "3", "3", "bob", "bob", "3", "bob"]
     assert face_set.about.importer == "arrays"
@@ -31,19 +31,19 @@ def test_the_face_set_holds_the_arrays_in_the_order_given(tmp_path: Path) -> Non
 
 
 def test_without_clips_every_face_is_a_photo_of_its_own(tmp_path: Path) -> None:
-    frames = made(tmp_path).frames
+    frames = prepare(tmp_path).frames
     assert frames["clip"].nunique() == len(NOISE)
     assert set(frames["frame"]) == {0}
 
 
 def test_the_frames_of_a_clip_are_counted_for_each_subject_in_the_order_given(tmp_path: Path) -> None:
-    frames = made(tmp_path, clips=np.array([1, 2, 1, 1, 1, 1, 2])).frames
+    frames = prepare(tmp_path, clips=np.array([1, 2, 1, 1, 1, 1, 2])).frames
     assert frames["clip"].tolist() == ["1", "2", "1", "1", "1", "1", "2"]
     assert frames["frame"].tolist() == [0, 0, 1, 0, 1, 2, 0]
 
 
-def test_an_expression_that_is_not_known_stays_unknown(tmp_path: Path) -> None:
-    face_set = made(tmp_path, expressions=pd.Series(["fear", None, np.nan, "joy", "", "fear", "joy"]))
+def test_a_missing_expression_stays_unknown(tmp_path: Path) -> None:
+    face_set = prepare(tmp_path, expressions=pd.Series(["fear", None, np.nan, "joy", "", "fear", "joy"]))
     assert face_set.frames["expression"].isna().tolist() == [False, True, True, False, True, False, False]
     assert face_set.about.counts.expressions == {"fear": 2, "joy": 2}
 
@@ -51,9 +51,9 @@ def test_an_expression_that_is_not_known_stays_unknown(tmp_path: Path) -> None:
 def test_it_does_not_matter_how_many_faces_are_copied_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = made(tmp_path / "whole", clips=SUBJECTS)
+    whole = prepare(tmp_path / "whole", clips=SUBJECTS)
     monkeypatch.setattr(arrays, "FRAMES_PER_JOB", 3)
-    parts = made(tmp_path / "parts", clips=SUBJECTS)
+    parts = prepare(tmp_path / "parts", clips=SUBJECTS)
     assert np.array_equal(parts.faces, whole.faces)
     pd.testing.assert_frame_equal(parts.frames, whole.frames)
 
@@ -63,33 +63,33 @@ def test_memory_mapped_faces_are_not_read_as_a_whole(tmp_path: Path) -> None:
     faces = np.lib.format.open_memmap(tmp_path / "a.npy", "w+", np.uint8, (count, 64, 64, 3))
     tracemalloc.start()
     try:
-        assert len(made(tmp_path, faces=faces, subjects=[0] * count)) == count
+        assert len(prepare(tmp_path, faces=faces, subjects=[0] * count)) == count
         assert tracemalloc.get_traced_memory()[1] < faces.nbytes / 2
     finally:
         tracemalloc.stop()
 
 
-def test_an_interrupted_preparation_goes_on_with_the_same_arrays_only(
+def test_an_interrupted_preparation_is_resumed_only_with_the_same_arrays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(build, "_join_parts", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            made(tmp_path)
+            prepare(tmp_path)
     other = NOISE.copy()
     other[-1, -1, -1, -1] ^= 1
     with pytest.raises(OmoteError, match="interrupted preparation"):
-        made(tmp_path, faces=other)
+        prepare(tmp_path, faces=other)
     with pytest.raises(OmoteError, match="interrupted preparation"):
-        made(tmp_path, subjects=[3] * 6 + ["bob"])
-    assert np.array_equal(made(tmp_path).faces, NOISE)
+        prepare(tmp_path, subjects=[3] * 6 + ["bob"])
+    assert np.array_equal(prepare(tmp_path).faces, NOISE)
 
 
 def test_a_face_set_is_replaced_only_when_asked(tmp_path: Path) -> None:
-    made(tmp_path)
+    prepare(tmp_path)
     with pytest.raises(OmoteError, match="exists already"):
-        made(tmp_path, faces=255 - NOISE)
-    assert np.array_equal(made(tmp_path, faces=255 - NOISE, overwrite=True).faces, 255 - NOISE)
+        prepare(tmp_path, faces=255 - NOISE)
+    assert np.array_equal(prepare(tmp_path, faces=255 - NOISE, overwrite=True).faces, 255 - NOISE)
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,5 @@ def test_bad_input_is_refused_before_anything_is_written(
     given: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OmoteError, match=message):
-        made(tmp_path, **given)
+        prepare(tmp_path, **given)
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from omote.synthetic.prepare import prepare_drawn
 SKIPPED = Skipped(source="b.mp4", frame=2, reason="no face")
 
 
-def _make(job: dict[str, Any]) -> Iterator[FaceBatch]:
+def _make_batch(job: dict[str, Any]) -> Iterator[FaceBatch]:
     faces = np.random.default_rng(job["seed"]).integers(
         0, 256, (3, job["size"], job["size"], 3), dtype=np.uint8
     )
@@ -25,7 +25,7 @@ def _make(job: dict[str, Any]) -> Iterator[FaceBatch]:
     yield FaceBatch(faces, frames, [SKIPPED])
 
 
-def made(
+def make_face_set(
     to: Path,
     dataset: str,
     *,
@@ -38,11 +38,14 @@ def made(
     """Two people, "1" with two frames of a clip, "2" with one, and one skipped frame."""
     job = {"seed": seed, "size": size, "dataset": dataset, "word": word, "further": further or {}}
     described = About(**{"importer": "made", "options": {"seed": seed}, "align": "none", **about})
-    return build_face_set(to, [job], _make, size=size, about=described, workers=1)
+    return build_face_set(to, [job], _make_batch, size=size, about=described, workers=1)
 
 
-def test_people_get_the_name_of_their_data_set_and_frames_keep_all_else(tmp_path: Path) -> None:
-    one, two = made(tmp_path / "one", "CK+"), made(tmp_path / "two", "MUG", seed=1, word="happiness")
+def test_people_get_the_name_of_their_data_set_and_all_else_is_kept(tmp_path: Path) -> None:
+    one, two = (
+        make_face_set(tmp_path / "one", "CK+"),
+        make_face_set(tmp_path / "two", "MUG", seed=1, word="happiness"),
+    )
     both = combine_face_sets([tmp_path / "one", two], tmp_path / "both")
     assert both.frames["subject"].tolist() == ["CK+/1", "CK+/1", "CK+/2", "MUG/1", "MUG/1", "MUG/2"]
     assert both.frames["dataset"].tolist() == ["CK+"] * 3 + ["MUG"] * 3
@@ -58,7 +61,7 @@ def test_people_get_the_name_of_their_data_set_and_frames_keep_all_else(tmp_path
 
 
 def test_what_was_skipped_is_listed_with_its_data_set(tmp_path: Path) -> None:
-    sets = [made(tmp_path / name, name) for name in ("CK+", "MUG")]
+    sets = [make_face_set(tmp_path / name, name) for name in ("CK+", "MUG")]
     skipped = combine_face_sets(sets, tmp_path / "both").skipped()
     assert skipped.to_dict("records") == [
         {"source": f"{name}/b.mp4", "frame": 2, "reason": "no face"} for name in ("CK+", "MUG")
@@ -66,8 +69,8 @@ def test_what_was_skipped_is_listed_with_its_data_set(tmp_path: Path) -> None:
 
 
 def test_about_keeps_licences_options_and_counts_of_every_source(tmp_path: Path) -> None:
-    one = made(tmp_path / "one", "CK+", licence="Ask the authors.", seed=3)
-    two = made(tmp_path / "two", "MUG", licence="CC BY 4.0", word="happiness")
+    one = make_face_set(tmp_path / "one", "CK+", licence="Ask the authors.", seed=3)
+    two = make_face_set(tmp_path / "two", "MUG", licence="CC BY 4.0", word="happiness")
     about = combine_face_sets([one, two], tmp_path / "both").about
     assert (about.importer, about.dataset, about.align) == ("combined", "CK+ and MUG", "none")
     assert about.licence == "CK+: Ask the authors.\nMUG: CC BY 4.0"
@@ -78,11 +81,11 @@ def test_about_keeps_licences_options_and_counts_of_every_source(tmp_path: Path)
 
 
 def test_further_columns_are_united(tmp_path: Path) -> None:
-    one = made(
+    one = make_face_set(
         tmp_path / "one", "one", further={"au_12": [0.1, 0.2, 0.3], "take": ["a", "b", None], "age": 30}
     )
-    two = made(tmp_path / "two", "two", further={"age": [20.5, np.nan, 21], "take": [7, 8, 9]})
-    three = made(tmp_path / "three", "three")
+    two = make_face_set(tmp_path / "two", "two", further={"age": [20.5, np.nan, 21], "take": [7, 8, 9]})
+    three = make_face_set(tmp_path / "three", "three")
     frames = combine_face_sets([one, two, three], tmp_path / "all").frames
     assert frames["au_12"].tolist()[:3] == [0.1, 0.2, 0.3]
     assert frames["au_12"].isna().tolist() == [False] * 3 + [True] * 6
@@ -93,14 +96,14 @@ def test_further_columns_are_united(tmp_path: Path) -> None:
 
 def test_true_factors_of_drawn_faces_survive_beside_a_set_without_them(tmp_path: Path) -> None:
     drawn = prepare_drawn(tmp_path / "drawn", subjects=2, clips=1, mixtures=0, frames=4, workers=1)
-    both = combine_face_sets([made(tmp_path / "one", "one"), drawn], tmp_path / "both")
+    both = combine_face_sets([make_face_set(tmp_path / "one", "one"), drawn], tmp_path / "both")
     pd.testing.assert_series_equal(
         both.frames["au_12"].iloc[3:].reset_index(drop=True), drawn.frames["au_12"], check_exact=True
     )
 
 
 def test_a_combined_face_set_can_be_combined_again_and_its_people_keep_their_names(tmp_path: Path) -> None:
-    one, two, three = (made(tmp_path / name, name, seed=i) for i, name in enumerate("abc"))
+    one, two, three = (make_face_set(tmp_path / name, name, seed=i) for i, name in enumerate("abc"))
     pair = combine_face_sets([one, two], tmp_path / "pair")
     in_steps = combine_face_sets([pair, three], tmp_path / "steps")
     at_once = combine_face_sets([one, two, three], tmp_path / "once")
@@ -112,7 +115,7 @@ def test_a_combined_face_set_can_be_combined_again_and_its_people_keep_their_nam
 
 
 def test_two_of_one_data_set_are_refused_until_they_are_named(tmp_path: Path) -> None:
-    sets = [made(tmp_path / "one", "drawn"), made(tmp_path / "two", "drawn", seed=1)]
+    sets = [make_face_set(tmp_path / "one", "drawn"), make_face_set(tmp_path / "two", "drawn", seed=1)]
     with pytest.raises(OmoteError, match=r"one and .*two are of data sets called 'drawn'.*may be the same"):
         combine_face_sets(sets, tmp_path / "both")
     both = combine_face_sets(sets, tmp_path / "both", names=["first", "second"])
@@ -121,7 +124,7 @@ def test_two_of_one_data_set_are_refused_until_they_are_named(tmp_path: Path) ->
 
 
 def test_faces_cut_out_in_different_ways_are_refused_with_what_differs(tmp_path: Path) -> None:
-    one = made(tmp_path / "one", "one", margin=0.05, detector_sha256="8f")
+    one = make_face_set(tmp_path / "one", "one", margin=0.05, detector_sha256="8f")
     cases: list[tuple[str, dict[str, Any], str]] = [
         (
             "size",
@@ -136,11 +139,11 @@ def test_faces_cut_out_in_different_ways_are_refused_with_what_differs(tmp_path:
         ),
     ]
     for name, changes, match in cases:
-        other = made(tmp_path / name, name, **changes)
+        other = make_face_set(tmp_path / name, name, **changes)
         with pytest.raises(OmoteError, match=match):
             combine_face_sets([one, other], tmp_path / "both")
     assert not list(tmp_path.glob("both*"))
-    drawn = made(tmp_path / "drawn", "drawn", margin=0.0)  # no detector was used: nothing to choose
+    drawn = make_face_set(tmp_path / "drawn", "drawn", margin=0.0)  # no detector was used: nothing to choose
     assert combine_face_sets([one, drawn], tmp_path / "both").about.margin == 0.05
 
 
@@ -156,14 +159,14 @@ def test_faces_cut_out_in_different_ways_are_refused_with_what_differs(tmp_path:
 def test_too_few_sets_or_names_are_refused(
     tmp_path: Path, count: int, names: list[str] | None, match: str
 ) -> None:
-    sets = [made(tmp_path / str(i), str(i)) for i in range(count)]
+    sets = [make_face_set(tmp_path / str(i), str(i)) for i in range(count)]
     with pytest.raises(OmoteError, match=match):
         combine_face_sets(sets, tmp_path / "both", names=names)
 
 
-def test_a_combination_that_was_stopped_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_combination_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resize, "FRAMES_PER_JOB", 2)
-    sets = [made(tmp_path / "one", "one"), made(tmp_path / "two", "two", seed=1)]
+    sets = [make_face_set(tmp_path / "one", "one"), make_face_set(tmp_path / "two", "two", seed=1)]
 
     def stop(done: int, jobs: int) -> None:
         if done == 3:

@@ -15,7 +15,7 @@ def fill(root: Path, *names: str) -> Path:
     return root
 
 
-def told(listing: Listing) -> dict[tuple[str, str], list[str]]:
+def describe(listing: Listing) -> dict[tuple[str, str], list[str]]:
     return {(clip.subject, clip.name): [file.path for file in clip.files] for clip in listing.clips}
 
 
@@ -23,7 +23,7 @@ def expressions(listing: Listing) -> list[str | None]:
     return [file.expression for clip in listing.clips for file in clip.files]
 
 
-def test_folder_names_tell_subject_and_clip(tmp_path: Path) -> None:
+def test_folder_names_give_subject_and_clip(tmp_path: Path) -> None:
     fill(
         tmp_path,
         "ann/a.jpg",
@@ -35,7 +35,7 @@ def test_folder_names_tell_subject_and_clip(tmp_path: Path) -> None:
     )
     fill(tmp_path, "ann/notes.txt", "ann/.hidden.jpg", ".cache/x.jpg", "__MACOSX/ann/a.jpg")
     listing = list_folder(tmp_path)
-    assert told(listing) == {
+    assert describe(listing) == {
         ("ann", "a"): ["ann/a.jpg"],
         ("ann", "talk"): ["ann/talk/9.png", "ann/talk/10.PNG"],
         ("bob", "say"): ["bob/say.mp4"],
@@ -52,7 +52,7 @@ def test_a_file_beside_the_subjects_is_skipped_with_its_reason(tmp_path: Path) -
     ]
 
 
-def test_photos_with_no_subject_folder_at_all_are_an_error_that_shows_the_ways(tmp_path: Path) -> None:
+def test_photos_without_any_subject_folder_are_an_error_that_names_the_alternatives(tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match=r"--pattern.*--manifest.*a\.jpg"):
         list_folder(fill(tmp_path, "a.jpg"))
 
@@ -80,16 +80,19 @@ def test_a_missing_empty_or_wrong_path_is_an_error(tmp_path: Path) -> None:
         list_folder(tmp_path / "ann" / "notes.txt")
 
 
-def test_links_back_to_a_folder_are_walked_once(tmp_path: Path) -> None:
+def test_a_folder_that_links_to_itself_is_walked_once(tmp_path: Path) -> None:
     fill(tmp_path, "ann/a.jpg")
     (tmp_path / "ann" / "loop").symlink_to(tmp_path, target_is_directory=True)
-    assert told(list_folder(tmp_path)) == {("ann", "a"): ["ann/a.jpg"]}
+    assert describe(list_folder(tmp_path)) == {("ann", "a"): ["ann/a.jpg"]}
 
 
 def test_a_pattern_without_a_slash_reads_the_file_name(tmp_path: Path) -> None:
     fill(tmp_path, "001_03.jpg", "deep/002_08.JPG", "readme_image.png", "001-03.jpg")
     listing = list_folder(tmp_path, pattern="{subject}_{expression}.jpg")
-    assert told(listing) == {("001", "001_03"): ["001_03.jpg"], ("002", "deep/002_08"): ["deep/002_08.JPG"]}
+    assert describe(listing) == {
+        ("001", "001_03"): ["001_03.jpg"],
+        ("002", "deep/002_08"): ["deep/002_08.JPG"],
+    }
     assert expressions(listing) == ["03", "08"]
     assert [(row["source"], row["reason"]) for row in listing.skipped] == [
         ("001-03.jpg", "name does not match the pattern"),
@@ -116,10 +119,10 @@ def test_patterns(tmp_path: Path, pattern: str, name: str, expected: tuple[str, 
     assert (clip.subject, clip.name, clip.files[0].expression) == expected
 
 
-def test_files_that_differ_in_the_frame_alone_are_a_clip_in_order(tmp_path: Path) -> None:
+def test_files_that_differ_only_in_the_frame_are_a_clip_in_order(tmp_path: Path) -> None:
     fill(tmp_path, "ann_joy_10.jpg", "ann_joy_9.jpg", "ann_anger_1.jpg", "bob_joy_1.jpg")
     listing = list_folder(tmp_path, pattern="{subject}_{expression}_{frame}.jpg")
-    assert told(listing) == {
+    assert describe(listing) == {
         ("ann", "ann_anger"): ["ann_anger_1.jpg"],
         ("ann", "ann_joy"): ["ann_joy_9.jpg", "ann_joy_10.jpg"],
         ("bob", "bob_joy"): ["bob_joy_1.jpg"],
@@ -163,7 +166,7 @@ def test_expressions_are_mapped_and_others_kept(tmp_path: Path) -> None:
     assert expressions(listing) == ["neutral", "08", None]
 
 
-def test_a_map_that_fits_nothing_is_an_error(tmp_path: Path) -> None:
+def test_a_map_without_a_matching_expression_is_an_error(tmp_path: Path) -> None:
     fill(tmp_path, "ann/a_03.jpg")
     with pytest.raises(OmoteError, match="found are 03"):
         list_folder(
@@ -180,7 +183,7 @@ def manifest(root: Path, text: str, **changes: Any) -> Listing:
     return list_folder(root / "photos", manifest=root / "who.csv", **changes)
 
 
-def test_a_manifest_tells_everything(tmp_path: Path) -> None:
+def test_a_manifest_gives_everything(tmp_path: Path) -> None:
     fill(tmp_path, "photos/x.jpg", "photos/y.jpg", "photos/z.mp4", "photos/not_named.jpg", "beside.jpg")
     listing = manifest(
         tmp_path,
@@ -189,7 +192,7 @@ def test_a_manifest_tells_everything(tmp_path: Path) -> None:
         "gone.jpg,bob,,,,,\n",
         map_expression={"07": "fear"},
     )
-    assert told(listing) == {
+    assert describe(listing) == {
         ("ann", "talk"): ["x.jpg", "y.jpg"],
         ("bob", "../beside"): ["../beside.jpg"],
         ("bob", "z"): ["z.mp4"],

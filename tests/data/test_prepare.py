@@ -21,7 +21,7 @@ def photo(file: Path, value: int = 100, shape: tuple[int, int] = (80, 80)) -> Pa
     return file
 
 
-def video(file: Path, frames: int = 30) -> Path:
+def write_video(file: Path, frames: int = 30) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
@@ -41,13 +41,13 @@ def people(tmp_path: Path) -> Path:
     for number in range(3):
         photo(root / "ann" / f"{number}.png", 10 * number)
         photo(root / "bob" / "talk" / f"{number + 8}.png", 100 + 10 * number, (90, 70))
-    video(root / "bob" / "walk.mp4")
+    write_video(root / "bob" / "walk.mp4")
     (root / "ann" / "broken.jpg").write_bytes(b"dear diary")
     (root / "bob" / "broken.mp4").write_bytes(b"dear diary")
     return root
 
 
-def cropped(path: Path, to: Path, **changes: Any) -> FaceSet:
+def prepare_cropped(path: Path, to: Path, **changes: Any) -> FaceSet:
     return prepare(path, to, **{"cropped": True, "workers": 1, **changes})
 
 
@@ -56,7 +56,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_photos_clips_and_videos_become_one_face_set(people: Path, tmp_path: Path) -> None:
-    face_set = cropped(people, tmp_path / "set")
+    face_set = prepare_cropped(people, tmp_path / "set")
     frames = face_set.frames
     clips = frames.groupby(["subject", "clip"], sort=False).size()
     assert clips.to_dict() == {
@@ -72,35 +72,35 @@ def test_photos_clips_and_videos_become_one_face_set(people: Path, tmp_path: Pat
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason(people: Path, tmp_path: Path) -> None:
-    face_set = cropped(people, tmp_path / "set")
+    face_set = prepare_cropped(people, tmp_path / "set")
     skipped = face_set.skipped()
     assert skipped["source"].tolist() == ["ann/broken.jpg", "bob/broken.mp4"]
     assert skipped["frame"].isna().all()
     assert face_set.about.counts.skipped == {"unreadable": 2}
 
 
-def test_the_result_depends_neither_on_workers_nor_on_the_size_of_parts(
+def test_the_result_depends_neither_on_workers_nor_on_the_size_of_batches(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cropped(people, tmp_path / "one")
-    cropped(people, tmp_path / "two", workers=2)
+    prepare_cropped(people, tmp_path / "one")
+    prepare_cropped(people, tmp_path / "two", workers=2)
     assert files(tmp_path / "one") == files(tmp_path / "two")
     monkeypatch.setattr(preparing, "FRAMES_PER_BATCH", 4)
     monkeypatch.setattr(preparing, "PHOTOS_PER_JOB", 2)
-    small = cropped(people, tmp_path / "small")
+    small = prepare_cropped(people, tmp_path / "small")
     assert np.array_equal(small.faces, np.load(tmp_path / "one" / "faces.npy"))
     assert (tmp_path / "one" / "skipped.csv").read_text() == (tmp_path / "small" / "skipped.csv").read_text()
 
 
 def test_no_path_of_this_machine_is_stored(people: Path, tmp_path: Path) -> None:
     (tmp_path / "who.csv").write_text("path,subject\nann/0.png,ann\nann/broken.jpg,ann\n")
-    cropped(people, tmp_path / "set", manifest=tmp_path / "who.csv")
+    prepare_cropped(people, tmp_path / "set", manifest=tmp_path / "who.csv")
     for name, content in files(tmp_path / "set").items():
         assert str(tmp_path).encode() not in content, name
 
 
-def test_about_tells_how_the_face_set_was_made(people: Path, tmp_path: Path) -> None:
-    about = cropped(
+def test_about_records_how_the_face_set_was_made(people: Path, tmp_path: Path) -> None:
+    about = prepare_cropped(
         people,
         tmp_path / "set",
         pattern="{subject}/{expression}.png",
@@ -121,18 +121,18 @@ def test_further_columns_and_use_of_a_manifest_are_kept(people: Path, tmp_path: 
     (tmp_path / "who.csv").write_text(
         "path,subject,use,age\nann/0.png,ann,train,31\nbob/walk.mp4,bob,evaluate,40\n"
     )
-    frames = cropped(people, tmp_path / "set", manifest=tmp_path / "who.csv").frames
+    frames = prepare_cropped(people, tmp_path / "set", manifest=tmp_path / "who.csv").frames
     assert frames["use"].tolist() == ["train"] + ["evaluate"] * 30
     assert frames["age"].tolist() == ["31"] + ["40"] * 30
 
 
 def test_frames_of_a_video_are_taken_at_the_rate_asked_for(people: Path, tmp_path: Path) -> None:
-    frames = cropped(people, tmp_path / "set", fps=2).frames.query("clip == 'walk'")
+    frames = prepare_cropped(people, tmp_path / "set", fps=2).frames.query("clip == 'walk'")
     assert frames["frame"].tolist() == [0, 5, 10, 15, 20, 25]
     assert frames["time"].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5])
 
 
-def test_a_changed_file_is_noticed_when_a_preparation_goes_on(
+def test_a_changed_file_is_noticed_when_a_preparation_is_resumed(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*args: Any, **options: Any) -> Any:
@@ -141,10 +141,10 @@ def test_a_changed_file_is_noticed_when_a_preparation_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(preparing, "read_video", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            cropped(people, tmp_path / "set")
+            prepare_cropped(people, tmp_path / "set")
     photo(people / "ann" / "0.png", 77, (64, 64))
     with pytest.raises(OmoteError, match="other source files"):
-        cropped(people, tmp_path / "set")
+        prepare_cropped(people, tmp_path / "set")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_options_out_of_range_are_errors(
     people: Path, tmp_path: Path, options: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(OmoteError, match=match):
-        cropped(people, tmp_path / "set", **options)
+        prepare_cropped(people, tmp_path / "set", **options)
     assert not (tmp_path / "set.partial").exists()
 
 

@@ -14,7 +14,7 @@ from omote.errors import OmoteError
 FRAMES = 7
 
 
-def _make(job: int) -> Any:
+def _make_batches(job: int) -> Any:
     faces = np.random.default_rng(0).integers(0, 256, (FRAMES, 128, 128, 3), dtype=np.uint8)
     frames = pd.DataFrame(
         {
@@ -38,7 +38,7 @@ def _make(job: int) -> Any:
 def large(tmp_path: Path) -> FaceSet:
     """7 faces of noise at 128 px, with further columns and two skipped files."""
     about = About(importer="made", options={"seed": 0}, align="none", licence="CC0")
-    return build_face_set(tmp_path / "large", [0], _make, size=128, about=about, workers=1)
+    return build_face_set(tmp_path / "large", [0], _make_batches, size=128, about=about, workers=1)
 
 
 def test_every_pixel_is_the_rounded_mean_of_two_by_two(large: FaceSet, tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_other_sizes_are_refused(large: FaceSet, tmp_path: Path, size: int, matc
     assert not list(tmp_path.glob("small*"))
 
 
-def test_an_interrupted_resizing_goes_on_where_it_was_unless_the_face_set_has_changed(
+def test_an_interrupted_resizing_is_resumed_unless_the_face_set_has_changed(
     large: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resize, "FRAMES_PER_JOB", 3)

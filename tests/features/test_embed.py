@@ -1,4 +1,4 @@
-"""Videos in, features out."""
+"""Embedding photos, videos, face sets and cameras."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def test_a_film_gives_a_row_for_every_face_in_every_frame(
 def test_each_person_keeps_one_number_through_a_film(reader: Trained, film: Path, detector: Path) -> None:
     table, _ = embed(reader, [film], detector=detector)
     middle = table["box_x"] + table["box_width"] / 2
-    assert set(table.loc[middle > 200, "face"]) == {1}  # who stands at the right, from the 10th frame on
+    assert set(table.loc[middle > 200, "face"]) == {1}  # the person at the right, from the 10th frame on
     assert set(table.loc[middle < 180, "face"]) == {0}  # gone for two frames
 
 
@@ -94,10 +94,10 @@ def test_a_frame_has_the_same_feature_from_a_film_a_photo_a_face_set_and_a_list(
     assert of_film.shape == (5, 8)
     for other in (of_photos, extract_features(reader, face_set), listed):
         np.testing.assert_allclose(other[CODE].to_numpy(), of_film, atol=1e-4)
-    assert np.abs(of_film[0] - of_film[1]).max() > 0.01  # so that frames taken for each other would show
+    assert np.abs(of_film[0] - of_film[1]).max() > 0.01  # so confused frames would be noticed
 
 
-def test_rows_come_in_order_whatever_the_batches_and_the_threads(
+def test_rows_are_in_order_for_any_batches_and_threads(
     reader: Trained, film: Path, detector: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, _ = embed(reader, [film], detector=detector, workers=1)
@@ -110,7 +110,7 @@ def test_rows_come_in_order_whatever_the_batches_and_the_threads(
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 @pytest.mark.parametrize("killed_at", [1, 4, 8])
-def test_killed_and_called_again_it_goes_on_to_the_same_table(
+def test_after_a_kill_the_same_call_finishes_the_same_table(
     reader: Trained,
     film: Path,
     scenes: list[np.ndarray],
@@ -151,9 +151,7 @@ def test_killed_and_called_again_it_goes_on_to_the_same_table(
         detector=detector,
         progress=lambda done, total: looked.append(done),
     )
-    assert (
-        len(looked) < 33 or killed_at == 1
-    )  # of 33 frames and photos, those that were done are not looked at again
+    assert len(looked) < 33 or killed_at == 1  # of 33 frames and photos, finished ones are not repeated
     assert again.num_faces == whole.num_faces == 51
     assert again == whole
     read = pd.read_csv if suffix == ".csv" else pd.read_parquet
@@ -165,7 +163,7 @@ def test_killed_and_called_again_it_goes_on_to_the_same_table(
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_an_interrupted_embedding_of_something_else_is_not_mixed_in(
+def test_an_interrupted_embedding_of_other_inputs_is_not_resumed(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*args: Any) -> None:
@@ -179,7 +177,7 @@ def test_an_interrupted_embedding_of_something_else_is_not_mixed_in(
         embed_to(reader, [photos / "folder0"], tmp_path / "t.csv", cropped=True)
 
 
-def test_a_truncated_film_gives_the_frames_before_and_a_note(
+def test_a_truncated_film_gives_the_frames_before_the_cut_and_a_reason(
     reader: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
@@ -204,7 +202,7 @@ def test_pictures_of_faces_give_the_features_of_the_face_set(
     assert table[["detection_score", *BOX, "yaw"]].isna().all(axis=None)
 
 
-def test_face_sets_are_embedded_as_they_are_one_after_the_other(
+def test_face_sets_are_embedded_one_after_the_other(
     reader: Trained, faces: FaceSet, cast: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "FACE_SET_ROWS", 7)
@@ -228,7 +226,7 @@ def test_a_run_trained_on_faces_already_cut_out_asks_for_such_pictures(
     assert len(embed(trained, [tmp_path / "people"], cropped=True)[0]) == 4
 
 
-def test_what_is_left_out_is_told(reader: Trained, photos: Path) -> None:
+def test_unreadable_photos_are_listed(reader: Trained, photos: Path) -> None:
     (photos / "broken.jpg").write_text("no picture")
     table, skipped = embed(reader, [photos / "folder0", photos / "broken.jpg"], cropped=True)
     assert len(table) == 2
@@ -236,7 +234,7 @@ def test_what_is_left_out_is_told(reader: Trained, photos: Path) -> None:
 
 
 class FakeCamera:
-    """What OpenCV gives of a camera: BGR pictures, for ever or a few."""
+    """Stands in for OpenCV's camera: a few BGR pictures, or endless ones."""
 
     pictures: Sequence[np.ndarray] = ()
 
@@ -270,7 +268,7 @@ def test_a_camera_is_read_until_it_ends(
         embed(reader, ["7"], cropped=True)
 
 
-def test_where_no_face_is_found_nothing_is_written(reader: Trained, detector: Path, tmp_path: Path) -> None:
+def test_if_no_face_is_found_nothing_is_written(reader: Trained, detector: Path, tmp_path: Path) -> None:
     photo = save_photo(np.full((HEIGHT, WIDTH, 3), 90, np.uint8), tmp_path / "room.png")
     (tmp_path / "text.mp4").write_text("dear diary")
     with pytest.raises(
@@ -298,7 +296,7 @@ def test_bad_input_is_named(reader: Trained, faces: FaceSet, photos: Path, tmp_p
         embed(reader, [photos], cropped=True, excerpt=Excerpt(every=0))
 
 
-def test_the_parts_of_an_embedding_say_where_to_go_on(
+def test_the_parts_of_an_embedding_hold_the_point_to_resume(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
@@ -321,7 +319,7 @@ def test_the_parts_of_an_embedding_say_where_to_go_on(
 
 
 @pytest.mark.parametrize("removed", [1, 3, 6])
-def test_killed_while_it_cleans_up_it_starts_over_and_never_shortens_a_table(
+def test_after_a_kill_during_clean_up_it_starts_over_and_never_shortens_a_table(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
@@ -346,7 +344,7 @@ def test_killed_while_it_cleans_up_it_starts_over_and_never_shortens_a_table(
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["t.csv"]
 
 
-def test_what_a_camera_saw_before_it_was_killed_is_written_when_the_command_is_given_again(
+def test_after_a_kill_the_same_call_writes_what_a_camera_recorded(
     reader: Trained, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
@@ -369,7 +367,7 @@ def test_what_a_camera_saw_before_it_was_killed_is_written_when_the_command_is_g
     assert pd.read_csv(tmp_path / "t.csv")["frame"].tolist() == [0, 1, 2]
 
 
-def test_the_first_ctrl_c_ends_a_camera_and_keeps_what_it_saw(
+def test_the_first_ctrl_c_ends_a_recording_and_keeps_it(
     reader: Trained, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def endless() -> Iterator[np.ndarray]:
@@ -386,7 +384,7 @@ def test_the_first_ctrl_c_ends_a_camera_and_keeps_what_it_saw(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_profile_takes_its_neutral_off_one_face_and_leaves_the_others_without_codes(
+def test_a_profile_subtracts_its_neutral_from_one_face_and_leaves_the_others_without_codes(
     reader: Trained, film: Path, detector: Path, tmp_path: Path
 ) -> None:
     plain, _ = embed(reader, [film], detector=detector)
@@ -407,7 +405,7 @@ def test_a_profile_takes_its_neutral_off_one_face_and_leaves_the_others_without_
     assert [file.name for file in tmp_path.glob("u*")] == []
 
 
-def test_a_face_set_that_was_made_anew_meanwhile_is_not_mixed_with_the_old_one(
+def test_a_changed_face_set_is_not_mixed_with_the_old_one(
     reader: Trained, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = Path(shutil.copytree(faces.path, tmp_path / "set"))
@@ -424,7 +422,7 @@ def test_a_face_set_that_was_made_anew_meanwhile_is_not_mixed_with_the_old_one(
         embed_to(reader, [copy], tmp_path / "t.csv")
 
 
-def test_options_that_do_nothing_are_refused_before_anything_is_written(
+def test_options_without_effect_are_refused_before_anything_is_written(
     reader: Trained, faces: FaceSet, photos: Path, tmp_path: Path, configure: Configure
 ) -> None:
     needs_subject = train(faces, tmp_path / "cvae", configure(method="cvae", options__epochs=1))
@@ -440,7 +438,7 @@ def test_options_that_do_nothing_are_refused_before_anything_is_written(
         assert not (tmp_path / "new").exists()
 
 
-def test_a_name_that_is_not_utf_8_is_left_out_and_told(reader: Trained, photos: Path) -> None:
+def test_a_name_that_is_not_utf_8_is_skipped_and_listed(reader: Trained, photos: Path) -> None:
     odd = os.fsdecode(os.fsencode(photos) + b"/caf\xe9.png")
     shutil.copy(photos / "folder0" / "0.png", odd)
     table, skipped = embed(reader, [odd, photos / "folder1"], cropped=True)

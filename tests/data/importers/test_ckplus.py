@@ -12,25 +12,25 @@ from tests.data.test_prepare import photo
 IMAGES, EMOTION = "cohn-kanade-images", "Emotion"
 
 
-def sequence(images: Path, subject: str, name: str, frames: int) -> None:
+def write_sequence(images: Path, subject: str, name: str, frames: int) -> None:
     for number in range(1, frames + 1):
         photo(images / subject / name / f"{subject}_{name}_{number:08d}.png", 10 * number, (64, 64))
 
 
-def label(emotion: Path, subject: str, name: str, frame: int, text: str) -> None:
+def write_label(emotion: Path, subject: str, name: str, frame: int, text: str) -> None:
     file = emotion / subject / name / f"{subject}_{name}_{frame:08d}_emotion.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
 
 
-def published(root: Path, images: str = IMAGES, emotion: str = EMOTION) -> Path:
-    """S005 with 11 frames of disgust, S010 with 5 of anger and with 9 that have no label."""
-    sequence(root / images, "S005", "001", 11)
-    sequence(root / images, "S010", "002", 5)
-    sequence(root / images, "S010", "010", 9)
+def write_published(root: Path, images: str = IMAGES, emotion: str = EMOTION) -> Path:
+    """Write S005 with 11 frames of disgust, S010 with 5 of anger and 9 without a label."""
+    write_sequence(root / images, "S005", "001", 11)
+    write_sequence(root / images, "S010", "002", 5)
+    write_sequence(root / images, "S010", "010", 9)
     (root / images / "S010" / ".DS_Store").write_text("")
-    label(root / emotion, "S005", "001", 11, "   3.0000000e+00\n")
-    label(root / emotion, "S010", "002", 5, "   1.0000000e+00\n")
+    write_label(root / emotion, "S005", "001", 11, "   3.0000000e+00\n")
+    write_label(root / emotion, "S010", "002", 5, "   1.0000000e+00\n")
     (root / emotion / "S010" / "010").mkdir(exist_ok=True)
     return root
 
@@ -44,7 +44,7 @@ def flat(tmp_path: Path) -> Path:
     return tmp_path / "CK+48"
 
 
-def told(listing: Listing) -> list[tuple[str, str, list[tuple[int | None, str | None, str]]]]:
+def describe(listing: Listing) -> list[tuple[str, str, list[tuple[int | None, str | None, str]]]]:
     return [
         (clip.subject, clip.name, [(file.frame, file.expression, file.use) for file in clip.files])
         for clip in listing.clips
@@ -52,9 +52,9 @@ def told(listing: Listing) -> list[tuple[str, str, list[tuple[int | None, str | 
 
 
 def test_sequences_are_trained_at_intervals_and_evaluated_at_their_end(tmp_path: Path) -> None:
-    listing = list_ckplus(published(tmp_path))
+    listing = list_ckplus(write_published(tmp_path))
     d = "disgust"
-    assert told(listing) == [
+    assert describe(listing) == [
         ("S005", "001", [(0, None, "train"), (2, None, "train"), (3, None, "train"), (5, None, "train"),
                          (7, None, "train"), (8, d, "both"), (9, d, "evaluate"), (10, d, "both")]),
         ("S010", "002", [(0, None, "train"), (1, None, "train"), *[(i, "anger", "both") for i in (2, 3, 4)]]),
@@ -66,8 +66,8 @@ def test_sequences_are_trained_at_intervals_and_evaluated_at_their_end(tmp_path:
 
 
 def test_the_numbers_of_frames_are_options(tmp_path: Path) -> None:
-    listing = list_ckplus(published(tmp_path), train_frames=2, evaluate_frames=1)
-    assert told(listing)[0] == ("S005", "001", [(0, None, "train"), (10, "disgust", "both")])
+    listing = list_ckplus(write_published(tmp_path), train_frames=2, evaluate_frames=1)
+    assert describe(listing)[0] == ("S005", "001", [(0, None, "train"), (10, "disgust", "both")])
 
 
 @pytest.mark.parametrize(
@@ -79,19 +79,21 @@ def test_the_numbers_of_frames_are_options(tmp_path: Path) -> None:
     ],
 )
 def test_the_folders_are_found_as_the_archives_unpack(tmp_path: Path, images: str, emotion: str) -> None:
-    root = published(tmp_path / "all" / "ck", images, emotion)
-    expected = told(list_ckplus(root))
+    root = write_published(tmp_path / "all" / "ck", images, emotion)
+    expected = describe(list_ckplus(root))
     assert len(expected) == 3
     for path in (root.parent, root / images, (root / images).parent):
-        assert told(list_ckplus(path)) == expected
+        assert describe(list_ckplus(path)) == expected
 
 
-def test_a_damaged_or_foreign_emotion_file_is_told_and_its_sequence_only_trained_on(tmp_path: Path) -> None:
-    root = published(tmp_path)
-    label(root / EMOTION, "S005", "001", 11, "3.0 oops")
-    label(root / EMOTION, "S010", "010", 12, "   5.0000000e+00\n")
-    label(root / EMOTION, "S099", "001", 7, "   5.0000000e+00\n")
-    label(root / EMOTION, "S010", "002", 0, "   2.0000000e+00\n")
+def test_a_damaged_or_foreign_emotion_file_is_listed_and_its_sequence_is_only_trained_on(
+    tmp_path: Path,
+) -> None:
+    root = write_published(tmp_path)
+    write_label(root / EMOTION, "S005", "001", 11, "3.0 oops")
+    write_label(root / EMOTION, "S010", "010", 12, "   5.0000000e+00\n")
+    write_label(root / EMOTION, "S099", "001", 7, "   5.0000000e+00\n")
+    write_label(root / EMOTION, "S010", "002", 0, "   2.0000000e+00\n")
     (root / EMOTION / "notes.txt").write_text("1")
     listing = list_ckplus(root)
     assert {item["source"]: item["reason"] for item in listing.skipped} == {
@@ -110,9 +112,9 @@ def test_a_damaged_or_foreign_emotion_file_is_told_and_its_sequence_only_trained
 
 
 def test_frames_after_the_labelled_one_are_not_evaluated(tmp_path: Path) -> None:
-    root = published(tmp_path)
-    label(root / EMOTION, "S010", "010", 7, "   6.0000000e+00\n")
-    _, _, frames = told(list_ckplus(root))[2]
+    root = write_published(tmp_path)
+    write_label(root / EMOTION, "S010", "010", 7, "   6.0000000e+00\n")
+    _, _, frames = describe(list_ckplus(root))[2]
     assert [frame for frame in frames if frame[1]] == [
         (4, "sadness", "both"),
         (5, "sadness", "both"),
@@ -121,27 +123,27 @@ def test_frames_after_the_labelled_one_are_not_evaluated(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["", "0.0", "8", "2.5", "nan", "x"])
-def test_what_is_no_number_of_an_emotion_is_no_label(tmp_path: Path, text: str) -> None:
-    root = published(tmp_path)
-    label(root / EMOTION, "S005", "001", 11, text)
+def test_text_that_is_not_the_number_of_an_emotion_is_not_a_label(tmp_path: Path, text: str) -> None:
+    root = write_published(tmp_path)
+    write_label(root / EMOTION, "S005", "001", 11, text)
     listing = list_ckplus(root)
     assert listing.counts()["labelled clips"] == 1
     assert len(listing.skipped) == 1
 
 
-def test_an_image_in_another_sequences_folder_is_told(tmp_path: Path) -> None:
-    root = published(tmp_path)
+def test_an_image_in_the_folder_of_another_sequence_is_listed(tmp_path: Path) -> None:
+    root = write_published(tmp_path)
     photo(root / IMAGES / "S010" / "002" / "S010_003_00000006.png")
     listing = list_ckplus(root)
     assert [item["source"] for item in listing.skipped] == ["S010/002/S010_003_00000006.png"]
-    assert told(listing) == told(list_ckplus(root))
+    assert describe(listing) == describe(list_ckplus(root))
     assert listing.counts()["labelled clips"] == 2
 
 
 def test_the_flat_form_serves_both_uses_and_is_cropped(flat: Path) -> None:
     photo(flat / "bored" / "S010_007_00000001.png")
     listing = list_ckplus(flat.parent)
-    assert told(listing) == [
+    assert describe(listing) == [
         ("S010", "004", [(i, "anger", "both") for i in (14, 15, 16)]),
         ("S010", "006", [(i, "happiness", "both") for i in (14, 15, 16)]),
     ]
@@ -150,7 +152,7 @@ def test_the_flat_form_serves_both_uses_and_is_cropped(flat: Path) -> None:
 
 
 def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
-    root = published(tmp_path / "ck")
+    root = write_published(tmp_path / "ck")
     with pytest.raises(OmoteError, match=r"It is a part of .*/ck: give that folder"):
         list_ckplus(root / IMAGES / "S010")
     (tmp_path / "photos").mkdir()
@@ -162,15 +164,17 @@ def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
         list_ckplus(root)
 
 
-def test_images_that_are_there_twice_are_refused(tmp_path: Path) -> None:
-    root = published(tmp_path)
-    published(tmp_path, f"extended-cohn-kanade-images/{IMAGES}")
+def test_images_in_two_places_are_refused(tmp_path: Path) -> None:
+    root = write_published(tmp_path)
+    write_published(tmp_path, f"extended-cohn-kanade-images/{IMAGES}")
     with pytest.raises(OmoteError, match="has both cohn-kanade-images and extended-cohn-kanade-images/"):
         list_ckplus(root)
 
 
 def test_the_published_form_becomes_a_face_set(tmp_path: Path) -> None:
-    faces = prepare_dataset("ckplus", published(tmp_path / "ck"), tmp_path / "set", cropped=True, workers=1)
+    faces = prepare_dataset(
+        "ckplus", write_published(tmp_path / "ck"), tmp_path / "set", cropped=True, workers=1
+    )
     frames = faces.frames.query("subject == 'S005'")
     assert frames["frame"].tolist() == [0, 2, 3, 5, 7, 8, 9, 10]
     assert frames["use"].tolist() == ["train"] * 5 + ["both", "evaluate", "both"]

@@ -21,8 +21,10 @@ def jaffe(tmp_path: Path) -> Path:
 
 def test_every_photo_is_a_clip_with_its_expression(jaffe: Path) -> None:
     listing = list_jaffe(jaffe)
-    told = [(clip.subject, clip.name, clip.files[0].expression, clip.files[0].use) for clip in listing.clips]
-    assert told == [
+    described = [
+        (clip.subject, clip.name, clip.files[0].expression, clip.files[0].use) for clip in listing.clips
+    ]
+    assert described == [
         ("KA", "AN1.39", "anger", "both"),
         ("KA", "HA2.30", "happiness", "both"),
         ("NA", "SU1.208", "surprise", "both"),
@@ -35,7 +37,7 @@ def test_every_photo_is_a_clip_with_its_expression(jaffe: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["UYDI1149.jpg", "UY.DI1149.png", "UY-DI1-149.tif", "uy.di1.149.TIFF", "UY.DI1.149.tiff.bmp"]
 )
-def test_missing_dots_and_other_suffixes_are_read_all_the_same(jaffe: Path, name: str) -> None:
+def test_missing_dots_and_other_suffixes_are_accepted(jaffe: Path, name: str) -> None:
     photo(jaffe / "UY.DI1.149.png").rename(jaffe / name)
     listing = list_jaffe(jaffe)
     clip = listing.clips[-1]
@@ -44,7 +46,7 @@ def test_missing_dots_and_other_suffixes_are_read_all_the_same(jaffe: Path, name
     assert listing.skipped == []
 
 
-def test_what_is_not_named_so_or_is_there_twice_is_told(jaffe: Path) -> None:
+def test_other_names_and_duplicates_are_listed(jaffe: Path) -> None:
     photo(jaffe / "KA.AN1.39.jpg")
     photo(jaffe / "KA.XX1.39.jpg")
     photo(jaffe / "group.png")
@@ -76,7 +78,7 @@ def test_jaffe_becomes_a_face_set(jaffe: Path, tmp_path: Path) -> None:
     assert faces.about.published == {"subjects": 10, "files": 213}
 
 
-def test_data_sets_and_options_that_are_not_there_are_named(jaffe: Path, tmp_path: Path) -> None:
+def test_unknown_data_sets_and_options_are_named(jaffe: Path, tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match="no data set 'faces'; expected one of ckplus, "):
         prepare_dataset("faces", jaffe, tmp_path / "set")
     with pytest.raises(OmoteError, match="jaffe has no option train_frames; it has none"):

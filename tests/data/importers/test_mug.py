@@ -9,7 +9,7 @@ from omote.errors import OmoteError
 from tests.data.test_prepare import photo
 
 
-def take(folder: Path, frames: int, first: int = 0) -> None:
+def write_take(folder: Path, frames: int, first: int = 0) -> None:
     for number in range(first, first + frames):
         photo(folder / f"img_{number:04d}.jpg", number, (64, 64))
 
@@ -18,14 +18,14 @@ def take(folder: Path, frames: int, first: int = 0) -> None:
 def mug(tmp_path: Path) -> Path:
     """Two people, one in a folder within a folder; takes of 13 frames."""
     root = tmp_path / "subjects3"
-    take(root / "001" / "anger" / "take000", 13)
-    take(root / "001" / "mixed" / "take000", 13)
-    take(root / "001" / "neutral" / "take000", 3)
-    take(root / "010" / "010" / "happiness" / "take002", 13, first=20)
+    write_take(root / "001" / "anger" / "take000", 13)
+    write_take(root / "001" / "mixed" / "take000", 13)
+    write_take(root / "001" / "neutral" / "take000", 3)
+    write_take(root / "010" / "010" / "happiness" / "take002", 13, first=20)
     return root
 
 
-def told(listing: Listing) -> dict[tuple[str, str], list[tuple[int | None, str | None, str]]]:
+def describe(listing: Listing) -> dict[tuple[str, str], list[tuple[int | None, str | None, str]]]:
     return {
         (clip.subject, clip.name): [(file.frame, file.expression, file.use) for file in clip.files]
         for clip in listing.clips
@@ -37,7 +37,7 @@ def test_sequences_are_trained_at_intervals_and_evaluated_in_their_middle(mug: P
     train = [(i, None, "train") for i in (0, 2, 4)]
     after = [(i, None, "train") for i in (8, 10, 12)]
     middle = [(5, "evaluate"), (6, "both"), (7, "evaluate")]
-    assert told(listing) == {
+    assert describe(listing) == {
         ("001", "anger/take000"): [*train, *[(i, "anger", use) for i, use in middle], *after],
         ("001", "mixed/take000"): [*train, (6, None, "train"), *after],
         ("001", "neutral/take000"): [(i, "neutral", "both") for i in (0, 1, 2)],
@@ -48,7 +48,7 @@ def test_sequences_are_trained_at_intervals_and_evaluated_in_their_middle(mug: P
 
 
 def test_the_numbers_of_frames_are_options(mug: Path) -> None:
-    clips = told(list_mug(mug, train_frames=2, evaluate_frames=1))
+    clips = describe(list_mug(mug, train_frames=2, evaluate_frames=1))
     assert clips["001", "anger/take000"] == [
         (0, None, "train"),
         (6, "anger", "evaluate"),
@@ -57,7 +57,7 @@ def test_the_numbers_of_frames_are_options(mug: Path) -> None:
 
 
 def test_the_folder_above_is_accepted_and_the_one_below_refused_with_a_hint(mug: Path) -> None:
-    assert told(list_mug(mug.parent)) == told(list_mug(mug))
+    assert describe(list_mug(mug.parent)) == describe(list_mug(mug))
     with pytest.raises(OmoteError, match=f"It is a part of {mug}: give that folder"):
         list_mug(mug / "001")
     with pytest.raises(OmoteError, match=f"It is a part of {mug}: give that folder"):
@@ -70,7 +70,7 @@ def test_a_wrong_folder_is_refused_with_what_is_there(tmp_path: Path) -> None:
         list_mug(tmp_path)
 
 
-def test_what_is_in_no_take_is_told(mug: Path) -> None:
+def test_images_outside_a_take_are_listed(mug: Path) -> None:
     photo(mug / "001" / "anger" / "take000end" / "img_0000.jpg")
     photo(mug / "001" / "manual" / "img_0000.jpg")
     listing = list_mug(mug)

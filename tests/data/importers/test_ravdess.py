@@ -12,8 +12,8 @@ from omote.data.prepare import prepare_dataset
 from omote.errors import OmoteError
 
 
-def video(file: Path, frames: int = 20) -> Path:
-    """Grey frames, each 10 lighter than the one before."""
+def write_video(file: Path, frames: int = 20) -> Path:
+    """Write grey frames, each 10 brighter than the last."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=30)
@@ -26,8 +26,8 @@ def video(file: Path, frames: int = 20) -> Path:
     return file
 
 
-def names(root: Path, *paths: str) -> Path:
-    """Empty files: the listing looks at names alone."""
+def touch(root: Path, *paths: str) -> Path:
+    """Make empty files: the listing reads only names."""
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).touch()
@@ -39,7 +39,7 @@ def further(clip: Clip) -> dict[str, str]:
 
 
 def test_the_fields_of_a_name_become_subject_clip_and_columns(tmp_path: Path) -> None:
-    names(tmp_path, "Actor_12/02-01-06-01-02-01-12.mp4", "Actor_03/01-02-02-02-01-02-03.mp4")
+    touch(tmp_path, "Actor_12/02-01-06-01-02-01-12.mp4", "Actor_03/01-02-02-02-01-02-03.mp4")
     song, speech = list_ravdess(tmp_path).clips
     assert (speech.subject, speech.name) == ("Actor_12", "speech-fear-normal-dogs-1")
     assert further(speech) == {
@@ -49,8 +49,8 @@ def test_the_fields_of_a_name_become_subject_clip_and_columns(tmp_path: Path) ->
     assert [(file.expression, file.use, file.count) for file in speech.files] == [(None, "train", 7)]
 
 
-def test_the_emotions_have_the_words_of_the_other_data_sets(tmp_path: Path) -> None:
-    names(tmp_path, *(f"Actor_01/02-01-0{code}-01-01-01-01.mp4" for code in range(1, 9)))
+def test_the_emotions_have_the_same_words_as_in_other_data_sets(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"Actor_01/02-01-0{code}-01-01-01-01.mp4" for code in range(1, 9)))
     words = {clip.files[0].path[15:17]: further(clip)["emotion"] for clip in list_ravdess(tmp_path).clips}
     assert words == {
         "01": "neutral", "02": "calm", "03": "happiness", "04": "sadness",
@@ -58,8 +58,8 @@ def test_the_emotions_have_the_words_of_the_other_data_sets(tmp_path: Path) -> N
     }  # fmt: skip
 
 
-def test_folders_of_the_archives_may_be_there_or_not(tmp_path: Path) -> None:
-    names(
+def test_the_folders_of_the_archives_are_optional(tmp_path: Path) -> None:
+    touch(
         tmp_path,
         "Video_Speech_Actor_01/Actor_01/02-01-01-01-01-01-01.mp4",
         "Video_Song_Actor_01/Actor_01/02-02-01-01-01-01-01.mp4",
@@ -77,12 +77,10 @@ def test_folders_of_the_archives_may_be_there_or_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sound_first", [True, False])
-def test_of_a_recording_with_and_without_sound_the_one_without_is_taken(
-    tmp_path: Path, sound_first: bool
-) -> None:
+def test_a_recording_without_sound_is_preferred_to_one_with_sound(tmp_path: Path, sound_first: bool) -> None:
     folders = ("A", "B") if sound_first else ("B", "A")
     with_sound, without = f"{folders[0]}/01-01-03-01-01-01-05.mp4", f"{folders[1]}/02-01-03-01-01-01-05.mp4"
-    names(tmp_path, with_sound, without, "C/02-01-03-01-01-01-05.mp4", "C/01-01-03-01-01-02-05.mp4")
+    touch(tmp_path, with_sound, without, "C/02-01-03-01-01-01-05.mp4", "C/01-01-03-01-01-02-05.mp4")
     listing = list_ravdess(tmp_path)
     assert [clip.files[0].path for clip in listing.clips] == [without, "C/01-01-03-01-01-02-05.mp4"]
     reasons = {row["source"]: row["reason"] for row in listing.skipped}
@@ -90,7 +88,7 @@ def test_of_a_recording_with_and_without_sound_the_one_without_is_taken(
     assert reasons == {with_sound: expected, "C/02-01-03-01-01-01-05.mp4": expected}
 
 
-def test_other_names_and_sound_alone_are_skipped_with_their_reason(tmp_path: Path) -> None:
+def test_other_names_and_sound_only_are_skipped_with_the_reason(tmp_path: Path) -> None:
     odd = [
         "Actor_01/02-01-09-01-01-01-01.mp4",  # no such emotion
         "Actor_25/02-01-01-01-01-01-25.mp4",  # no such actor
@@ -98,7 +96,7 @@ def test_other_names_and_sound_alone_are_skipped_with_their_reason(tmp_path: Pat
         "Actor_01/02-01-01-01-01-01-01.jpg",
     ]
     sound = "Actor_01/03-01-01-01-01-01-01.mp4"
-    names(tmp_path, "Actor_01/02-01-01-01-01-01-01.mp4", "Actor_01/03-01-01-01-01-01-01.wav", sound, *odd)
+    touch(tmp_path, "Actor_01/02-01-01-01-01-01-01.mp4", "Actor_01/03-01-01-01-01-01-01.wav", sound, *odd)
     listing = list_ravdess(tmp_path)
     assert len(listing.clips) == 1
     reasons = {row["source"]: row["reason"].partition(":")[0] for row in listing.skipped}
@@ -115,7 +113,7 @@ def test_the_published_names_give_the_published_counts(tmp_path: Path) -> None:
                     for statement in (1, 2):
                         for repetition in (1, 2):
                             code = f"{channel}-0{emotion}-0{strength}-0{statement}-0{repetition}-{actor:02}"
-                            names(
+                            touch(
                                 tmp_path, f"Actor_{actor:02}/01-{code}.mp4", f"Actor_{actor:02}/02-{code}.mp4"
                             )
     listing = list_ravdess(tmp_path)
@@ -125,9 +123,9 @@ def test_the_published_names_give_the_published_counts(tmp_path: Path) -> None:
 
 
 def test_a_face_set_has_frames_from_the_first_to_the_last_of_each_video(tmp_path: Path) -> None:
-    video(tmp_path / "ravdess" / "Actor_01" / "02-01-03-02-01-01-01.mp4", 20)
-    video(tmp_path / "ravdess" / "Actor_01" / "01-01-03-02-01-01-01.mp4", 20)
-    video(tmp_path / "ravdess" / "Actor_02" / "02-02-05-01-02-02-02.mp4", 3)
+    write_video(tmp_path / "ravdess" / "Actor_01" / "02-01-03-02-01-01-01.mp4", 20)
+    write_video(tmp_path / "ravdess" / "Actor_01" / "01-01-03-02-01-01-01.mp4", 20)
+    write_video(tmp_path / "ravdess" / "Actor_02" / "02-02-05-01-02-02-02.mp4", 3)
     options: dict[str, Any] = {"cropped": True, "workers": 1}
     face_set = prepare_dataset("ravdess", tmp_path / "ravdess", tmp_path / "set", train_frames=5, **options)
     frames = face_set.frames
@@ -146,16 +144,16 @@ def test_a_face_set_has_frames_from_the_first_to_the_last_of_each_video(tmp_path
 
 
 def test_a_damaged_video_is_skipped_and_the_others_are_kept(tmp_path: Path) -> None:
-    video(tmp_path / "ravdess" / "02-01-01-01-01-01-01.mp4")
+    write_video(tmp_path / "ravdess" / "02-01-01-01-01-01-01.mp4")
     (tmp_path / "ravdess" / "02-01-01-01-01-02-01.mp4").write_bytes(b"dear diary")
     face_set = prepare_dataset("ravdess", tmp_path / "ravdess", tmp_path / "set", cropped=True, workers=1)
     assert len(face_set) == 7
     assert face_set.skipped()["source"].tolist() == ["02-01-01-01-01-02-01.mp4"]
 
 
-def test_a_wrong_folder_is_refused_with_what_was_looked_for_and_found(tmp_path: Path) -> None:
-    names(tmp_path, "sound/Actor_01/03-01-01-01-01-01-01.wav", "sound/Actor_02/03-01-01-01-01-01-02.wav")
-    names(tmp_path, "zipped/Video_Speech_Actor_01.zip")
+def test_a_wrong_folder_is_refused_with_what_was_expected_and_found(tmp_path: Path) -> None:
+    touch(tmp_path, "sound/Actor_01/03-01-01-01-01-01-01.wav", "sound/Actor_02/03-01-01-01-01-01-02.wav")
+    touch(tmp_path, "zipped/Video_Speech_Actor_01.zip")
     looked = r"Looked in .* for videos such as Actor_01/02-01-06-01-02-01-12\.mp4"
     with pytest.raises(OmoteError, match=looked + r".*found Actor_01, Actor_02"):
         list_ravdess(tmp_path / "sound")

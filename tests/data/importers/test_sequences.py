@@ -60,7 +60,7 @@ def test_too_few_frames_are_errors() -> None:
             rule(10, 0)
 
 
-def test_only_evaluation_frames_carry_the_expression_and_frames_keep_their_place() -> None:
+def test_only_evaluation_frames_carry_the_expression_and_frames_keep_their_numbers() -> None:
     photos = {number: f"{number}.png" for number in (5, 1, 2, 3, 6)}  # 4 is missing
     files = select_files(photos, first=1, train=[0, 4], evaluate=[3, 4], expression="fear")
     assert [(file.path, file.expression, file.use, file.frame) for file in files] == [
@@ -70,7 +70,7 @@ def test_only_evaluation_frames_carry_the_expression_and_frames_keep_their_place
     ]
 
 
-def test_files_that_do_not_fit_and_frames_that_are_there_twice_are_told(tmp_path: Path) -> None:
+def test_files_that_do_not_match_and_repeated_frames_are_listed(tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "a/2.jpg", "a/notes.png", "b/1.png", ".DS_Store", "a/readme.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -101,7 +101,7 @@ def test_the_folder_of_a_data_set_is_found_one_level_down(tmp_path: Path) -> Non
         find_root(tmp_path / "outer", has_marker, "a marker")
 
 
-def test_a_wrong_folder_is_refused_with_what_was_looked_for_and_found(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_refused_with_what_was_expected_and_found(tmp_path: Path) -> None:
     with pytest.raises(OmoteError, match="There is no folder"):
         find_root(tmp_path / "nowhere", has_marker, "a marker")
     with pytest.raises(OmoteError, match=r"for a marker; found nothing\. Check the path"):
