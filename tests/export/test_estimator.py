@@ -293,7 +293,7 @@ def test_a_search_over_settings_trains_on_the_people_of_each_fold(faces: FaceSet
         ({}, lambda X, y: (X.astype(int) + 1, y), "expected whole numbers from 0 to 255"),
         ({}, lambda X, y: (-X.astype(int), y), "Negative values in data passed to ExpressionFeatures"),
         ({"method": "proposd"}, None, "method 'proposd' is not known; there are omote"),
-        ({"method": "cvae"}, None, "cvae has to be told whose face it reads"),
+        ({"method": "cvae"}, None, "cvae needs to know whose face it sees"),
         ({"options": {"widht": 8}}, None, '"widht" is not an option here'),
         ({"epochs": 0}, None, "epochs: .* greater than or equal to 1"),
         ({"random_state": -1}, None, "seed: .* greater than or equal to 0"),
@@ -320,7 +320,7 @@ def test_faces_of_another_size_are_refused(
         fitted.transform(large)
     with pytest.raises(OmoteError, match="X has 49152 numbers a face; the run reads faces of 64 x 64 x 3"):
         ExpressionFeatures.from_run(trained).fit(large)
-    with pytest.raises(OmoteError, match="has to be told whose face"):
+    with pytest.raises(OmoteError, match="needs to know whose face"):
         ExpressionFeatures.from_run(_cvae(trained))
 
 

@@ -23,7 +23,6 @@ from omote.export.onnx import OnnxFile, export_onnx
 from omote.features import onnx_reader
 from omote.features.embed import open_reader
 from omote.features.onnx_reader import OnnxReader, Runtime
-from omote.runs.hub import about_without_names
 from omote.runs.trained import Trained
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -63,7 +62,7 @@ def test_the_features_of_a_file_are_those_of_the_run(
     assert all(array.dtype == np.float32 for array in ours)
     assert np.ptp(ours.mean, axis=0).min() > 1e-3  # the faces are told apart
     assert (reader.name, reader.size, reader.model) == (name, trained.size, trained.model)
-    assert reader.face_set == about_without_names(trained.face_set)
+    assert reader.face_set == trained.face_set.without_names()
 
 
 @pytest.mark.usefixtures("in_bfloat16")
@@ -168,7 +167,7 @@ def test_a_file_says_what_its_faces_have_to_be_and_nothing_of_this_machine(
             "detector_sha256": DETECTOR_SHA256,
         }
         assert "Trained on 4 people" in told["card"]
-        assert json.loads(told["face_set"]) == about_without_names(faces.about)
+        assert json.loads(told["face_set"]) == faces.about.without_names().to_json()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -210,7 +209,7 @@ def test_features_are_read_without_torch_and_nobody_is_told(
 def test_as_many_threads_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, threads in (("3", 3), ("2,1", 2), ("", 0), ("many", 0)):
         monkeypatch.setenv("OMP_NUM_THREADS", value)
-        assert onnx_reader._threads_of_environment() == threads
+        assert onnx_reader._read_thread_limit() == threads
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -269,7 +268,7 @@ def test_what_differs_from_torch_is_not_written(
 ) -> None:
     trained, _ = exports["contrast"]
     of_another = exports["proposed"][1][0].path.read_bytes()
-    monkeypatch.setattr(onnx_file, "_content", lambda graph, metadata: of_another)
+    monkeypatch.setattr(onnx_file, "_serialise", lambda part, metadata: of_another)
     with pytest.raises(
         OmoteError, match=r"expression encoder as ONNX differs from PyTorch by .* more than 1e-04"
     ):
@@ -281,7 +280,7 @@ def test_a_run_that_no_file_can_hold_is_refused_before_anything_is_written(
     exports: Exports, faces: FaceSet, run: Path, configure: Configure, tmp_path: Path
 ) -> None:
     told = train(faces, run, configure(method="cvae", options__epochs=1, test_subjects=0))
-    with pytest.raises(OmoteError, match="cvae, has to be told whose face it sees"):
+    with pytest.raises(OmoteError, match="cvae, needs to know whose face it sees"):
         export_onnx(told, tmp_path / "model.onnx")
     trained, _ = exports["contrast"]
     with pytest.raises(OmoteError, match=r"must end in \.onnx"):

@@ -1,1 +1,1 @@
-"""What leaves omote: features as tables."""
+"""Trained models for other programs: ONNX files and a scikit-learn estimator."""

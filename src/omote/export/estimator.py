@@ -1,6 +1,6 @@
-"""omote as a scikit-learn transformer: faces in, expression features out, in pipelines and searches.
+"""omote as a scikit-learn transformer: faces in, expression features out.
 
-scikit-learn's own estimator checks run on it, see `tests/export/test_estimator.py`.
+It passes scikit-learn's own estimator checks; see `tests/export/test_estimator.py`.
 """
 
 import math
@@ -24,37 +24,37 @@ from omote.runs.config import TrainConfig
 from omote.runs.trained import Trained, load
 from omote.training.loop import train
 
-ROWS = 256  # turned to uint8 at a time
-BATCH = (
-    16  # faces are always read so many at a time: rounding differs with the number, and scikit-learn minds
-)
-WIDTHS = {size * size * 3: size for size in SIZES}  # numbers a face -> its side in pixels
+CONVERTED_ROWS = 256  # faces converted to uint8 at a time
+# Every batch has exactly this many faces: rounding differs between batch sizes, and scikit-learn checks that the
+# features of a face do not depend on the others.
+BATCH_SIZE = 16
+WIDTHS = {size * size * 3: size for size in SIZES}  # numbers per face -> side in pixels
 
 
 class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Expression features of faces, learned from whose face each is.
+    """Expression features of faces, learned from which person each face shows.
 
-    `fit` takes faces and who is on them, and no expression. In a pipeline that ends in a classifier ``y`` is what the
-    classifier learns; there the subjects go in by their own name, as below, else the labels would be taken for people.
+    `fit` takes faces and their subjects, and no expression labels. In a pipeline that ends in a classifier, ``y`` holds
+    the classifier's labels; pass the subjects as the fit parameter ``subjects``, as below.
 
     Args:
-        method: one of the registry; "omote", or another one that reads faces without being told whose they are.
-        epochs: of each stage of the training; None takes the method's default.
-        batch_size: the most faces in a step of the training.
-        options: further options of the method, as {"latent_size": 32}.
-        random_state: seed of the training, a number: the same faces then give the same features; or as elsewhere in
-            scikit-learn.
-        device: where to train: "auto", "cpu", "cuda" or "mps". Features are read on the CPU, alike everywhere.
-        run: a finished run (its folder, or what `omote.load` returns) whose encoder is taken as it is: `fit` then
-            trains nothing and needs no subjects, and nothing else counts. See `from_run`.
+        method: one of the registry; "omote", or another one that encodes a face without knowing its subject.
+        epochs: of each training stage; None takes the method's default.
+        batch_size: largest number of faces in a training step.
+        options: further options of the method, such as {"latent_size": 32}.
+        random_state: a number is the seed of the training, so that the same faces give the same features; other values
+            as elsewhere in scikit-learn.
+        device: where to train: "auto", "cpu", "cuda" or "mps". Features are always computed on the CPU.
+        run: a finished run, its folder or what `omote.load` returns, whose encoder is used as it is. Then `fit` trains
+            nothing and needs no subjects, and the other arguments are ignored. See `from_run`.
 
     Attributes:
-        trained_: what `omote.train` returned, for all that it does beside reading features: `trained_.swap`,
-            `trained_.save_pretrained` (which keeps it without pickle). The run's folder is gone.
-        n_features_in_: numbers a face, S * S * 3.
-        feature_names_in_: the columns of ``X``, where it was a table.
+        trained_: what `omote.train` returned, for example for `trained_.swap` or `trained_.save_pretrained` (which
+            stores it without pickle). The run folder is deleted after training.
+        n_features_in_: numbers per face, S * S * 3.
+        feature_names_in_: columns of ``X``, if it was a table.
 
-    A training of hours is better made by `omote.train`, which goes on where it was stopped, and taken from there.
+    For a training of hours, use `omote.train`, which can resume, and then `from_run`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from omote import ExpressionFeatures, prepare_drawn
@@ -66,9 +66,9 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     ...     drawn = prepare_drawn(f"{folder}/drawn", subjects=4, clips=3, mixtures=0, frames=4, workers=1)
     ...     shown = drawn.frames["expression"].dropna()  # frames that clearly show their expression
     ...     faces, people = drawn.faces[shown.index], drawn.frames["subject"][shown.index]
-    >>> features = ExpressionFeatures(epochs=1, options={"width": 8})  # small, to be quick
+    >>> features = ExpressionFeatures(epochs=1, options={"width": 8})  # small, for speed
     >>> steps = [("features", features), ("scale", StandardScaler()), ("classify", LogisticRegression())]
-    >>> folds = GroupKFold(n_splits=2)  # nobody is both trained on and scored
+    >>> folds = GroupKFold(n_splits=2)  # no person is in both training and test
     >>> subjects = {"features__subjects": people}
     >>> scores = cross_val_score(Pipeline(steps), faces, shown, groups=people, cv=folds, params=subjects)
     >>> len(scores)
@@ -104,13 +104,13 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     def from_run(cls, run: str | Path | Trained) -> Self:
         """Return the fitted estimator of a finished run.
 
-        It stays that encoder when it is cloned and when `fit` is called, as in pipelines. Score it on people whom the
-        run was not trained on.
+        Cloning it or calling `fit`, as pipelines do, keeps the encoder. Score it on people who are not among the run's
+        training subjects.
 
         Args:
             run: its folder, or what `omote.load` returns, on any device.
         Raises:
-            OmoteError: If there is no finished run, or its method has to be told whose face it reads.
+            OmoteError: If there is no finished run, or its method needs to know the subject of a face.
         """
         return cls(run=run)._take(run)
 
@@ -118,28 +118,28 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Train the method on faces, and return the estimator.
 
         Args:
-            X: (N, S, S, 3) uint8 RGB faces, S 64 or 128, or the same as rows (N, S * S * 3). Other types of number are
-                taken where they hold whole numbers from 0 to 255.
-            y: who is on each face, N ids of any kind.
-            subjects: likewise, where ``y`` is something else: the target of a classifier behind in the pipeline.
+            X: (N, S, S, 3) RGB faces with S 64 or 128, or the same as rows (N, S * S * 3); uint8, or any numeric type
+                with whole numbers from 0 to 255.
+            y: (N,) subject of each face; ids of any type.
+            subjects: (N,) the same, if ``y`` is the target of a classifier later in the pipeline.
         Raises:
-            ValueError: If X or y are not as said, there is one subject only, or one face a subject and the method
-                compares a subject's faces.
+            ValueError: If X or y are not as above; if there is only one subject; or if the method compares several
+                faces of a subject and every subject has one.
         """
         if self.run is not None:
-            given = validate_data(self, _rows(X)).shape[1]
+            given = validate_data(self, _to_rows(X)).shape[1]
             self._take(self.run)
             if given != self.n_features_in_:
                 size = self.trained_.size
                 raise OmoteError(f"X has {given} numbers a face; the run reads faces of {size} x {size} x 3")
             return self
         people = y if subjects is None else subjects
-        rows, people = validate_data(self, _rows(X), people, ensure_min_samples=2)
-        faces = _faces(rows)
+        rows, people = validate_data(self, _to_rows(X), people, ensure_min_samples=2)
+        faces = _to_faces(rows)
         if len({str(person) for person in people}) < 2:
             raise OmoteError(
-                f"all {len(people)} faces are of one subject, and omote learns from how several people differ; give "
-                "faces of more people"
+                f"all {len(people)} faces are of one subject; omote learns from differences between people, so give "
+                "faces of several"
             )
         config = self._config()
         # a memory-mapped file cannot be removed on Windows while it is open
@@ -149,19 +149,19 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
                 self.trained_ = train(face_set, Path(folder) / "run", config)
             except OmoteError as error:
                 raise OmoteError(str(error).replace(str(face_set.path), "X")) from None
-        return self._measured()
+        return self._set_num_features()
 
     def transform(self, X: Any) -> Floats:
         """Return (N, Z) float32 features: the posterior mean of each face's expression code.
 
         Args:
-            X: faces as those of `fit`, of anybody.
+            X: faces as in `fit`, of any people.
         """
         check_is_fitted(self, "trained_")
-        rows = validate_data(self, _rows(X), reset=False)
-        faces, reader = _faces(rows), replace(self.trained_, batch_size=BATCH)
-        whole = len(faces) // BATCH * BATCH
-        last = np.zeros((BATCH, *faces.shape[1:]), np.uint8)
+        rows = validate_data(self, _to_rows(X), reset=False)
+        faces, reader = _to_faces(rows), replace(self.trained_, batch_size=BATCH_SIZE)
+        whole = len(faces) // BATCH_SIZE * BATCH_SIZE
+        last = np.zeros((BATCH_SIZE, *faces.shape[1:]), np.uint8)
         last[: len(faces) - whole] = faces[whole:]
         codes = [reader.represent(part)[0] for part in (faces[:whole], last)]
         return np.concatenate(codes)[: len(faces)]
@@ -170,7 +170,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         """Return the names of the features: z_e_00, z_e_01, ...
 
         Args:
-            input_features: only compared with the names of the columns in `fit`, as everywhere in scikit-learn.
+            input_features: only checked against the columns seen in `fit`, as everywhere in scikit-learn.
         """
         super().get_feature_names_out(input_features)
         nothing = np.zeros((0, self._n_features_out), np.float32)
@@ -200,9 +200,9 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         _refuse_subjects(trained.name)
         self.trained_ = trained
         self.n_features_in_ = trained.size**2 * 3
-        return self._measured()
+        return self._set_num_features()
 
-    def _measured(self) -> Self:
+    def _set_num_features(self) -> Self:
         nobody = np.zeros((0, self.trained_.size, self.trained_.size, 3), np.uint8)
         self._n_features_out = self.trained_.represent(nobody)[0].shape[1]
         return self
@@ -211,41 +211,41 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 def _refuse_subjects(method: str) -> None:
     if method_class(method).needs_subject:
         raise OmoteError(
-            f"{method} has to be told whose face it reads, which `transform` cannot know; take another method"
+            f"{method} needs to know whose face it sees, which `transform` cannot tell it; take another method"
         )
 
 
-def _rows(X: Any) -> Any:
-    """Return (N, S, S, 3) faces as (N, S * S * 3) rows, and anything that is not of several dimensions as it is."""
+def _to_rows(X: Any) -> Any:
+    """Return (N, S, S, 3) faces as (N, S * S * 3) rows, and arrays of up to two dimensions unchanged."""
     X = X if hasattr(X, "ndim") else np.asarray(X)
     if X.ndim <= 2:
         return X
     if tuple(X.shape[1:]) not in [(size, size, 3) for size in SIZES]:
-        raise OmoteError(f"X has the shape {tuple(X.shape)}; {_expected()}")
+        raise OmoteError(f"X has the shape {tuple(X.shape)}; {_describe_expected()}")
     return X.reshape(len(X), math.prod(X.shape[1:]))
 
 
-def _faces(rows: np.ndarray) -> Faces:
+def _to_faces(rows: np.ndarray) -> Faces:
     """Return the (N, S, S, 3) uint8 faces of (N, S * S * 3) rows."""
     if rows.shape[1] not in WIDTHS:
-        raise OmoteError(f"X has {rows.shape[1]} numbers a row; {_expected()}")
+        raise OmoteError(f"X has {rows.shape[1]} numbers a row; {_describe_expected()}")
     size = WIDTHS[rows.shape[1]]
     faces = rows
     if rows.dtype != np.uint8:
         faces = np.empty(rows.shape, np.uint8)
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
+        for start in range(0, len(rows), CONVERTED_ROWS):
+            part = rows[start : start + CONVERTED_ROWS]
             check_non_negative(part, "ExpressionFeatures")
             if part.max() > 255 or (part != np.rint(part)).any():
                 raise OmoteError(
-                    "X holds numbers that are no pixels; expected whole numbers from 0 to 255. Of pixels from 0 to 1 "
-                    'make numpy.rint(255 * X).astype("uint8")'
+                    "X holds numbers that are no pixels; expected whole numbers from 0 to 255. Convert pixels from 0 "
+                    'to 1 with numpy.rint(255 * X).astype("uint8")'
                 )
-            faces[start : start + ROWS] = part
+            faces[start : start + CONVERTED_ROWS] = part
     return faces.reshape(-1, size, size, 3)
 
 
-def _expected() -> str:
+def _describe_expected() -> str:
     widths = " or ".join(str(width) for width in WIDTHS)
     sizes = " or ".join(map(str, SIZES))
     return f"expected RGB faces (N, S, S, 3) with S {sizes}, or the same as rows of {widths} numbers"

@@ -1,4 +1,4 @@
-"""Features of a face set: one row a frame with its expression code."""
+"""Features of a face set."""
 
 import pandas as pd
 
@@ -8,21 +8,22 @@ from omote.features.reader import Reader
 
 
 def extract_features(reader: Reader, face_set: FaceSet) -> pd.DataFrame:
-    """Return the expression feature of every frame of a face set.
+    """Return the expression features of a face set, one row per frame.
 
     Args:
         reader: see `omote.load` and `omote.open_reader`.
     Returns:
-        One row a frame, in order: the columns of ``face_set.frames``, then ``model`` (whose features can be compared),
-        ``ood`` (how far from the faces of the training; 1 is the limit), ``z_e_00`` ... (the posterior mean, which is
-        the feature) and ``z_e_deviation_00`` ... (the posterior's standard deviation, 0 where the code is a point).
+        The columns of ``face_set.frames``, then ``model`` (only features of one model can be compared), ``ood`` (the
+        out-of-distribution score; 1 is the limit), ``z_e_00`` ... (the posterior mean: the feature) and
+        ``z_e_deviation_00`` ... (the posterior standard deviation; 0 if the code is a point).
     Raises:
-        OmoteError: If the faces have another size than the run reads, or show people whom it has to know and does not.
+        OmoteError: If the faces have another size than the reader takes, or if the method needs to know the subject and
+            was not trained on all of them.
     """
-    reading = reader.read(face_set.faces, face_set.frames["subject"].tolist())
+    outputs = reader.read(face_set.faces, face_set.frames["subject"].tolist())
     codes = pd.concat(
-        [code_columns(reading.mean, "z_e"), code_columns(reading.deviation, "z_e_deviation")], axis=1
+        [code_columns(outputs.mean, "z_e"), code_columns(outputs.deviation, "z_e_deviation")], axis=1
     )
-    codes.insert(0, "ood", reading.ood)
+    codes.insert(0, "ood", outputs.ood)
     codes.insert(0, "model", reader.model)
     return pd.concat([face_set.frames, codes.set_axis(face_set.frames.index)], axis=1)

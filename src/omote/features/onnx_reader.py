@@ -1,4 +1,4 @@
-"""Features from a file that `omote export` wrote, with ONNX Runtime or OpenVINO. No torch here."""
+"""Features from a file of `omote export`, with ONNX Runtime or OpenVINO and without torch."""
 
 import os
 import sys
@@ -16,22 +16,22 @@ from omote.errors import OmoteError
 from omote.features.reader import IN_BFLOAT16
 
 FORMAT_VERSION = 1
-EXPRESSION = "expression encoder"  # what the file does whose features are read
-BATCH_SIZE = 32  # faces at once; more take more memory and are no faster
+EXPRESSION = "expression encoder"  # the part of an export that has features
+BATCH_SIZE = 32  # faces; larger batches take more memory and are no faster
 
 Runtime = Literal["onnxruntime", "openvino"]
 Network = Callable[[Faces], dict[str, Floats]]  # faces -> outputs by name
 
 
 class OnnxReader:
-    """Reads expression features off faces as the run does that the file was exported from.
+    """Computes the features that the exported run computes; a `Reader`.
 
     Attributes:
-        name: the method.
-        size: S, the side of the faces in pixels.
-        model: method and first digits of the weights' SHA-256, as of the run; "-bf16" behind them if in bfloat16.
-        face_set: metadata of the face set that the model was trained on.
-        metadata: all that the file says of itself, as text.
+        name: of the method.
+        size: S, side of the faces in pixels.
+        model: method and first digits of the weights' SHA-256, like the run's; ends in "-bf16" for bfloat16.
+        face_set: metadata of the training faces.
+        metadata: all metadata of the file.
     """
 
     def __init__(
@@ -45,13 +45,13 @@ class OnnxReader:
         """Open a file.
 
         Args:
-            path: the file that was named to `omote export`.
-            runtime: which package runs it.
-            threads: cores to use; if None, as many as the environment variable OMP_NUM_THREADS says, else all.
-            bfloat16: see `omote.open_reader`; OpenVINO alone computes in it.
+            path: NAME.onnx of `omote export`.
+            runtime: the package that runs it.
+            threads: cores to use; None takes the environment variable OMP_NUM_THREADS, else all.
+            bfloat16: see `omote.open_reader`; needs OpenVINO.
         Raises:
-            OmoteError: If the runtime is unknown, not installed or does not know bfloat16, there is no such file,
-                or it is no ONNX file, not from omote, of a newer format, or reads no expressions.
+            OmoteError: If the runtime is unknown, not installed or does not support bfloat16; or if the file is
+                missing, no ONNX file, not from omote, of a newer format, or another part of an export.
         """
         self.path = Path(path)
         if runtime not in _OPEN:
@@ -62,7 +62,7 @@ class OnnxReader:
         if not self.path.is_file():
             kind = "is a folder" if self.path.is_dir() else "does not exist"
             raise OmoteError(f"{self.path} {kind}; give a file that `omote export` wrote")
-        cores = threads or _threads_of_environment()
+        cores = threads or _read_thread_limit()
         self._network, self.metadata = _OPEN[runtime](self.path, cores, bfloat16)
         _check_metadata(self.path, self.metadata)
         self.name = self.metadata["method"]
@@ -71,11 +71,11 @@ class OnnxReader:
         self.face_set = About.model_validate_json(self.metadata["face_set"])
 
     def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
-        """Return the features of faces; memory does not grow with their number, but for the result.
+        """Return the features of faces, batch by batch.
 
         Args:
-            faces: (N, S, S, 3) uint8, RGB; may be memory-mapped.
-            subjects: not read: no method that has to be told is exported.
+            faces: (N, S, S, 3) uint8 RGB; may be memory-mapped.
+            subjects: ignored, because methods that need it are not exported.
         Raises:
             OmoteError: If the faces have another size or type.
         """
@@ -84,16 +84,18 @@ class OnnxReader:
                 f"faces of shape {faces.shape} and type {faces.dtype} were given; {self.path} reads (N, {self.size}, "
                 f"{self.size}, 3) uint8. Prepare them with --size {self.size}."
             )
-        some = faces if len(faces) else np.zeros((1, *faces.shape[1:]), np.uint8)  # no runtime takes none
-        batches = (some[start : start + BATCH_SIZE] for start in range(0, len(some), BATCH_SIZE))
+        rows = (
+            faces if len(faces) else np.zeros((1, *faces.shape[1:]), np.uint8)
+        )  # runtimes refuse empty input
+        batches = (rows[start : start + BATCH_SIZE] for start in range(0, len(rows), BATCH_SIZE))
         parts = [self._network(np.ascontiguousarray(batch)) for batch in batches]
-        whole = {name: np.concatenate([part[name] for part in parts])[: len(faces)] for name in parts[0]}
+        outputs = {name: np.concatenate([part[name] for part in parts])[: len(faces)] for name in parts[0]}
         unknown = np.full(len(faces), np.nan, np.float32)
-        return Outputs(whole["z_e"], whole["z_e_deviation"], whole.get("ood", unknown))
+        return Outputs(outputs["z_e"], outputs["z_e_deviation"], outputs.get("ood", unknown))
 
 
 def need_packages(*packages: str) -> None:
-    """Raise OmoteError if one of the packages, which only ONNX files take, is not installed."""
+    """Raise OmoteError if one of these packages of the extra `export` is not installed."""
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         raise OmoteError(
@@ -116,8 +118,8 @@ def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
         )
 
 
-def _threads_of_environment() -> int:
-    """Return what OMP_NUM_THREADS says, which neither runtime reads; 0 where it says nothing."""
+def _read_thread_limit() -> int:
+    """Return OMP_NUM_THREADS, which the runtimes do not read; 0 if it is not set."""
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return int(first) if first.isdecimal() else 0
 
@@ -127,12 +129,12 @@ def _open_onnxruntime(path: Path, threads: int, _: bool) -> tuple[Network, dict[
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # a thread that waits leaves its core to who needs it, such as the face detector
+    # waiting threads do not spin, so that their cores are free, for example for face detection
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised and need no log
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its errors have no common class
+    except Exception as error:  # errors of the runtime have no common class
         raise _unreadable(path, error) from None
     names = [output.name for output in session.get_outputs()]
     metadata = dict(session.get_modelmeta().custom_metadata_map)
@@ -140,7 +142,7 @@ def _open_onnxruntime(path: Path, threads: int, _: bool) -> tuple[Network, dict[
 
 
 def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, dict[str, str]]:
-    with _unreported():
+    with _no_telemetry():
         import openvino
         from openvino.frontend import FrontEndManager
 
@@ -148,16 +150,16 @@ def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, d
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
     try:
-        frontend = FrontEndManager().load_by_framework(
-            "onnx"
-        )  # no other: TensorFlow's would print its complaints
+        # not openvino.Core.read_model, whose TensorFlow frontend prints errors
+        frontend = FrontEndManager().load_by_framework("onnx")
         model = frontend.convert(frontend.load(str(path)))
-        # said of each, as its own choice is bf16 where the processor has it; ood, a small difference, needs f32
+        # Precision is set for each network, as OpenVINO's default is bf16 if the processor has it. `ood` is a small
+        # difference and needs f32.
         hints: dict[str, list[Any]] = {"f32": [], "bf16": []}
         for result in model.get_results():
             hints["bf16" if bfloat16 and "ood" not in result.output(0).names else "f32"].append(result)
         core = openvino.Core()
-        can = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         networks = [
             core.compile_model(
                 openvino.Model(results, model.get_parameters(), ""),
@@ -167,19 +169,19 @@ def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, d
             for hint, results in hints.items()
             if results
         ]
-    except Exception as error:  # likewise
+    except Exception as error:  # as above
         raise _unreadable(path, error) from None
-    if bfloat16 and not can:
-        raise OmoteError(
-            "bfloat16 was asked for, and the processor here does not multiply in it; leave it out"
-        )
-    told = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
+    if bfloat16 and not has_bfloat16:
+        raise OmoteError("bfloat16 was given, but this processor does not multiply in it; leave it out")
+    metadata = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
 
-    def read(faces: Faces) -> dict[str, Floats]:
-        made = (network([faces], share_inputs=True) for network in networks)
-        return {name: array for part in made for output, array in part.items() for name in output.names}
+    def run(faces: Faces) -> dict[str, Floats]:
+        results = (network([faces], share_inputs=True) for network in networks)
+        return {
+            name: array for result in results for output, array in result.items() for name in output.names
+        }
 
-    return read, {key: str(value) for key, value in told.items()}
+    return run, {key: str(value) for key, value in metadata.items()}
 
 
 _OPEN: dict[str, Callable[[Path, int, bool], tuple[Network, dict[str, str]]]] = {
@@ -189,8 +191,8 @@ _OPEN: dict[str, Callable[[Path, int, bool], tuple[Network, dict[str, str]]]] = 
 
 
 @contextmanager
-def _unreported() -> Iterator[None]:
-    """Import openvino without its telemetry: it tells Google Analytics of every import, unless that part is missing."""
+def _no_telemetry() -> Iterator[None]:
+    """Hide openvino's telemetry package while openvino is imported: it would report each import to Google Analytics."""
     name = "openvino_telemetry"
     hidden = name not in sys.modules
     if hidden:
