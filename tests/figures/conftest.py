@@ -1,4 +1,4 @@
-"""A method that can be seen through: a face of one colour is its own code; and a page that is read back."""
+"""A transparent method, for which a face of one colour is its own code; and a parser of pages."""
 
 import re
 from html.parser import HTMLParser
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omote.figures.picture import Faces
+from omote.data.outputs import Faces
 
 
 class Painter:
-    """Red is who, green is the expression: what is made has the red of one face and the green of another."""
+    """Red is the identity, green the expression: a generated face has the red of one face and the green of another."""
 
     def __init__(
         self, name: str = "painter", size: int = 8, blue: int = 0, has_identity: bool = True
@@ -19,13 +19,13 @@ class Painter:
         self.name, self.size, self.blue, self.has_identity = name, size, blue, has_identity
 
     def swap(self, identity_faces: Faces, expression_faces: Faces) -> Faces:
-        return np.stack([self.made(identity_faces, face[0, 0, 1]) for face in expression_faces])
+        return np.stack([self.paint(identity_faces, face[0, 0, 1]) for face in expression_faces])
 
     def interpolate(self, source: Faces, target: Faces, steps: int) -> Faces:
         greens = np.linspace(source[0, 0, 1], target[0, 0, 1], steps)
-        return np.concatenate([self.made(source[None], green) for green in greens])
+        return np.concatenate([self.paint(source[None], green) for green in greens])
 
-    def made(self, who: Faces, green: float) -> Faces:
+    def paint(self, who: Faces, green: float) -> Faces:
         """Return a face for each of the (N, size, size, 3) faces, with its red and this green."""
         assert who.shape[1] == self.size
         return plain(
@@ -40,7 +40,7 @@ def plain(*colours: tuple[int, int, int], size: int = 8) -> Faces:
 
 
 class Page(HTMLParser):
-    """Tags in order with their attributes, checking that what is opened is closed."""
+    """The tags of a page with their attributes, in order; asserts that they are closed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Page(HTMLParser):
 
 
 def cells(page: Page) -> list[list[str]]:
-    """The rows of the table's body, text only."""
+    """The contents of the cells in the first table's body, by row."""
     body = page.text.split("<tbody>")[1].split("</tbody>")[0]
     return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in body.split("</tr>")[:-1]]
 

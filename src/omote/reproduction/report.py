@@ -43,15 +43,15 @@ from omote.reproduction.rows import ROWS, Row
 from omote.reproduction.table import chance_range, check_rows, count_people, headline
 
 INTRODUCTION = (
-    "All methods were trained on faces with a number for each person as the only information. To score a method, k-means "
-    "groups its expression codes into nine clusters without seeing any label, and each cluster is named after the face "
-    "nearest its centre. The accuracy is the share of faces that get the right name.",
+    "All methods were trained on faces with a number for each person as the only information. To score a method, "
+    "k-means groups its expression codes into nine clusters without seeing any label, and each cluster is named after "
+    "the face nearest its centre. The accuracy is the share of faces that get the right name.",
 )
 FIGURES = {  # name -> title, caption
     "figure3": (
         "Figure 3: accuracy after each repetition",
-        "Accuracy after each repetition of the two stages. Thick: mean over the trainings; thin: each training; dashed: "
-        "the same method in a single pass, if that was trained. The paper’s figure is for 128 px.",
+        "Accuracy after each repetition of the two stages. Thick: mean over the trainings; thin: each training; "
+        "dashed: the same method in a single pass, if that was trained. The paper’s figure is for 128 px.",
     ),
     "figure4_train": (
         "Figure 4 (a): swap, training people",

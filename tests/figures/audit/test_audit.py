@@ -1,4 +1,4 @@
-"""What is said and drawn of an audit, from figures chosen by hand."""
+"""The findings, tables and pictures of an audit, from hand-picked scores."""
 
 import json
 import math
@@ -14,24 +14,29 @@ from matplotlib.patches import Rectangle
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.audit import COLUMNS, Audit
-from omote.evaluation.feature import CENTRED, FACTORS, Feature, baseline_features
-from omote.evaluation.protocol import ACROSS
+from omote.evaluation.audit import AUDIT_COLUMNS, Audit
+from omote.evaluation.protocol import ACROSS_EXPRESSIONS
+from omote.evaluation.representation import CENTRED, FACTORS, Representation, represent_by_baselines
 from omote.evaluation.swaps import SWAP_SCORES
 from omote.figures.audit.pictures import (
     BASELINES,
     LEAKS,
-    audit_pictures,
-    kind,
-    leakage_bars,
-    leakage_figure,
-    paths_figure,
-    r2_bars,
-    r2_figure,
-    unit_name,
+    feature_kind,
+    name_unit,
+    plot_action_units,
+    plot_audit,
+    plot_clip_paths,
+    plot_leakage,
 )
-from omote.figures.audit.report import answered, findings_section, scores_section, text_of, write_audit_report
-from omote.figures.audit.words import PICTURES, QUESTIONS, SCORES, SECTIONS
+from omote.figures.audit.report import (
+    answer_question,
+    findings_section,
+    format_value,
+    scores_section,
+    write_audit_report,
+)
+from omote.figures.audit.words import PICTURES, QUESTIONS, SCORES, TABLES
+from omote.figures.page import Section, write_page
 from omote.metrics.continuity import CONTINUITY_SCORES, INTERPOLATION_SCORES
 from omote.metrics.disentanglement import DISENTANGLEMENT_SCORES
 from omote.metrics.posterior import POSTERIOR_SCORES
@@ -40,7 +45,7 @@ from tests.figures.conftest import Page, cells
 
 NAN = math.nan
 PROBE, MLP = "subject_probe_linear", "subject_probe_mlp"
-GROUPS = dict.fromkeys([PROBE, MLP, ACROSS, *VERIFICATION_SCORES], "identity")
+GROUPS = dict.fromkeys([PROBE, MLP, ACROSS_EXPRESSIONS, *VERIFICATION_SCORES], "identity")
 GROUPS |= dict.fromkeys(CONTINUITY_SCORES, "continuity") | dict.fromkeys(SWAP_SCORES, "swap")
 GROUPS |= dict.fromkeys(["expression_probe", "accuracy"], "expression")
 
@@ -59,34 +64,34 @@ def row(
     """One row of an audit's table; the interval is the value plus and minus `reach`."""
     group = GROUPS.get(score, "factors")
     values = (people, feature, reading, group, score, value, value - reach, value + reach, chance, reason)
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(AUDIT_COLUMNS, values, strict=True))
 
 
 def table(*rows: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=AUDIT_COLUMNS)
 
 
 def answer(scores: pd.DataFrame, words: str) -> str:
-    (question,) = (question for question in QUESTIONS if question.words == words)
-    return answered(scores, question).replace("\u00a0", " ")
+    (question,) = (question for question in QUESTIONS if question.text == words)
+    return answer_question(scores, question).replace("\u00a0", " ")
 
 
 MOVES = "Does it move with the expression?"
-WHO, WHO_I = "Does the expression code tell who it is?", "Does the identity code tell who it is?"
+WHO, WHO_I = "Does the expression code reveal who it is?", "Does the identity code reveal who it is?"
 SWAPS = "Do swaps carry the expression over?"
 
 
 def test_every_score_of_an_audit_has_a_meaning_and_every_sentence_a_score() -> None:
-    known = {PROBE, MLP, ACROSS, "subject_nearest_neighbour", "accuracy", "expression_probe"}
+    known = {PROBE, MLP, ACROSS_EXPRESSIONS, "subject_nearest_neighbour", "accuracy", "expression_probe"}
     known |= {f"precision_at_{k}" for k in (1, 5, 10)} | {f"r2_{group[:-1]}" for group in FACTORS}
     known |= {*VERIFICATION_SCORES, *POSTERIOR_SCORES, *DISENTANGLEMENT_SCORES, *SWAP_SCORES}
     known |= {*CONTINUITY_SCORES, *INTERPOLATION_SCORES}
 
     assert set(SCORES) == known
-    assert all(asked.head and asked.meaning.endswith(".") for asked in SCORES.values())
+    assert all(text.head and text.meaning.endswith(".") for text in SCORES.values())
     assert {sentence.score for question in QUESTIONS for sentence in question.sentences} <= known
     assert set(LEAKS) <= known
-    assert {name for section in SECTIONS for name in section.pictures} == set(PICTURES)
+    assert {name for shown in TABLES for name in shown.pictures} == set(PICTURES)
 
 
 def test_a_sentence_says_the_value_its_interval_and_its_chance_and_chance_once() -> None:
@@ -119,13 +124,13 @@ def test_a_code_that_only_drifts_in_order_does_not_move_with_the_expression() ->
     drift, agreeing = (row("a z_e", "path_agreement", value, 0.1, 0.2) for value in (0.2, 0.5))
 
     said = answer(table(*order, untrained, drift), MOVES)
-    assert said.startswith("Not shown. Different people’s clips of one expression go one way")
+    assert said.startswith("Not shown. Different people’s clips of one expression point the same way")
     assert said.endswith(
-        "Anything that drifts moves in order: order of the frames and distance from a clip’s first have a rank "
+        "Any drift is in order, too: frame order and distance from a clip’s first frame have a rank "
         "correlation of 0.97 in a z_e (95 %: 0.96 to 0.98; chance 0) and 0.99 in random network (0.98 to 1.00)."
     )
     assert answer(table(*order, untrained, agreeing), MOVES).startswith("Yes. ")
-    assert answer(table(*order), MOVES).startswith("Anything that drifts")  # which is no verdict
+    assert answer(table(*order), MOVES).startswith("Any drift is in order")  # which is no verdict
     assert answer(table(*order), MOVES).endswith("and 0.90 in pixels + PCA (0.89 to 0.91).")
 
 
@@ -133,7 +138,7 @@ def test_a_code_less_its_subjects_mean_is_not_called_free_of_identity() -> None:
     own, apart = row("a z_e", PROBE, 0.6), "codes are pushed apart"
     below, above = (row("a z_e" + CENTRED, PROBE, value, reason=apart) for value in (0.01, 0.5))
     by_construction = (
-        "Less the subject’s mean, a z_e is at or below chance, which it is by construction "
+        "With the subject’s mean removed, a z_e is at or below chance by construction "
         "(see the note below “Who it is”)."
     )
 
@@ -142,11 +147,11 @@ def test_a_code_less_its_subjects_mean_is_not_called_free_of_identity() -> None:
     for others in (
         [above],
         [below | {"reason": ""}],
-        [below, row("a z_e" + CENTRED, ACROSS, 0.5, reason=apart)],
+        [below, row("a z_e" + CENTRED, ACROSS_EXPRESSIONS, 0.5, reason=apart)],
     ):
         assert "construction" not in answer(table(own, *others), WHO)
     assert "construction" not in answer(
-        table(own, below, row("a z_e", "expression_probe", 0.5)), QUESTIONS[1].words
+        table(own, below, row("a z_e", "expression_probe", 0.5)), QUESTIONS[1].text
     )
 
 
@@ -160,7 +165,7 @@ def test_the_verdict_is_whether_intervals_lie_above_chance(values: tuple[float, 
 
 
 def test_a_person_who_is_known_in_one_way_is_given_away_but_an_expression_has_to_be_read() -> None:
-    missed, found = row("a z_e", PROBE, 0.0, 0.01), row("a z_e", ACROSS, 0.5)
+    missed, found = row("a z_e", PROBE, 0.0, 0.01), row("a z_e", ACROSS_EXPRESSIONS, 0.5)
     assert answer(table(missed, found), WHO).startswith("Yes. ")
 
     unread, ceiling = row("a, read by b", SWAP_SCORES[0], 0.05), row("a, read by b", SWAP_SCORES[2], 0.9)
@@ -172,19 +177,19 @@ def test_without_an_interval_there_is_no_verdict_and_without_a_value_no_answer()
         "A linear probe names the person in 50 % of the images from a z_e (chance 8.3)."
     )
     assert answer(table(row("a z_e", PROBE, NAN)), WHO) == ""
-    assert findings_section(table(row("a z_e", PROBE, NAN))) == ""
+    assert findings_section(table(row("a z_e", PROBE, NAN))) is None
 
 
 def test_swaps_are_told_of_the_independent_judge_and_else_the_model_itself_is_named() -> None:
     own, other = (row(f"a, read by {by}", "expression_read_back", 0.4) for by in ("itself", "b"))
 
     assert answer(table(own, other), SWAPS) == (
-        "Yes. b reads the source’s expression off the swapped image in 40 % of the swaps for a "
+        "Yes. b finds the source’s expression in the swapped image in 40 % of the swaps for a "
         "(95 %: 31 to 49; chance 8.3)."
     )
-    assert answer(table(own), SWAPS).startswith("Yes. The model itself reads the source’s expression")
+    assert answer(table(own), SWAPS).startswith("Yes. The model itself finds the source’s expression")
     named_so = row("a, read by b itself", "expression_read_back", 0.4)
-    assert answer(table(own, named_so), SWAPS).startswith("Yes. b itself reads the source’s expression")
+    assert answer(table(own, named_so), SWAPS).startswith("Yes. b itself finds the source’s expression")
 
 
 def test_what_a_judge_cannot_read_is_not_told_of_the_model_in_its_name() -> None:
@@ -193,8 +198,8 @@ def test_what_a_judge_cannot_read_is_not_told_of_the_model_in_its_name() -> None
         row("a, read by b", "expression_read_back", 0.2),
         row("a, read by b", "identity_read_back", NAN, reason="the judge has no identity code"),
     ]
-    assert "stay" not in answer(table(*own, *others), SWAPS)
-    assert "to stay in 40 % for a" in answer(table(*own), SWAPS)
+    assert "recognises" not in answer(table(*own, *others), SWAPS)
+    assert "in the swapped image in 40 % for a" in answer(table(*own), SWAPS)
 
 
 @pytest.mark.parametrize(
@@ -208,13 +213,14 @@ def test_what_a_judge_cannot_read_is_not_told_of_the_model_in_its_name() -> None
     ],
 )  # fmt: skip
 def test_values_are_shown_as_they_are_read(score: str, value: float, long: str, short: str) -> None:
-    assert (text_of(value, SCORES[score]), text_of(value, SCORES[score], short=True)) == (long, short)
+    assert (format_value(value, SCORES[score]), format_value(value, SCORES[score], short=True)) == (
+        long,
+        short,
+    )
 
 
-def page_of(tmp_path: Path, section: str) -> Page:
-    path = tmp_path / "page.html"
-    path.write_text(section, encoding="utf-8")
-    return Page(path)
+def page_of(tmp_path: Path, section: Section | None) -> Page:
+    return Page(write_page(tmp_path / "page.html", title="A", sections=[section]))
 
 
 def small(*lines: str) -> str:
@@ -227,7 +233,7 @@ def test_a_table_has_a_row_a_reading_a_column_a_score_and_chance_in_a_line_of_it
         row("b z_e" + CENTRED, PROBE, 0.10, chance=0.1), row("a z_e", PROBE, 0.4, reading="sample"),
         row("a z_e", PROBE, 0.9, people="train"),
     )  # fmt: skip
-    page = page_of(tmp_path, scores_section(scores, SECTIONS[0], "test"))
+    page = page_of(tmp_path, scores_section(scores, TABLES[0], "test"))
 
     assert cells(page) == [
         ["a z_e", "61.0" + small("52 to 70"), "–<sup>1</sup>"],
@@ -237,7 +243,7 @@ def test_a_table_has_a_row_a_reading_a_column_a_score_and_chance_in_a_line_of_it
     ]
     assert "<li>Why not.</li>" in page.text
     assert "<dt>Probe, linear</dt>" in page.text
-    assert "<dt>" not in scores_section(scores, SECTIONS[0], "test", again=True)
+    assert "<dt>" not in page_of(tmp_path, scores_section(scores, TABLES[0], "test", explain=False)).text
 
 
 def test_chance_that_differs_much_stands_in_every_cell_and_a_note_of_all_at_the_head(tmp_path: Path) -> None:
@@ -245,7 +251,7 @@ def test_chance_that_differs_much_stands_in_every_cell_and_a_note_of_all_at_the_
         *(row(f"{name} z_e", "path_agreement", 0.5, 0.1, chance, reason="2 clips are not asked")
           for name, chance in (("a", 0.1), ("b", 0.45)))
     )  # fmt: skip
-    page = page_of(tmp_path, scores_section(scores, SECTIONS[3], "test"))
+    page = page_of(tmp_path, scores_section(scores, TABLES[3], "test"))
 
     assert [line[1] for line in cells(page)] == [
         "0.50" + small("0.40 to 0.60", "chance 0.10"),
@@ -265,7 +271,7 @@ def test_what_all_scores_of_a_row_have_in_common_is_noted_once_at_its_name(tmp_p
         row(name, MLP, 0.1, reading="sample", reason="pushed apart"),
         row(name, "kl", 3.0, 1.0, 0.0) | {"group": "posterior"},
     )  # fmt: skip
-    page = page_of(tmp_path, scores_section(scores, SECTIONS[0], "test"))
+    page = page_of(tmp_path, scores_section(scores, TABLES[0], "test"))
 
     assert cells(page)[1:3] == [
         ["a z_e<sup>1</sup>" + small("subject mean removed"), "10.0<sup>2</sup>" + small("1 to 19", "like chance"),
@@ -273,18 +279,19 @@ def test_what_all_scores_of_a_row_have_in_common_is_noted_once_at_its_name(tmp_p
         [small("a sample of it"), *["10.0" + small("1 to 19", "like chance")] * 2, ""],
     ]  # fmt: skip
     assert "<li>Pushed apart.</li><li>Few.</li>" in page.text
-    assert "In per cent but for KL. Below" in page.text
+    assert "In per cent except for KL. Below" in page.text
 
 
 def test_a_group_without_scores_says_why_and_one_that_was_not_asked_is_left_out() -> None:
     reason = "no image has an expression label"
     scores = table(*(row("a", score, NAN, reason=reason) for score in ("accuracy", "expression_probe")))
 
-    section = scores_section(scores, SECTIONS[1], "test")
-    assert f"No score: {reason}." in section
-    assert "<table" not in section
-    assert scores_section(scores, SECTIONS[2], "test") == ""
-    assert scores_section(scores, SECTIONS[1], "train") == ""
+    section = scores_section(scores, TABLES[1], "test")
+    assert section is not None
+    assert section.paragraphs == [f"No score: {reason}."]
+    assert not section.lines
+    assert scores_section(scores, TABLES[2], "test") is None
+    assert scores_section(scores, TABLES[1], "train") is None
 
 
 def bars(axes: Axes) -> list[float]:
@@ -295,9 +302,9 @@ def bars(axes: Axes) -> list[float]:
 def test_leakage_has_a_panel_a_known_measure_and_a_bar_a_reading_to_its_value() -> None:
     scores = table(
         row("a z_e", PROBE, 0.61), row("a z_e", PROBE, 0.4, reading="sample"), row("a z_i", PROBE, 0.98),
-        row("a z_e", MLP, 0.7), row("a z_i", MLP, NAN), row("a z_e", ACROSS, NAN),
+        row("a z_e", MLP, 0.7), row("a z_i", MLP, NAN), row("a z_e", ACROSS_EXPRESSIONS, NAN),
     )  # fmt: skip
-    figure = leakage_figure(scores, "test")
+    figure = plot_leakage(scores, "test")
 
     assert figure is not None
     linear, mlp = figure.axes
@@ -312,9 +319,9 @@ def test_leakage_has_a_panel_a_known_measure_and_a_bar_a_reading_to_its_value() 
 
 
 def test_there_is_no_picture_of_scores_that_there_are_not() -> None:
-    assert leakage_bars(table(row("a z_e", PROBE, NAN)), "test") is None
-    assert leakage_bars(table(row("a z_e", PROBE, 0.5)), "train") is None
-    assert r2_bars(table(row("a z_e", "r2_au", 0.5)), "test") is None
+    assert plot_leakage(table(row("a z_e", PROBE, NAN)), "test") is None
+    assert plot_leakage(table(row("a z_e", PROBE, 0.5)), "train") is None
+    assert plot_action_units(table(row("a z_e", "r2_au", 0.5)), "test") is None
 
 
 def test_action_units_are_rows_below_their_mean_and_features_columns() -> None:
@@ -322,7 +329,7 @@ def test_action_units_are_rows_below_their_mean_and_features_columns() -> None:
         row("a z_e", "r2:au_1", 0.5), row("a z_e", "r2:au_2", -0.1), row("a z_i", "r2:au_1", 0.25),
         row("a z_e", "r2_id", 0.9),
     )  # fmt: skip
-    figure = r2_figure(scores, "test")
+    figure = plot_action_units(scores, "test")
 
     assert figure is not None
     (axes,) = figure.axes
@@ -336,20 +343,20 @@ def test_action_units_are_rows_below_their_mean_and_features_columns() -> None:
     [("r2:au_12", "AU 12"), ("r2:au_browDown_L", "brow down L"), ("r2:au_side", "side"), ("r2:au_jawOpen", "jaw open")],
 )  # fmt: skip
 def test_an_action_unit_is_called_as_people_read_it(score: str, name: str) -> None:
-    assert unit_name(score) == name
+    assert name_unit(score) == name
 
 
 def test_the_baselines_are_called_as_the_audit_calls_them(tmp_path: Path) -> None:
     faces = np.random.default_rng(0).integers(0, 255, (6, 64, 64, 3), np.uint8)
     frames = pd.DataFrame({"subject": list("aabbcc"), "use": "both"})
 
-    found = baseline_features(FaceSet(tmp_path, faces, frames, {}), ["a", "b"])
+    found = represent_by_baselines(FaceSet(tmp_path, faces, frames, {}), ["a", "b"])
     assert tuple(feature.name for feature in found) == BASELINES
 
 
 def test_a_feature_is_of_a_kind_by_its_name() -> None:
     names = ["run z_e", "run z_e" + CENTRED, "run z_i", "pixels + PCA" + CENTRED, "another tool"]
-    assert [kind(name) for name in names] == [
+    assert [feature_kind(name) for name in names] == [
         "expression code", "expression code", "identity code", "baseline", "expression code"
     ]  # fmt: skip
 
@@ -385,7 +392,7 @@ def ends(axes: Axes) -> np.ndarray:
 
 def paths(frames: pd.DataFrame, codes: np.ndarray, rising: np.ndarray | None = None) -> Any:
     who, clip, frame, shown = (frames[name].to_numpy() for name in ("subject", "clip", "frame", "expression"))
-    return paths_figure([codes], who, clip, frame, shown, ["a z_e"], rising)
+    return plot_clip_paths([codes], who, clip, frame, shown, titles=["a z_e"], rising=rising)
 
 
 def test_paths_stand_where_they_are_and_less_their_first_frame() -> None:
@@ -427,9 +434,9 @@ def test_pictures_are_made_of_what_there_is() -> None:
     rising = np.ones(len(frames), bool)
     gone = np.full_like(codes, NAN)
 
-    everything = audit_pictures(scores, {"a z_e": codes, "b z_e": gone}, frames, rising)
+    everything = plot_audit(scores, {"a z_e": codes, "b z_e": gone}, frames, rising)
     assert set(everything) == set(PICTURES)
-    nothing = audit_pictures(table(row("a z_e", PROBE, NAN)), {"a z_e": gone}, frames, rising)
+    nothing = plot_audit(table(row("a z_e", PROBE, NAN)), {"a z_e": gone}, frames, rising)
     assert nothing == {}
 
 
@@ -441,7 +448,7 @@ def made(scores: pd.DataFrame, name: str = "a z_e", test_subjects: tuple[str, ..
         "test_subjects": list(test_subjects),
         "commands": ["omote audit a"],
     }
-    return Audit(scores, about, [Feature(name, codes)], frames, np.ones(len(frames), bool))  # fmt: skip
+    return Audit(scores, about, [Representation(name, codes)], frames, np.ones(len(frames), bool))  # fmt: skip
 
 
 def test_the_page_has_people_held_out_first_and_the_pictures_beside_it(tmp_path: Path) -> None:
@@ -453,9 +460,9 @@ def test_the_page_has_people_held_out_first_and_the_pictures_beside_it(tmp_path:
     page = Page(write_audit_report(made(scores), tmp_path / "audit"))
 
     assert re.findall("<h2>(.*?)</h2>", page.text) == [
-        "What was found: people held out", "Who it is: people held out", PICTURES["leakage"][0], PICTURES["maps"][0],
-        "Along clips: people held out", PICTURES["paths"][0], "Who it is: people of the training",
-        "How to read the tables", "The same again",
+        "Findings: people held out", "Who it is: people held out", PICTURES["leakage"][0], PICTURES["maps"][0],
+        "Along clips: people held out", PICTURES["paths"][0], "Who it is: training people",
+        "How to read the tables", "How to reproduce this page",
     ]  # fmt: skip
     names = ["leakage.png", "maps.png", "paths.png", "report.html"]
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == names
@@ -469,7 +476,7 @@ def test_the_page_of_people_of_the_training_alone_and_of_strange_names_is_whole(
     )
 
     assert "<b>" not in page.text
-    assert "from &lt;b&gt;&amp;&quot;&#x27;$x z_e (95" in page.text
+    assert "from &lt;b&gt;&amp;&#34;&#39;$x z_e (95" in page.text
     assert "held out" not in re.sub("<dd>.*?</dd>", "", page.text.split("<h2>How to read")[0])
 
 
@@ -480,9 +487,9 @@ def test_the_page_of_people_of_whom_nobody_knows_who_was_held_out_says_everyone(
     page = Page(write_audit_report(found, tmp_path))
 
     heads = re.findall("<h2>(.*?)</h2>", page.text)
-    assert heads[:2] == ["What was found: everyone", "Who it is: everyone"]
+    assert heads[:2] == ["Findings: everyone", "Who it is: everyone"]
     assert set(heads) > {title for title, _ in PICTURES.values()}
-    assert "3 people, not told who was held out (36 images" in page.text
+    assert "3 people, not known who was held out (36 images" in page.text
     assert "people held out" not in page.text
 
 
@@ -493,9 +500,9 @@ def test_the_columns_of_a_table_are_named_as_far_as_they_go(tmp_path: Path) -> N
     items = re.findall("<li>(.*?)</li>", Page(write_audit_report(found, tmp_path)).text)
 
     twelve = ", ".join(f"&lt;c{place}&gt;" for place in range(11))
-    assert f"a is the columns {twelve}, &lt;c11&gt; and 3 more (15)." in items
-    assert f"c is the columns {twelve} and &lt;c11&gt; (12)." in items
-    assert "b is the columns x and y (2)." in items
+    assert f"a consists of the columns {twelve}, &lt;c11&gt; and 3 more (15)." in items
+    assert f"c consists of the columns {twelve} and &lt;c11&gt; (12)." in items
+    assert "b consists of the columns x and y (2)." in items
     assert not any(item.startswith("a" + CENTRED) for item in items)
 
 

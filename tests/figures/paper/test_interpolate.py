@@ -3,7 +3,7 @@ import pytest
 
 from omote.errors import OmoteError
 from omote.figures.paper.interpolate import NO_IDENTITY, plot_interpolation
-from omote.figures.picture import CELL, Sheet
+from omote.figures.paper.sheet import CELL, Sheet
 from tests.figures.conftest import Painter, plain
 
 SOURCE, TARGET = plain((10, 40, 0), (99, 80, 0))

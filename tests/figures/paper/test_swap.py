@@ -5,8 +5,10 @@ import pytest
 from PIL import Image
 
 from omote.errors import OmoteError
+from omote.figures.paper.sheet import CELL, Sheet, resize_faces
 from omote.figures.paper.swap import NO_IDENTITY, plot_swap
-from omote.figures.picture import CELL, Sheet, broken, faces_for, letters, save_picture
+from omote.figures.picture import save_picture, wrap_text
+from omote.figures.style import load_font
 from tests.figures.conftest import Painter, plain
 
 WHO = plain((10, 0, 0), (20, 0, 0), (30, 0, 0))
@@ -57,7 +59,7 @@ def test_models_of_two_sizes_share_one_grid() -> None:
 def test_faces_are_reduced_by_averaging() -> None:
     face = np.zeros((1, 8, 8, 3), np.uint8)
     face[:, ::2] = 100
-    assert (faces_for(Painter(size=4), face) == 50).all()
+    assert (resize_faces(Painter(size=4), face) == 50).all()
 
 
 def test_the_credit_is_drawn_below_the_grid(painter: Painter) -> None:
@@ -71,9 +73,9 @@ def test_the_credit_is_drawn_below_the_grid(painter: Painter) -> None:
 
 def test_a_long_credit_is_broken_into_lines_that_fit() -> None:
     text = "Face Research Lab London Set, DeBruine and Jones 2017, CC BY 4.0 " * 3
-    lines = broken(text, 300, letters(16))
+    lines = wrap_text(text, 300, load_font(16))
     assert len(lines) > 3
-    assert all(letters(16).getlength(line) <= 300 for line in lines)
+    assert all(load_font(16).getlength(line) <= 300 for line in lines)
     assert " ".join(lines) == " ".join(text.split())
 
 

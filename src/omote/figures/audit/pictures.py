@@ -1,6 +1,6 @@
-"""Pictures of an audit: how far each code gives the person away, the ways of its clips, the action units in it.
+"""Pictures of an audit: identity leakage, paths of clips, action units.
 
-A map of the codes, by expression and by person, is `omote.figures.space.expression_map`.
+The map of the codes is `omote.figures.code_map.plot_code_map`.
 """
 
 import textwrap
@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -20,121 +19,127 @@ from PIL import Image
 
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
-from omote.evaluation.feature import CENTRED
+from omote.evaluation.representation import CENTRED
 from omote.figures.audit.words import PEOPLE
-from omote.figures.space import COLOURS, DPI, MARKERS, REST, expression_map, flattened
+from omote.figures.code_map import add_expression_legend, label_variance, plot_code_map, project_codes
+from omote.figures.picture import new_figure, remove_ticks, render
+from omote.figures.style import (
+    BLUE,
+    INK,
+    MUTED,
+    NOTE,
+    ORANGE,
+    REST,
+    SLATE,
+    TEXT,
+    TICK,
+    TITLE,
+    point_style,
+    sort_expressions,
+)
 
 BASELINES = ("random network", "pixels + PCA", "pixels + PCA" + CENTRED)
-KINDS = {"expression code": "#0072b2", "identity code": "#e69f00", "baseline": "#6e7781"}
-LEAKS = {  # all of them higher where more is known of the person, so that one axis serves
+KINDS = {"expression code": BLUE, "identity code": ORANGE, "baseline": SLATE}
+LEAKS = {  # for each, higher means that more is known of the person, so they share one axis
     "subject_nearest_neighbour_across_expressions": "nearest code of\nanother expression",
     "subject_probe_linear": "linear probe",
     "subject_probe_mlp": "small network",
     "tar_at_far_1e-2": "same person accepted,\n1 % of strangers too",
 }
-UNIT = "r2:"  # how the scores of single action units begin
+UNIT = "r2:"  # prefix of the scores of single action units
 Labels = Sequence[Any] | NDArray[Any]
-INK, MUTED = "#24292f", "#656d76"
-PALE = 0.35  # opacity of the bar of a sample
-BAR = 0.46  # inches a feature
-PEOPLE_SHOWN = 8  # in clip paths
-FRAMES_SHOWN = 1500  # in a map, at most
-MAPS = 8  # features in a picture of maps or paths, at most
+SAMPLE_OPACITY = 0.35
+BAR = 0.46  # inches per feature
+MOST_PEOPLE = 8  # in clip paths
+MOST_FRAMES = 1500  # in a map
+MOST_FEATURES = 8  # in a picture of maps or paths
+CHANCE: dict[str, Any] = {"color": INK, "linestyle": (0, (3, 2)), "linewidth": 1.2}
 
 
-def kind(feature: str) -> str:
-    """Return which of `KINDS` a feature is, by its name."""
+def feature_kind(feature: str) -> str:
+    """Return which of `KINDS` a feature is, judging by its name."""
     if feature in BASELINES:
         return "baseline"
     return "identity code" if feature.removesuffix(CENTRED).endswith("z_i") else "expression code"
 
 
-def people_of(table: pd.DataFrame) -> list[str]:
-    """Return which of `PEOPLE` the table is of, those held out first."""
+def find_people(table: pd.DataFrame) -> list[str]:
+    """Return which of `PEOPLE` the table covers, people held out first."""
     return [people for people in PEOPLE if (table["people"] == people).any()]
 
 
-def leakage_bars(table: pd.DataFrame, people: str = "test") -> Image.Image | None:
-    """Return bars of how far each feature gives the person away, one panel a measure of `LEAKS`.
+def plot_leakage(table: pd.DataFrame, people: str) -> Figure | None:
+    """Return bars of how strongly each feature identifies the person, one panel per measure of `LEAKS`.
 
-    Solid is the mean of the posterior, pale below it a sample; the whisker is the 95 % interval over people, the dashed
-    line what a guess reaches. The figures at the right are of the mean.
+    Solid bars are from the posterior mean, pale ones below them from a sample. Whiskers are 95 % intervals over people,
+    dashed lines chance; the numbers at the right belong to the mean.
 
     Args:
         table: of an `omote.evaluation.audit.Audit`.
-        people: whose.
+        people: a key of `PEOPLE`.
     Returns:
-        None where there is no such score.
+        None if the table has no such score.
     """
-    figure = leakage_figure(table, people)
-    return None if figure is None else _drawn(figure)
-
-
-def leakage_figure(table: pd.DataFrame, people: str) -> Figure | None:
-    """Return what `leakage_bars` draws, one axes a measure."""
-    asked = table[(table["people"] == people) & table["score"].isin(list(LEAKS))]
-    features = list(dict.fromkeys(asked["feature"]))
-    measures = [score for score in LEAKS if asked["value"][asked["score"] == score].notna().any()]
+    table = table[(table["people"] == people) & table["score"].isin(list(LEAKS))]
+    features = list(dict.fromkeys(table["feature"]))
+    measures = [score for score in LEAKS if table["value"][table["score"] == score].notna().any()]
     if not measures:
         return None
-    sampled = (asked["reading"] == "sample").any()
-    figure = Figure(figsize=(2.6 + 2.45 * len(measures), 1.7 + BAR * len(features)), dpi=DPI)
-    figure.set_layout_engine("constrained", w_pad=0.06, h_pad=0.08)
+    figure = new_figure(2.6 + 2.45 * len(measures), 1.7 + BAR * len(features), w_pad=0.06, h_pad=0.08)
     panels = figure.subplots(1, len(measures), squeeze=False, sharey=True)[0]
     for axes, measure in zip(panels, measures, strict=True):
-        scores = asked[asked["score"] == measure]
-        _bars(axes, scores, features)
+        scores = table[table["score"] == measure]
+        _plot_bars(axes, scores, features)
         axes.set_title(LEAKS[measure], fontsize=11.5, color=INK)
-        axes.set_xlabel(f"per cent; chance {100 * scores['chance'].median():.2g}", fontsize=10, color=MUTED)
-    names = [_in_lines(feature, 30) for feature in features]
-    panels[0].set_yticks(range(len(features)), names, fontsize=10.5, color=INK)
+        axes.set_xlabel(f"per cent; chance {100 * scores['chance'].median():.2g}", fontsize=TICK, color=MUTED)
+    panels[0].set_yticks(
+        range(len(features)), [_wrap(name, 30) for name in features], fontsize=TEXT, color=INK
+    )
     panels[0].set_ylim(len(features) - 0.45, -0.55)
-    shown = [name for name in KINDS if any(kind(feature) == name for feature in features)]
-    handles: list[Any] = [Patch(color=KINDS[name], label=name) for name in shown]
-    if sampled:
-        handles.append(Patch(color=INK, alpha=PALE, label="sample of it", linewidth=0))
-    handles.append(Line2D([], [], color=INK, linestyle=(0, (3, 2)), linewidth=1.2, label="chance"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=10.5)
+    kinds = [kind for kind in KINDS if any(feature_kind(feature) == kind for feature in features)]
+    handles: list[Any] = [Patch(color=KINDS[kind], label=kind) for kind in kinds]
+    if (table["reading"] == "sample").any():
+        handles.append(Patch(color=INK, alpha=SAMPLE_OPACITY, label="sample of it", linewidth=0))
+    handles.append(Line2D([], [], label="chance", **CHANCE))
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, fontsize=TEXT)
     return figure
 
 
-def _bars(axes: Axes, scores: pd.DataFrame, features: Sequence[str]) -> None:
+def _plot_bars(axes: Axes, scores: pd.DataFrame, features: Sequence[str]) -> None:
     sampled = set(scores["feature"][scores["reading"] == "sample"])
-    dashes: dict[str, Any] = {"color": INK, "linestyle": (0, (3, 2)), "linewidth": 1.2}
     for row in scores.to_dict("records"):
-        place, colour = features.index(row["feature"]), KINDS[kind(row["feature"])]
+        place, colour = features.index(row["feature"]), KINDS[feature_kind(row["feature"])]
         mean, alone = row["reading"] == "mean", row["feature"] not in sampled
         height = 0.5 if alone else 0.34
         middle = place if alone else place - 0.18 if mean else place + 0.18
         value, low, high, chance = (100 * float(row[name]) for name in ("value", "low", "high", "chance"))
         if np.isfinite(value):
-            axes.barh(middle, value, height, color=colour, alpha=1 if mean else PALE, linewidth=0)
+            axes.barh(middle, value, height, color=colour, alpha=1 if mean else SAMPLE_OPACITY, linewidth=0)
         if np.isfinite([low, high]).all():
             whisker = np.clip([low, high], 0, 100)
             axes.plot(whisker, [middle] * 2, color=INK, linewidth=1.1, solid_capstyle="butt")
-        if mean and np.isfinite(chance):  # a row has its own; where they are alike they are one dashed line
-            axes.plot([chance] * 2, [place - 0.5, place + 0.5], **dashes)
+        if mean and np.isfinite(chance):  # drawn per row: equal chances join into one dashed line
+            axes.plot([chance] * 2, [place - 0.5, place + 0.5], **CHANCE)
         if mean:
             text = f"{value:.0f}" if np.isfinite(value) else "–"
-            axes.text(117, middle, text, ha="right", va="center", fontsize=10, color=INK)
+            axes.text(117, middle, text, ha="right", va="center", fontsize=TICK, color=INK)
     axes.set_xlim(0, 118)
     axes.set_xticks(range(0, 101, 25))
-    axes.tick_params(colors=MUTED, labelsize=10, length=0)
+    axes.tick_params(colors=MUTED, labelsize=TICK, length=0)
     axes.grid(axis="x", color=REST, linewidth=0.7, alpha=0.7)
     axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "left")
-        spine.set_color(REST)
+    axes.spines[:].set(visible=False, color=REST)
+    axes.spines["left"].set_visible(True)
 
 
-class Path(NamedTuple):
-    """The rows of one clip that are drawn, in order, and the expression that it shows."""
+class ClipPath(NamedTuple):
+    """The frames of one clip to draw, in order, and the expression that the clip shows."""
 
     rows: NDArray[np.int64]
     expression: str
 
 
-def clip_paths(
+def plot_clip_paths(
     codes: Sequence[NDArray[Any]],
     subjects: Labels,
     clips: Labels,
@@ -143,181 +148,133 @@ def clip_paths(
     *,
     titles: Sequence[str],
     rising: NDArray[Any] | None = None,
-) -> Image.Image | None:
-    """Return one row a feature with the ways of the clips in it, coloured by expression: at the left where they are,
-    at the right each less its first frame, so that all begin at one point and thick lines, their means, can agree.
+) -> Figure | None:
+    """Return one row per feature with the paths of clips through its code, coloured by expression.
 
-    A path leads from a small dot to a large one. Drawn are clips that show one expression beside neutral, of eight
-    people, evenly spread.
+    Left: where the paths lie. Right: each minus its first frame, so that all start at one point; thick lines are means.
+    A path leads from a small dot to a large one. Drawn are the clips of eight evenly spaced people that show exactly
+    one expression besides neutral.
 
     Args:
         codes: for each feature, (N, Z) codes of the same N frames.
         subjects: (N,) ids.
-        clips: (N,) ids within a subject.
-        frames: (N,) numbers that put the frames of a clip in order.
-        expressions: (N,) labels; None where not known.
-        titles: one a feature.
-        rising: (N,) bool, the frames to draw: from a clip's first to its apex. None for all of them.
+        clips: (N,) ids, unique within a subject.
+        frames: (N,) numbers that order the frames of a clip.
+        expressions: (N,) labels; None where unknown.
+        titles: one per feature.
+        rising: (N,) bool, the frames to draw, from the first to the apex; None for all.
     Returns:
-        None where there is no such clip.
+        None if there is no such clip.
     Raises:
-        OmoteError: If codes or titles differ in number.
+        OmoteError: If the numbers of codes or titles differ.
     """
-    figure = paths_figure(codes, subjects, clips, frames, expressions, titles, rising)
-    return None if figure is None else _drawn(figure)
-
-
-def paths_figure(
-    codes: Sequence[NDArray[Any]],
-    subjects: Labels,
-    clips: Labels,
-    frames: Labels,
-    expressions: Labels,
-    titles: Sequence[str],
-    rising: NDArray[Any] | None,
-) -> Figure | None:
-    """Return what `clip_paths` draws, two axes a feature."""
     if len(titles) != len(codes) or any(len(code) != len(subjects) for code in codes):
         raise OmoteError(
             f"paths need a title and codes of the same frames for each feature: given are {len(titles)} titles, and "
             f"{', '.join(str(len(code)) for code in codes)} codes of {len(subjects)} frames"
         )
-    paths = _paths(subjects, clips, frames, expressions, rising)
+    paths = _find_paths(subjects, clips, frames, expressions, rising)
     if not paths or not codes:
         return None
-    labels = {str(label) for label in expressions if not pd.isna(label)}
-    order = sorted(labels, key=lambda label: (label.casefold() != "neutral", label))  # as in the maps
-    named = [label for label in order if any(path.expression == label for path in paths)]
-    figure = Figure(figsize=(10.3, 3.6 * len(codes) + 0.5), dpi=DPI)
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
+    order = sort_expressions(str(label) for label in expressions if not pd.isna(label))  # as in the maps
+    styles = {label: point_style(place) for place, label in enumerate(order)}
+    figure = new_figure(10.3, 3.6 * len(codes) + 0.5)
     panels = figure.subplots(len(codes), 2, squeeze=False)
     for code, title, (left, right) in zip(codes, titles, panels, strict=True):
         absolute = [np.asarray(code[path.rows], np.float64) for path in paths]
-        _ways(left, absolute, paths, order)
-        _ways(right, [path - path[0] for path in absolute], paths, order, means=True)
-        left.set_ylabel(_in_lines(title, 26), fontsize=13, fontweight="bold", labelpad=10)
-    panels[0, 0].set_title("as they are", fontsize=13)
-    panels[0, 1].set_title("less the clip's first frame; thick: mean", fontsize=13)
+        _plot_paths(left, absolute, paths, styles)
+        _plot_paths(right, [path - path[0] for path in absolute], paths, styles, means=True)
+        left.set_ylabel(_wrap(title, 26), fontsize=TITLE, fontweight="bold", labelpad=10)
+    panels[0, 0].set_title("as they are", fontsize=TITLE)
+    panels[0, 1].set_title("less the clip's first frame; thick: mean", fontsize=TITLE)
     handles = [
-        Line2D([], [], linewidth=2.4, markersize=7, label=label, **_look(label, order)) for label in named
+        Line2D([], [], linewidth=2.4, markersize=7, label=label, **style)
+        for label, style in styles.items()
+        if any(path.expression == label for path in paths)
     ]
-    figure.legend(
-        handles=handles, loc="outside right upper", frameon=False, title="expression", title_fontsize=12,
-        alignment="left", fontsize=11,
-    )  # fmt: skip
+    add_expression_legend(figure, handles)
     return figure
 
 
-def _paths(
-    subjects: Labels,
-    clips: Labels,
-    frames: Labels,
-    expressions: Labels,
-    rising: NDArray[Any] | None,
-) -> list[Path]:
+def _find_paths(
+    subjects: Labels, clips: Labels, frames: Labels, expressions: Labels, rising: NDArray[Any] | None
+) -> list[ClipPath]:
     table = pd.DataFrame({"subject": subjects, "clip": clips, "frame": frames, "expression": expressions})
     table = table.astype({"subject": str, "clip": str})
     table["drawn"] = True if rising is None else rising
-    found: list[tuple[str, Path]] = []
+    found: list[tuple[str, ClipPath]] = []
     for (subject, _), clip in table.sort_values("frame", kind="stable").groupby(["subject", "clip"]):
         shown = {str(label) for label in clip["expression"].dropna()} - {"neutral"}
         rows = clip.index[clip["drawn"]].to_numpy(np.int64)
         if len(shown) == 1 and len(rows) > 1:
-            found.append((str(subject), Path(rows, shown.pop())))
+            found.append((str(subject), ClipPath(rows, shown.pop())))
     people = sorted({subject for subject, _ in found})
-    chosen = {people[place] for place in evenly_spaced(len(people), PEOPLE_SHOWN)} if people else set()
+    chosen = {people[place] for place in evenly_spaced(len(people), MOST_PEOPLE)}
     return [path for subject, path in found if subject in chosen]
 
 
-def _look(expression: str, order: Sequence[str]) -> dict[str, Any]:
-    place = order.index(expression)
-    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place // len(COLOURS) % len(MARKERS)]}
-
-
-def _ways(
-    axes: Axes, ways: Sequence[NDArray[Any]], paths: Sequence[Path], order: Sequence[str], means: bool = False
+def _plot_paths(
+    axes: Axes,
+    codes: Sequence[NDArray[Any]],
+    paths: Sequence[ClipPath],
+    styles: Mapping[str, dict[str, Any]],
+    means: bool = False,
 ) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_color(REST)
-    flat = flattened(np.concatenate(ways))
-    if flat is None:
+    remove_ticks(axes)
+    projection = project_codes(np.concatenate(codes))
+    if projection is None:
         axes.text(0.5, 0.5, "the code does not move", ha="center", va="center", transform=axes.transAxes)
         return
-    places = np.split(flat.places, np.cumsum([len(way) for way in ways])[:-1])
+    places = np.split(projection.places, np.cumsum([len(code) for code in codes])[:-1])
     if means:
         places = [place - place[0] for place in places]
-    ends: dict[str, list[NDArray[Any]]] = {}
+    apexes: dict[str, list[NDArray[Any]]] = {}
     for place, path in zip(places, paths, strict=True):
-        look = _look(path.expression, order)
-        axes.plot(*place.T, color=look["color"], linewidth=1, alpha=0.45 if means else 0.8)
-        axes.plot(*place[0], ".", color=look["color"], markersize=3.5, alpha=0.8)
-        axes.plot(
-            *place[-1],
-            markersize=5,
-            alpha=0.6 if means else 1,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            **look,
-        )
-        ends.setdefault(path.expression, []).append(place[-1])
-    for expression, apexes in ends.items() if means else ():
-        x, y = np.mean(apexes, axis=0)
-        look = _look(expression, order)
+        style = styles[path.expression]
+        edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        axes.plot(*place.T, color=style["color"], linewidth=1, alpha=0.45 if means else 0.8)
+        axes.plot(*place[0], ".", color=style["color"], markersize=3.5, alpha=0.8)
+        axes.plot(*place[-1], markersize=5, alpha=0.6 if means else 1, **edge, **style)
+        apexes.setdefault(path.expression, []).append(place[-1])
+    for expression, ends in apexes.items() if means else ():
+        x, y = np.mean(ends, axis=0)
+        mean: dict[str, Any] = {"markevery": [1], "markersize": 10, "markeredgecolor": "white"}
         axes.plot([0, x], [0, y], color="white", linewidth=5, zorder=3)
-        axes.plot(
-            [0, x],
-            [0, y],
-            linewidth=3,
-            markevery=[1],
-            markersize=10,
-            markeredgecolor="white",
-            zorder=4,
-            **look,
-        )
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel(f"two axes, {100 * flat.shares.sum():.0f} % of the variance", fontsize=9.5, color=MUTED)
+        axes.plot([0, x], [0, y], linewidth=3, zorder=4, **mean, **styles[expression])
+    label_variance(axes, projection)
 
 
-def r2_bars(table: pd.DataFrame, people: str = "test") -> Image.Image | None:
-    """Return a table of how well each action unit is read from each feature: R2 in figures, the higher the darker.
+def plot_action_units(table: pd.DataFrame, people: str) -> Figure | None:
+    """Return a heat map of R2: a row per action unit, below their mean, and a column per feature.
 
     Args:
         table: of an `omote.evaluation.audit.Audit`.
-        people: whose.
+        people: a key of `PEOPLE`.
     Returns:
-        None where no action unit is known.
+        None if no action unit is known.
     """
-    figure = r2_figure(table, people)
-    return None if figure is None else _drawn(figure)
-
-
-def r2_figure(table: pd.DataFrame, people: str) -> Figure | None:
-    """Return what `r2_bars` draws: one axes, a row an action unit and their mean first, a column a feature."""
-    asked = table[
+    table = table[
         (table["people"] == people) & table["score"].str.startswith(UNIT) & (table["reading"] == "mean")
     ]
-    asked = asked[asked["value"].notna()]
-    if asked.empty:
+    table = table[table["value"].notna()]
+    if table.empty:
         return None
-    features, units = list(dict.fromkeys(asked["feature"])), list(dict.fromkeys(asked["score"]))
-    shown = asked.pivot(index="score", columns="feature", values="value").loc[units, features]
+    features, units = list(dict.fromkeys(table["feature"])), list(dict.fromkeys(table["score"]))
+    shown = table.pivot(index="score", columns="feature", values="value").loc[units, features]
     cells = np.vstack([shown.mean().to_numpy(), np.full(len(features), np.nan), shown.to_numpy()])
-    names = ["mean", "", *(unit_name(unit) for unit in units)]
+    names = ["mean", "", *(name_unit(unit) for unit in units)]
 
-    figure = Figure(figsize=(2.2 + 1.02 * len(features), 1.35 + 0.225 * len(cells)), dpi=DPI)
-    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
+    figure = new_figure(2.2 + 1.02 * len(features), 1.35 + 0.225 * len(cells), w_pad=0.1, h_pad=0.1)
     axes = figure.subplots()
-    colours = LinearSegmentedColormap.from_list("r2", ["#ffffff", "#9ecae8", KINDS["expression code"]])
+    colours = LinearSegmentedColormap.from_list("r2", ["#ffffff", "#9ecae8", BLUE])
     axes.imshow(np.clip(cells, 0, 1), cmap=colours, vmin=0, vmax=1, aspect="auto")
-    for (row, column), value in np.ndenumerate(cells.round(2) + 0.0):  # no minus before 0
+    for (row, column), value in np.ndenumerate(cells.round(2) + 0.0):  # + 0.0 turns -0 into 0
         if np.isfinite(value) or row != 1:
             text = f"{value:.2f}".replace("-", "−") if np.isfinite(value) else "–"
             colour = "white" if value > 0.7 else INK if value >= 0 else MUTED
-            axes.text(column, row, text, ha="center", va="center", fontsize=9.5, color=colour)
-    axes.set_yticks(range(len(names)), names, fontsize=10, color=INK)
-    axes.set_xticks(range(len(features)), [_in_lines(name, 14) for name in features], fontsize=9.5, color=INK)
+            axes.text(column, row, text, ha="center", va="center", fontsize=NOTE, color=colour)
+    axes.set_yticks(range(len(names)), names, fontsize=TICK, color=INK)
+    axes.set_xticks(range(len(features)), [_wrap(name, 14) for name in features], fontsize=NOTE, color=INK)
     axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
     axes.set_xticks(np.arange(len(features) - 1) + 0.5, minor=True)
     axes.grid(which="minor", axis="x", color="white", linewidth=3)
@@ -326,7 +283,7 @@ def r2_figure(table: pd.DataFrame, people: str) -> Figure | None:
     return figure
 
 
-def unit_name(score: str) -> str:
+def name_unit(score: str) -> str:
     """Return "AU 12" for "r2:au_12", "brow down L" for "r2:au_browDown_L"."""
     name = score.removeprefix(UNIT).removeprefix("au_")
     if name.isdigit():
@@ -335,46 +292,41 @@ def unit_name(score: str) -> str:
                    for k, letter in enumerate(name)).replace("_", " ")  # fmt: skip
 
 
-def audit_pictures(
+def plot_audit(
     table: pd.DataFrame, codes: Mapping[str, NDArray[Any]], frames: pd.DataFrame, rising: NDArray[Any]
 ) -> dict[str, Image.Image]:
-    """Return the pictures of an audit that there is something for: "leakage", "maps", "paths", "action_units".
+    """Return the pictures that an audit has data for: any of "leakage", "maps", "paths", "action_units".
 
-    Maps and paths are of the first eight features that are whole and not less their subject's mean, of the people of
-    `frames`; figures of the first kind of people there is, those held out before others.
+    Scores are those of the first people that `find_people` returns. Maps and paths show the people in `frames`, for the
+    first eight features that are finite and not subject-centred.
 
     Args:
         table: of an `omote.evaluation.audit.Audit`.
-        codes: (N, Z) by the name of the feature.
+        codes: feature name -> (N, Z).
         frames: N rows with subject, clip, frame and expression.
         rising: (N,) bool, from a clip's first frame to its apex.
     """
-    people = people_of(table)[0]
-    whole = [name for name in codes if not name.endswith(CENTRED) and np.isfinite(codes[name]).all()][:MAPS]
+    people = find_people(table)[0]
+    names = [name for name in codes if not name.endswith(CENTRED) and np.isfinite(codes[name]).all()]
+    names = names[:MOST_FEATURES]
     labels = frames["expression"].to_numpy(dtype=object)
-    ids = {name: frames[name].astype(str).to_numpy(dtype=object) for name in ("subject", "clip")}
-    seen = np.asarray(evenly_spaced(len(frames), FRAMES_SHOWN))
-    pictures = {
-        "leakage": leakage_bars(table, people),
-        "maps": expression_map([codes[name][seen] for name in whole], labels[seen], ids["subject"][seen], titles=whole)
-        if whole
+    subjects, clips = (frames[name].astype(str).to_numpy(dtype=object) for name in ("subject", "clip"))
+    seen = np.asarray(evenly_spaced(len(frames), MOST_FRAMES))
+    figures = {
+        "leakage": plot_leakage(table, people),
+        "maps": plot_code_map([codes[name][seen] for name in names], labels[seen], subjects[seen], titles=names)
+        if names
         else None,
-        "paths": clip_paths(
-            [codes[name] for name in whole], ids["subject"], ids["clip"], frames["frame"].to_numpy(), labels,
-            titles=whole, rising=rising,
+        "paths": plot_clip_paths(
+            [codes[name] for name in names], subjects, clips, frames["frame"].to_numpy(), labels,
+            titles=names, rising=rising,
         ),
-        "action_units": r2_bars(table, people),
+        "action_units": plot_action_units(table, people),
     }  # fmt: skip
-    return {name: picture for name, picture in pictures.items() if picture is not None}
+    return {name: render(figure) for name, figure in figures.items() if figure is not None}
 
 
-def _in_lines(feature: str, width: int) -> str:
-    """Return a name in lines of so many letters; what was done to a feature begins a line."""
+def _wrap(feature: str, width: int) -> str:
+    """Return a name in lines of at most `width` letters, with a new line after each comma."""
     lines = "\n".join(textwrap.fill(part, width) for part in feature.replace(", ", ",\n").split("\n"))
     return lines.replace("$", r"\$")  # or it would be read as a formula
-
-
-def _drawn(figure: Figure) -> Image.Image:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]

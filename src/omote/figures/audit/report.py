@@ -1,7 +1,7 @@
-"""The page of an audit: what was asked and found in words, every score beside its chance, the pictures.
+"""The page of an audit: findings in words, tables of scores beside their chance level, and pictures.
 
-Nothing is scored here. Every sentence about what was found is made of the figures, intervals and chances of the table;
-`omote.figures.audit.words` has the words.
+It computes no score. The findings are built from the values, intervals and chance levels of the audit's table with the
+words of `omote.figures.audit.words`.
 """
 
 import math
@@ -13,70 +13,60 @@ import numpy as np
 import pandas as pd
 
 from omote.evaluation.audit import Audit
-from omote.evaluation.feature import CENTRED
-from omote.evaluation.feature_scores import DISENTANGLEMENT_GROUPS
-from omote.figures.audit.pictures import UNIT, audit_pictures, kind, people_of
+from omote.evaluation.audit_scores import DISENTANGLEMENT_GROUPS
+from omote.evaluation.representation import CENTRED
+from omote.figures.audit.pictures import UNIT, feature_kind, find_people, plot_audit
 from omote.figures.audit.words import (
     PEOPLE,
     PICTURES,
     QUESTIONS,
     SCORES,
-    SECTIONS,
-    Asked,
+    TABLES,
     Question,
-    Section,
+    ScoreTable,
+    ScoreText,
     Sentence,
 )
-from omote.figures.page import (
-    Cell,
-    Head,
-    Line,
-    Picture,
-    commands_section,
-    picture_section,
-    table_section,
-    terms_section,
-    text_section,
-    write_page,
-)
+from omote.figures.page import Cell, Head, Line, Section, commands_section, picture_section, write_page
 from omote.figures.picture import save_picture
-from omote.metrics.jackknife import GROUPS
+from omote.metrics.intervals import GROUPS
 
-CHANCES_APART = 0.05  # of one score: then each stands in its cell
+CHANCES_APART = 0.05  # a larger range of chance over the rows puts the chance level into each cell
 LIKE_CHANCE = "like chance"
-READ_BY = ", read by "  # in the name of what was swapped, before that of its judge
+READ_BY = ", read by "  # in the name of a swap, before its judge
 ITSELF = "itself"
-COLUMNS_NAMED = 12  # of a table's feature, at most
-REASONS = "; "  # between them, in the table
+COLUMNS_NAMED = 12  # columns of a table's feature listed by name, at most
+REASONS = "; "  # separates reasons in the table
 
 Row = dict[str, Any]  # of the table, by column
 
 YES = (
-    "Yes: for every code asked about, the 95 % interval over people of the first score told lies above chance; of who "
-    "it is in the expression code, that of either score. Not shown: for none, which is no proof that there is nothing."
+    "Yes: for every code, the 95 % interval over people of the first score mentioned lies above chance. (For the "
+    "question whether the expression code reveals who it is, the interval of either score.) Not for all: for some of "
+    "the codes. Not shown: for none of them, which does not prove that nothing is there."
 )
 HOW_TO_READ = (
-    "Below a value stands its 95 % interval over people: how much other people of the same kind would change it. "
-    f"Groups of people, {GROUPS} at most ({DISENTANGLEMENT_GROUPS} for DCI, MIG and SAP), are left out in turn and "
-    "the score is made anew without them (delete-a-group jackknife); of swaps and interpolations, people are left out "
-    f"both as source and as target. The probes of the person are fitted anew too where there are {GROUPS} people or "
-    "fewer. With more, and of other probes and R² across people always, what was fitted stays: the interval is over "
-    "the people whom it is asked about. For the clusters, people are drawn with replacement and their codes grouped "
-    "anew. Intervals are not cut at the ends of a score’s range.",
-    "By chance: what a code that holds nothing reaches on the same images. It is the median over the rows; below "
-    "it, from where to where it goes. Where rows differ much, each has its own. Like chance: the interval holds it.",
-    "A sample: one draw from the posterior of each image instead of its mean. A mean can name a person by "
-    "differences that are far smaller than the noise that the model itself adds.",
-    "Random network: the encoder as it is before any training. Pixels + PCA: principal components of the pixels. "
-    "Subject mean removed: less the mean of the same person’s images, which takes knowing who is in each (the "
-    "paper’s Eq. 6).",
+    "Interval: below a value stands its 95 % interval over people, that is, how much the score would vary with other "
+    f"people of the same kind. At most {GROUPS} groups of people ({DISENTANGLEMENT_GROUPS} for DCI, MIG and SAP) are "
+    "left out in turn and the score is computed again (delete-a-group jackknife); for swaps and interpolations, people "
+    "are left out both as source and as target. The probes of the person are also fitted again, if there are at most "
+    f"{GROUPS} people. With more people, and always for the other probes and R² across people, the fit stays as it is, "
+    "and the interval covers only the people that are tested. For the clusters, people are drawn with replacement and "
+    "their codes clustered again. Intervals are not clipped to the range of a score.",
+    "By chance: the score of a code without any information, on the same images. Shown is the median over the rows, "
+    "and below it the range; where rows differ much, each cell has its own chance level. Like chance: the interval "
+    "contains it.",
+    "A sample: one draw from the posterior of each image instead of its mean. A mean can identify a person by "
+    "differences far smaller than the noise that the model itself adds.",
+    "Random network: the untrained encoder. Pixels + PCA: principal components of the pixels. Subject mean removed: "
+    "minus the mean over the same person’s images, which requires knowing who is in each (the paper’s Eq. 6).",
 )
 
 
 def write_audit_report(found: Audit, folder: str | Path) -> Path:
-    """Write the page of an audit, `report.html` with everything in it, and its pictures as PNG files beside it.
+    """Write the page of an audit, a self-contained `report.html`, and its pictures as PNG files beside it.
 
-    Pictures show the people held out, of whom `found.about["test_subjects"]` tells; everyone where nobody is.
+    The maps and paths show the people held out (`found.about["test_subjects"]`), or everyone if there are none.
 
     Returns:
         The path of the page.
@@ -84,40 +74,40 @@ def write_audit_report(found: Audit, folder: str | Path) -> Path:
     folder, frames = Path(folder), found.frames
     shown = frames["subject"].isin(list(found.about.get("test_subjects", ()))).to_numpy(dtype=bool)
     shown = shown if shown.any() else np.ones(len(frames), dtype=bool)
-    codes = {feature.name: feature.mean[shown] for feature in found.features}
-    pictures = audit_pictures(found.table, codes, frames[shown].reset_index(drop=True), found.rising[shown])
+    codes = {feature.name: feature.mean[shown] for feature in found.representations}
+    pictures = plot_audit(found.table, codes, frames[shown].reset_index(drop=True), found.rising[shown])
     for name, picture in pictures.items():
         save_picture(picture, folder / f"{name}.png")
     sections = [findings_section(found.table)]
-    first, *others = people_of(found.table)
-    for section in SECTIONS:
-        sections.append(scores_section(found.table, section, first))
+    first, *others = find_people(found.table)
+    for table in TABLES:
+        sections.append(scores_section(found.table, table, first))
         sections += [
-            picture_section(Picture(PICTURES[name][0], pictures[name], PICTURES[name][1]))
-            for name in section.pictures
+            picture_section(PICTURES[name][0], pictures[name], PICTURES[name][1])
+            for name in table.pictures
             if name in pictures
         ]
     sections += [
-        scores_section(found.table, section, people, again=True) for people in others for section in SECTIONS
+        scores_section(found.table, table, people, explain=False) for people in others for table in TABLES
     ]
     return write_page(
         folder / "report.html",
-        title="Audit: what the codes really hold",
-        introduction=introduction(found.about),
+        title="Audit: what the codes contain",
+        introduction=introduce(found.about),
         sections=[
             *sections,
-            text_section("How to read the tables", items=[*HOW_TO_READ, *_remarks(found.about)]),
+            Section("How to read the tables", items=[*HOW_TO_READ, *list_settings(found.about)]),
             commands_section(found.about.get("commands", [])),
         ],
     )
 
 
-def introduction(about: Mapping[str, Any]) -> list[str]:
-    """Return what was asked and of what, paragraphs."""
+def introduce(about: Mapping[str, Any]) -> list[str]:
+    """Return paragraphs that say what the audit asks and what was audited."""
     names = [Path(given).name for given in about.get("inputs", [])]
     counts = [
         (
-            f"{count} people, not told who was held out"
+            f"{count} people, not known who was held out"
             if people == "everyone"
             else f"{count} {PEOPLE[people]}"
         )
@@ -128,46 +118,47 @@ def introduction(about: Mapping[str, Any]) -> list[str]:
         )
         for people, count in about.get("people", {}).items()
     ]
-    audited = f"Audited: {_listed(names)}" if names else ""
+    audited = f"Audited: {join_words(names)}" if names else ""
     return [
-        "How much of the person is left in a code that should hold only the expression, how much of the expression "
-        "in one that should hold only the person, and does the code move as the face does?",
-        ". ".join(part for part in (audited, _listed(counts)) if part) + ".",
+        "How much of the person is left in a code that should contain only the expression? How much of the expression "
+        "is in a code that should contain only the person? And does the code move as the face does?",
+        ". ".join(part for part in (audited, join_words(counts)) if part) + ".",
     ]
 
 
-def findings_section(table: pd.DataFrame) -> str:
-    """Return a section that answers `QUESTIONS` in words, of the first people there are; nothing if there are no
-    answers."""
-    people = people_of(table)[0]
+def findings_section(table: pd.DataFrame) -> Section | None:
+    """Return a section that answers `QUESTIONS` for the first people of the table; None if there are no answers."""
+    people = find_people(table)[0]
     chosen = table[(table["people"] == people) & (table["reading"] == "mean")]
-    answers = {question.words: answer for question in QUESTIONS if (answer := answered(chosen, question))}
-    return terms_section(f"What was found: {PEOPLE[people]}", answers, before=[YES])
+    answers = {
+        question.text: answer for question in QUESTIONS if (answer := answer_question(chosen, question))
+    }
+    return Section(f"Findings: {PEOPLE[people]}", [YES], terms=answers) if answers else None
 
 
-def answered(table: pd.DataFrame, question: Question) -> str:
-    """Return the answer to a question in words, nothing if no score is known.
+def answer_question(table: pd.DataFrame, question: Question) -> str:
+    """Return the answer to a question in words, empty if none of its scores is known.
 
     Args:
-        table: of one kind of people and one reading.
+        table: rows of one kind of people and one reading.
     """
-    told = [_told(table, question, sentence) for sentence in question.sentences]
-    if not any(told):
+    sentences = [_fill_sentence(table, question, sentence) for sentence in question.sentences]
+    if not any(sentences):
         return ""
-    above: dict[str, bool] = {}  # by code
+    above: dict[str, bool] = {}  # feature -> whether an interval lies above chance
     for sentence in question.sentences[: question.judged]:
-        for row in _asked_of(table, question, sentence):
+        for row in _select_scores(table, question, sentence):
             if math.isfinite(row["low"]):
                 above[row["feature"]] = above.get(row["feature"], False) or row["low"] > row["chance"]
     shown = list(above.values())
     verdict = "" if not shown else "Yes. " if all(shown) else "Not for all. " if any(shown) else "Not shown. "
-    return verdict + " ".join(filter(None, [*told, _pushed(table, question)]))
+    return verdict + " ".join(filter(None, [*sentences, _qualify_centred(table, question)]))
 
 
-def _pushed(table: pd.DataFrame, question: Question) -> str:
-    """Return what is said of identity in codes less their subject's mean, which sets them at or below chance."""
+def _qualify_centred(table: pd.DataFrame, question: Question) -> str:
+    """Return a sentence on subject-centred codes, whose identity scores are at or below chance by construction."""
     judged = [sentence.score for sentence in question.sentences[: question.judged]]
-    rows = _rows(
+    rows = _list_rows(
         table[
             table["feature"].str.endswith(CENTRED)
             & (table["group"] == "identity")
@@ -176,121 +167,127 @@ def _pushed(table: pd.DataFrame, question: Question) -> str:
             & table["low"].notna()
         ]
     )
-    rows = [row for row in rows if kind(row["feature"]) == question.about]
+    rows = [row for row in rows if feature_kind(row["feature"]) == question.about]
     above = {row["feature"] for row in rows if row["low"] > row["chance"]}
     names = [name for name in dict.fromkeys(row["feature"] for row in rows) if name not in above]
     if not names:
         return ""
-    codes = _listed(name.removesuffix(CENTRED) for name in names)
-    is_so = (
-        "is at or below chance, which it is" if len(names) == 1 else "are at or below chance, which they are"
+    codes = join_words(name.removesuffix(CENTRED) for name in names)
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"With the subject’s mean removed, {codes} {verb} at or below chance by construction "
+        "(see the note below “Who it is”)."
     )
-    return f"Less the subject’s mean, {codes} {is_so} by construction (see the note below “Who it is”)."
 
 
-def _asked_of(table: pd.DataFrame, question: Question, sentence: Sentence) -> list[Row]:
-    """Return the known scores of the codes that a question is about; of swaps, those of one judge in all sentences."""
+def _select_scores(table: pd.DataFrame, question: Question, sentence: Sentence) -> list[Row]:
+    """Return the known scores of the codes that a question is about.
+
+    For swaps, all sentences use the scores of the same judge: an independent one if there is any.
+    """
     known = table[table["value"].notna()]
-    rows = _rows(known[known["score"] == sentence.score])
+    rows = _list_rows(known[known["score"] == sentence.score])
     if question.about == "swap":
-        answers = _rows(known[known["score"].isin([each.score for each in question.sentences])])
-        others = any(_judge(row) != ITSELF for row in answers)
-        return [row for row in rows if (_judge(row) != ITSELF) == others]
+        answers = _list_rows(known[known["score"].isin([each.score for each in question.sentences])])
+        independent = any(_find_judge(row) != ITSELF for row in answers)
+        return [row for row in rows if (_find_judge(row) != ITSELF) == independent]
     return [
-        row for row in rows if kind(row["feature"]) == question.about and not row["feature"].endswith(CENTRED)
+        row
+        for row in rows
+        if feature_kind(row["feature"]) == question.about and not row["feature"].endswith(CENTRED)
     ]
 
 
-def _told(table: pd.DataFrame, question: Question, sentence: Sentence) -> str:
+def _fill_sentence(table: pd.DataFrame, question: Question, sentence: Sentence) -> str:
     """Return "A linear probe names the person in 61 % of the images from z_e (95 %: 52 to 70; chance 8.3)."."""
-    rows = _asked_of(table, question, sentence)
+    rows = _select_scores(table, question, sentence)
     if not rows:
         return ""
     if question.about == "expression code":
-        known = _rows(table[(table["score"] == sentence.score) & table["value"].notna()])
-        beside = [row for name in sentence.beside for row in known if row["feature"] == name]
-        rows += beside[:1]
-    asked = SCORES[sentence.score]
-    chances = [text_of(row["chance"], asked, short=True) for row in rows]
+        known = _list_rows(table[(table["score"] == sentence.score) & table["value"].notna()])
+        baselines = [row for name in sentence.baselines for row in known if row["feature"] == name]
+        rows += baselines[:1]
+    text = SCORES[sentence.score]
+    chances = [format_value(row["chance"], text, short=True) for row in rows]
     parts = []
     for place, (row, chance) in enumerate(zip(rows, chances, strict=True)):
-        value = text_of(row["value"], asked, short=True)
-        figure = value if asked.unit != "percent" else f"in {value}\u00a0%" + ("" if place else sentence.of)
-        said = [interval] if (interval := interval_of(row, asked)) else []
-        if said and not place:
-            said = [f"95\u00a0%: {interval}"]
+        value = format_value(row["value"], text, short=True)
+        figure = value if text.unit != "percent" else f"in {value}\u00a0%" + ("" if place else sentence.unit)
+        details = [interval] if (interval := format_interval(row, text)) else []
+        if details and not place:
+            details = [f"95\u00a0%: {interval}"]
         if math.isfinite(row["chance"]) and not (place and len(set(chances)) == 1):
-            said.append(f"chance\u00a0{chance}")
-        more = f" ({'; '.join(said)})" if said else ""
-        parts.append(f"{figure} {sentence.link} {row['feature'].partition(READ_BY)[0]}{more}")
-    judge = "The model itself" if _judge(rows[0]) == ITSELF else _judge(rows[0])
-    return f"{sentence.words.format(judge=judge)} {_listed(parts)}."
+            details.append(f"chance\u00a0{chance}")
+        bracket = f" ({'; '.join(details)})" if details else ""
+        parts.append(f"{figure} {sentence.link} {row['feature'].partition(READ_BY)[0]}{bracket}")
+    judge = "The model itself" if _find_judge(rows[0]) == ITSELF else _find_judge(rows[0])
+    return f"{sentence.text.format(judge=judge)} {join_words(parts)}."
 
 
-def _judge(row: Row) -> str:
+def _find_judge(row: Row) -> str:
     return str(row["feature"]).partition(READ_BY)[2]
 
 
-def _rows(table: pd.DataFrame) -> list[Row]:
+def _list_rows(table: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def scores_section(table: pd.DataFrame, section: Section, people: str, *, again: bool = False) -> str:
-    """Return a table with a row a feature and a column a score, nothing where nothing was asked.
+def scores_section(
+    table: pd.DataFrame, shown: ScoreTable, people: str, *, explain: bool = True
+) -> Section | None:
+    """Return a table with a row per feature and reading and a column per score; None if no score was asked for.
 
-    Where no score could be had at all, the reasons stand in its place.
+    If no score could be computed, the reasons stand in place of the table.
 
     Args:
-        again: leave out what the words mean.
+        explain: whether to say what the table and its scores mean.
     """
     chosen = table[
-        (table["people"] == people)
-        & table["group"].isin(section.groups)
-        & ~table["score"].str.startswith(UNIT)
+        (table["people"] == people) & table["group"].isin(shown.groups) & ~table["score"].str.startswith(UNIT)
     ]
     if chosen.empty:
-        return ""
-    title = f"{section.title}: {PEOPLE[people]}"
+        return None
+    title = f"{shown.title}: {PEOPLE[people]}"
     if chosen["value"].isna().all():
         reasons = dict.fromkeys(reason for reason in chosen["reason"] if reason)
-        return text_section(title, [f"No score: {'; '.join(reasons)}."])
+        return Section(title, [f"No score: {'; '.join(reasons)}."])
     scores = [score for score in SCORES if score in set(chosen["score"])]
     scores += [score for score in dict.fromkeys(chosen["score"]) if score not in SCORES]
-    asked = [SCORES.get(score, Asked(score, "", "", "", "number")) for score in scores]
+    texts = [SCORES.get(score, ScoreText(score, "", "", "", "number")) for score in scores]
     rows = list(dict.fromkeys(zip(chosen["feature"], chosen["reading"], strict=True)))
     features = list(dict.fromkeys(chosen["feature"]))
-    rows.sort(key=lambda row: features.index(row[0]))  # a sample below its mean
-    found = {(row["feature"], row["reading"], row["score"]): row for row in _rows(chosen)}
-    notes = {row: _note_of_row(list(found.values()), *row) for row in rows}
+    rows.sort(key=lambda row: features.index(row[0]))  # a sample follows its mean
+    found = {(row["feature"], row["reading"], row["score"]): row for row in _list_rows(chosen)}
+    notes = {row: _move_shared_reasons(list(found.values()), *row) for row in rows}
 
     heads, columns, chances = [], [], []
-    for score, look in zip(scores, asked, strict=True):
-        column = [found.get((*row, score)) for row in rows]
-        cells, note, chance = _column(column, look)
-        heads.append(Head(look.head, look.name, look.aim, note))
+    for score, text in zip(scores, texts, strict=True):
+        cells, note, chance = _column_cells([found.get((*row, score)) for row in rows], text)
+        heads.append(Head(text.head, text.name, text.aim, note))
         columns.append(cells)
         chances.append(chance)
     lines = [
-        Line(_row_name(feature, reading, notes), [column[place] for column in columns])
+        Line(_name_row(feature, reading, notes), [column[place] for column in columns])
         for place, (feature, reading) in enumerate(rows)
     ]
     if any(chance.text for chance in chances):
         lines.append(Line(Cell("by chance"), chances, muted=True))
-    apart = [look.name or look.head for look in asked if look.unit != "percent"]
-    but_for = f" but for {_listed(apart)}" if apart else ""
-    percent = f"In per cent{but_for}. " if len(apart) < len(asked) else ""
-    return table_section(
+    others = [text.name or text.head for text in texts if text.unit != "percent"]
+    except_for = f" except for {join_words(others)}" if others else ""
+    percent = f"In per cent{except_for}. " if len(others) < len(texts) else ""
+    terms = {", ".join(filter(None, [text.head, text.name])): text.meaning for text in texts if text.meaning}
+    return Section(
         title,
-        heads,
-        lines,
-        before=[] if again else [section.before],
-        after=f"{percent}Below a value: its 95 % interval over people.",
-        terms={} if again else {_term(look): look.meaning for look in asked if look.meaning},
+        [shown.introduction] if explain else [],
+        heads=heads,
+        lines=lines,
+        remark=f"{percent}Below a value: its 95 % interval over people.",
+        terms=terms if explain else None,
     )
 
 
-def _note_of_row(rows: Sequence[Row], feature: str, reading: str) -> str:
-    """Return the reasons that all scores of a group have in one row of the page, and take them from its scores."""
+def _move_shared_reasons(rows: Sequence[Row], feature: str, reading: str) -> str:
+    """Return the reasons shared by all scores of a group in one row of the page, and remove them from its scores."""
     of_row = [row for row in rows if (row["feature"], row["reading"]) == (feature, reading)]
     shared: list[str] = []
     for group in dict.fromkeys(row["group"] for row in of_row):
@@ -304,7 +301,7 @@ def _note_of_row(rows: Sequence[Row], feature: str, reading: str) -> str:
     return REASONS.join(dict.fromkeys(shared))
 
 
-def _row_name(feature: str, reading: str, notes: Mapping[tuple[str, str], str]) -> Cell:
+def _name_row(feature: str, reading: str, notes: Mapping[tuple[str, str], str]) -> Cell:
     name, _, rest = feature.partition(", ")
     note = notes[feature, reading]
     if reading == "mean":
@@ -312,82 +309,79 @@ def _row_name(feature: str, reading: str, notes: Mapping[tuple[str, str], str]) 
     return Cell("", ("a sample of it",), "" if note == notes.get((feature, "mean")) else note)
 
 
-def _column(rows: Sequence[Row | None], asked: Asked) -> tuple[list[Cell], str, Cell]:
-    """Return the cells of a column, the note that all of them share, and the cell of chance."""
+def _column_cells(rows: Sequence[Row | None], text: ScoreText) -> tuple[list[Cell], str, Cell]:
+    """Return the cells of a column, the note that all of them share, and the cell of the chance level."""
     known = [row for row in rows if row is not None]
     reasons = {row["reason"] for row in known}
     shared = reasons.pop() if len(reasons) == 1 and len(known) > 1 else ""
     chances = sorted(row["chance"] for row in known if math.isfinite(row["chance"]))
-    apart = bool(chances) and chances[-1] - chances[0] > CHANCES_APART
-    cells = [Cell("") if row is None else _cell(row, asked, shared, apart) for row in rows]
+    differ = bool(chances) and chances[-1] - chances[0] > CHANCES_APART
+    cells = [Cell("") if row is None else _score_cell(row, text, shared, differ) for row in rows]
     if not chances:
         return cells, shared, Cell("")
-    least, middle, most = (
-        text_of(chance, asked) for chance in (chances[0], float(np.median(chances)), chances[-1])
+    low, middle, high = (
+        format_value(chance, text) for chance in (chances[0], float(np.median(chances)), chances[-1])
     )
-    return cells, shared, Cell(middle, () if least == most else (f"{least} to {most}",))
+    return cells, shared, Cell(middle, () if low == high else (f"{low} to {high}",))
 
 
-def _cell(row: Row, asked: Asked, shared: str, own_chance: bool) -> Cell:
+def _score_cell(row: Row, text: ScoreText, shared: str, with_chance: bool) -> Cell:
     note = "" if row["reason"] == shared else row["reason"]
     value, low, high, chance = (float(row[name]) for name in ("value", "low", "high", "chance"))
     if not math.isfinite(value):
         return Cell("–", note=note)
-    below = [interval_of(row, asked)]
-    if own_chance and math.isfinite(chance):
-        below.append(f"chance {text_of(chance, asked)}")
+    below = [format_interval(row, text)]
+    if with_chance and math.isfinite(chance):
+        below.append(f"chance {format_value(chance, text)}")
     if low <= chance <= high:
         below.append(LIKE_CHANCE)
-    return Cell(text_of(value, asked), tuple(filter(None, below)), note=note)
+    return Cell(format_value(value, text), tuple(filter(None, below)), note=note)
 
 
-def text_of(value: float, asked: Asked, *, short: bool = False) -> str:
-    """Return a value as it is shown: per cent "61.3" or, short, "61" but "8.3"; numbers "0.41", counts "38.2"."""
+def format_value(value: float, text: ScoreText, *, short: bool = False) -> str:
+    """Return a value as shown: per cent "61.3" or, short, "61" but "8.3"; numbers "0.41"; counts "38.2"."""
     if not math.isfinite(value):
         return "–"
-    if asked.unit == "percent":
+    if text.unit == "percent":
         value *= 100
-        text = f"{value:.0f}" if short and round(abs(value), 1) >= 10 else f"{value:.1f}"
-        text = text.removesuffix(".0") if short else text
+        shown = f"{value:.0f}" if short and round(abs(value), 1) >= 10 else f"{value:.1f}"
+        shown = shown.removesuffix(".0") if short else shown
     else:
-        text = f"{value:.2f}" if asked.unit == "number" else f"{value:.3g}"
-    if not text.strip("-0."):
+        shown = f"{value:.2f}" if text.unit == "number" else f"{value:.3g}"
+    if not shown.strip("-0."):
         return "0"
-    return text.replace("-", "−")
+    return shown.replace("-", "−")
 
 
-def interval_of(row: Row, asked: Asked) -> str:
-    """Return "52 to 70"; nothing where there is no interval."""
+def format_interval(row: Row, text: ScoreText) -> str:
+    """Return "52 to 70"; empty if there is no interval."""
     if not math.isfinite(row["low"]) or not math.isfinite(row["high"]):
         return ""
-    return f"{text_of(row['low'], asked, short=True)} to {text_of(row['high'], asked, short=True)}"
+    return f"{format_value(row['low'], text, short=True)} to {format_value(row['high'], text, short=True)}"
 
 
-def _term(asked: Asked) -> str:
-    return f"{asked.head}, {asked.name}" if asked.name else asked.head
-
-
-def _remarks(about: Mapping[str, Any]) -> list[str]:
-    found = []
+def list_settings(about: Mapping[str, Any]) -> list[str]:
+    """Return sentences on the columns, apex, clusters, judge and faces of the audit, as far as known."""
+    settings = []
     for name, columns in about.get("columns", {}).items():
-        if not name.endswith(CENTRED):  # the same
+        if not name.endswith(CENTRED):  # has the same columns
             named = list(columns[:COLUMNS_NAMED])
             named += [f"{len(columns) - len(named)} more"] if len(columns) > len(named) else []
-            found.append(f"{name} is the columns {_listed(named)} ({len(columns)}).")
+            settings.append(f"{name} consists of the columns {join_words(named)} ({len(columns)}).")
     if apex := about.get("apex"):
-        found.append(f"Along clips: {apex}.")
+        settings.append(f"Along clips: {apex}.")
     if "k" in about:
-        found.append(f"The clusters: k = {about['k']}, mean over {about['seeds']} runs of k-means.")
+        settings.append(f"Clusters: k = {about['k']}, mean over {about['seeds']} runs of k-means.")
     if judge := about.get("judge"):
-        found.append(f"Swapped images were read by {Path(judge).name}, and by the model that made them.")
+        settings.append(f"Swapped images were read by {Path(judge).name}, and by the model that made them.")
     if faces := about.get("face_set"):
-        told = [str(faces[name]) for name in ("dataset", "importer") if faces.get(name)]
+        names = [str(faces[name]) for name in ("dataset", "importer") if faces.get(name)]
         options = ", ".join(f"{name} {value}" for name, value in (faces.get("options") or {}).items())
-        found.append(f"The faces: {', '.join(dict.fromkeys(told))}{f' ({options})' if options else ''}.")
-    return found
+        settings.append(f"Faces: {', '.join(dict.fromkeys(names))}{f' ({options})' if options else ''}.")
+    return settings
 
 
-def _listed(parts: Iterable[str]) -> str:
+def join_words(parts: Iterable[str]) -> str:
     """Return "a, b and c"."""
     *others, last = list(parts) or [""]
     return f"{', '.join(others)} and {last}" if others else last

@@ -1,4 +1,4 @@
-"""Clusters of the expressions in a table of features: their most typical faces, and when each of them is seen."""
+"""Clusters of the features in a table: their most typical faces, and a timeline of when each occurs."""
 
 from collections.abc import Sequence
 
@@ -10,151 +10,161 @@ from sklearn.cluster import KMeans
 
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
-from omote.figures.space import REST
-from omote.figures.table.board import EDGE, INK, LINE, MUTED, WIDTH, Board, colour_of, fitting, mark_times
-from omote.figures.table.recut import Faces
-from omote.figures.table.tracks import PHOTOS, Features, Rows, Track, varied
+from omote.figures.style import BLUE, INK, MUTED, NOTE, PALE, REST
+from omote.figures.table.crops import Crops
+from omote.figures.table.face_figure import (
+    EDGE,
+    LINE,
+    WIDTH,
+    FaceFigure,
+    group_colour,
+    mark_times,
+    shorten_text,
+)
+from omote.figures.table.tracks import PHOTOS, Features, Rows, Track, select_diverse
 
-CLUSTERS = 9  # the paper's
-ROWS_EACH = 3  # rows to trust that a cluster takes, or there are fewer clusters
-FITTED = 20_000  # rows that the centres are fitted on, at most
-TYPICAL = 6  # faces of a cluster, beside its times
-ALONE = 10  # faces of a cluster where no times are shown
-CORE = 0.5  # share of a cluster, nearest its centre, that typical faces are from
-LANES = 12  # tracks, at most, whose times are shown
-COVERED = 0.5  # share of the rows to trust that must be of these tracks
-BINS = 300  # of a lane
-FACE, GAP, ROW, WORDS = 0.92, 0.04, 1.04, 1.7  # inches: a face, between two, height of a cluster, its words
-TOP, TIMES = 0.45, 0.45
-ALL, PALE = "#0072b2", "#eceef1"
+CLUSTERS = 9  # as in the paper
+ROWS_EACH = 3  # minimum number of trusted rows per cluster, on average
+MOST_FITTED = 20_000  # rows that the centres are fitted on
+FACES_WITH_TIMELINE, FACES_ALONE = 6, 10  # per cluster, at most
+CORE = 0.5  # typical faces come from this share of a cluster, nearest its centre
+MOST_TRACKS = 12  # in a timeline
+COVERED = 0.5  # share of the trusted rows that these tracks must hold, or there is no timeline
+BINS = 300  # of a timeline
+FACE, GAP, ROW, WORDS = (
+    0.92,
+    0.04,
+    1.04,
+    1.7,
+)  # inches: a face, between faces, height of a cluster, width of its text
+TOP, TIMES, LEGEND_LINE = 0.45, 0.45, 0.22  # inches
 
 
 def check_clusters(k: int) -> None:
-    """Raise OmoteError if k is no number of clusters."""
+    """Raise OmoteError if k is not a number of clusters."""
     if k < 1:
         raise OmoteError(f"clusters is {k}; expected 1 or more, such as {CLUSTERS}")
 
 
-def clustered(features: Features, k: int = CLUSTERS) -> list[Rows]:
-    """Return the rows to trust in clusters, the largest first; of each the row nearest its centre first.
+def cluster_rows(features: Features, k: int = CLUSTERS) -> list[Rows]:
+    """Return the trusted rows by cluster, the largest cluster first, each with the row nearest its centre first.
 
-    k-means of scikit-learn on the unscaled codes, Euclidean, the best of four starts. Of few or equal codes there are
-    fewer clusters than k.
-
+    k-means of scikit-learn on the unscaled codes, Euclidean, best of four starts. With few or equal codes there are
+    fewer than k clusters.
     """
     rows = np.flatnonzero(features.trusted)
     codes = features.codes[rows].astype(np.float64)
-    fitted = codes[evenly_spaced(len(rows), FITTED)]
+    fitted = codes[evenly_spaced(len(rows), MOST_FITTED)]
     k = min(k, max(2, len(rows) // ROWS_EACH), len(np.unique(fitted, axis=0)))
     distances = KMeans(k, n_init=4, random_state=0).fit(fitted).transform(codes)
     nearest, order = distances.argmin(axis=1), distances.min(axis=1).argsort(kind="stable")
-    found = [rows[order[nearest[order] == cluster]] for cluster in range(k)]
-    return sorted(found, key=lambda members: (-len(members), int(members[0])))
+    clusters = [rows[order[nearest[order] == cluster]] for cluster in range(k)]
+    return sorted(clusters, key=lambda members: (-len(members), int(members[0])))
 
 
-def typical(features: Features, members: Rows, can: NDArray[np.bool_], count: int) -> Rows:
-    """Return rows near a cluster's centre that show different moments and people, the nearest first.
+def select_typical(features: Features, members: Rows, available: NDArray[np.bool_]) -> Rows:
+    """Return diverse rows near a cluster's centre, nearest first.
 
     Args:
-        members: the nearest first.
-        can: (N,) bool, the rows that may be shown.
+        members: as `cluster_rows` returned them.
+        available: (N,) bool, rows with a face.
     """
-    shown = members[can[members]]
-    return varied(features, shown[: max(count, round(CORE * len(shown)))], count)
+    count = FACES_WITH_TIMELINE if select_timeline_tracks(features) else FACES_ALONE
+    shown = members[available[members]]
+    return select_diverse(features, shown[: max(count, round(CORE * len(shown)))], count)
 
 
-def lanes(features: Features) -> list[Track]:
-    """Return the tracks whose times are shown: the first, or none where they hold too little of the table."""
-    first = features.tracks[:LANES]
-    held = sum(int(features.trusted[track.rows].sum()) for track in first)
-    return first if held >= COVERED * features.trusted.sum() else []
+def select_timeline_tracks(features: Features) -> list[Track]:
+    """Return the tracks of the timeline: the first ones, or none if they hold too little of the table."""
+    tracks = features.tracks[:MOST_TRACKS]
+    held = sum(int(features.trusted[track.rows].sum()) for track in tracks)
+    return tracks if held >= COVERED * features.trusted.sum() else []
 
 
-def shares(
+def bin_membership(
     features: Features, track: Track, members: Rows, low: float, high: float, bins: int
 ) -> NDArray[np.float64]:
-    """Return how much of a track is of a cluster: (bins,) shares of its rows to trust, in equal times from `low` to
-    `high` s; nan where it has none."""
+    """Return (bins,) the share of a track's trusted rows that belong to a cluster, in equal intervals of time.
+
+    Args:
+        low, high: begin of the first and end of the last interval, seconds.
+    Returns:
+        NaN where the track has no trusted row.
+    """
     rows = track.rows[features.trusted[track.rows]]
     place = np.clip((features.seconds[rows] - low) / ((high - low) or 1) * bins, 0, bins - 1).astype(np.int64)
     inside = np.bincount(place, np.isin(rows, members).astype(float), bins)
     counts = np.bincount(place, minlength=bins)
-    found: NDArray[np.float64] = np.divide(inside, counts, out=np.full(bins, np.nan), where=counts > 0)
-    return found
+    shares: NDArray[np.float64] = np.divide(inside, counts, out=np.full(bins, np.nan), where=counts > 0)
+    return shares
 
 
-def clusters_picture(
+def plot_clusters(
     features: Features,
-    found: Sequence[Rows],
-    chosen: Sequence[Rows],
-    faces: Faces,
+    clusters: Sequence[Rows],
+    typical: Sequence[Rows],
+    crops: Crops,
     credit: str | None = None,
 ) -> Image.Image:
-    """Return a picture with a line a cluster: how large it is, typical faces, and when it is seen.
+    """Return a picture with one line per cluster: its size, typical faces, and when it occurs.
 
     Args:
-        found: what `clustered` returned.
-        chosen: what `typical` returned of each.
-        faces: (S, S, 3) by row.
+        clusters: as `cluster_rows` returned them.
+        typical: as `select_typical` returned them for each.
+        crops: (S, S, 3) by row.
     """
-    tracks = lanes(features)
-    columns = (TYPICAL if tracks else ALONE) if faces else 0
-    names = [*tracks] if len(tracks) > 1 else []
+    tracks = select_timeline_tracks(features)
+    several = len(features.groups) > 1
+    columns = (FACES_WITH_TIMELINE if tracks else FACES_ALONE) if crops else 0
+    legend = tracks if len(tracks) > 1 else []
     top = TOP if tracks else 0.25
-    board = Board(top + ROW * len(found) + (TIMES if tracks else 0.1) + 0.22 * len(names))
+    figure = FaceFigure(top + ROW * len(clusters) + (TIMES if tracks else 0.1) + LEGEND_LINE * len(legend))
     right = EDGE + WORDS + columns * (FACE + GAP) + 0.15
     if tracks:
-        board.text(right, TOP - LINE, "when it is seen", color=MUTED)
+        figure.text(right, TOP - LINE, "when it is seen", color=MUTED)
     total = int(features.trusted.sum())
-    for place, (members, rows) in enumerate(zip(found, chosen, strict=True)):
+    for place, (members, rows) in enumerate(zip(clusters, typical, strict=True)):
         y = top + place * ROW
-        board.line([EDGE, WIDTH - EDGE], [y - (ROW - FACE) / 2] * 2, color=REST)
-        board.text(EDGE, y + 0.45, str(place + 1), 17, weight="bold")
-        words = [f"{100 * len(members) / total:.0f} %", f"{len(members):,} rows"]
-        if len(features.groups) > 1 and PHOTOS not in features.groups:
-            of = "people" if features.of_face_set else "tracks"
-            words.append(f"{len(np.unique(features.group[members]))} of {len(features.groups)} {of}")
-        for line, text in enumerate(words):
-            board.text(
-                EDGE + 0.42,
-                y + 0.45 + 0.22 * (line - (len(words) - 1) / 2),
-                text,
-                color=INK if not line else MUTED,
-            )
-        for column, row in enumerate(row for row in rows.tolist() if row in faces):
-            colour = colour_of(int(features.group[row])) if len(features.groups) > 1 else None
-            board.face(faces[row], EDGE + WORDS + column * (FACE + GAP), y, FACE, colour)
+        figure.line([EDGE, WIDTH - EDGE], [y - (ROW - FACE) / 2] * 2, color=REST)
+        figure.text(EDGE, y + 0.45, str(place + 1), 17, weight="bold")
+        texts = [f"{100 * len(members) / total:.0f} %", f"{len(members):,} rows"]
+        if several and PHOTOS not in features.groups:
+            kind = "people" if features.of_face_set else "tracks"
+            texts.append(f"{len(np.unique(features.group[members]))} of {len(features.groups)} {kind}")
+        for line, text in enumerate(texts):
+            middle = y + 0.45 + LEGEND_LINE * (line - (len(texts) - 1) / 2)
+            figure.text(EDGE + 0.42, middle, text, color=INK if not line else MUTED)
+        for column, row in enumerate(row for row in rows.tolist() if row in crops):
+            colour = group_colour(int(features.group[row])) if several else None
+            figure.face(crops[row], EDGE + WORDS + column * (FACE + GAP), y, FACE, colour)
     if tracks:
-        _lanes(board, features, tracks, found, right)
-    for line, track in enumerate(names):
-        y = board.height - 0.2 - 0.22 * (len(names) - 1 - line)
-        colour = colour_of(int(features.group[track.rows[0]]))
-        board.line([right, right + 0.16], [y, y], color=colour, linewidth=7, solid_capstyle="butt")
-        board.text(right + 0.26, y, fitting(track.name, 9.5, WIDTH - EDGE - right - 0.3), 9.5)
-    return board.drawn(credit)
+        _plot_timelines(figure, features, tracks, clusters, right)
+    for line, track in enumerate(legend):
+        y = figure.height - 0.2 - LEGEND_LINE * (len(legend) - 1 - line)
+        figure.swatch(right, y, group_colour(int(features.group[track.rows[0]])), 7)
+        figure.text(right + 0.26, y, shorten_text(track.name, NOTE, WIDTH - EDGE - right - 0.3), NOTE)
+    return figure.render(credit)
 
 
-def _lanes(
-    board: Board, features: Features, tracks: Sequence[Track], found: Sequence[Rows], x: float
+def _plot_timelines(
+    figure: FaceFigure, features: Features, tracks: Sequence[Track], clusters: Sequence[Rows], x: float
 ) -> None:
     times = [features.seconds[track.rows] for track in tracks]
     low, high = float(min(time.min() for time in times)), float(max(time.max() for time in times))
     step = max(float(np.median(np.diff(time))) for time in times)
     bins = int(np.clip((high - low) / (1.05 * step), 1, BINS)) if step else 1
-    for place, members in enumerate(found):
-        axes = board.axes(x, TOP + place * ROW, WIDTH - EDGE - x, FACE)
+    several = len(features.groups) > 1
+    pale = np.array(to_rgb(PALE))
+    for place, members in enumerate(clusters):
+        axes = figure.axes(x, TOP + place * ROW, WIDTH - EDGE - x, FACE)
         mark_times(axes, low, high, any(track.in_seconds for track in tracks), 4)
         axes.set_ylim(len(tracks), 0)
         axes.spines["bottom"].set_visible(False)
-        axes.tick_params(length=0, labelbottom=place == len(found) - 1)
+        axes.tick_params(length=0, labelbottom=place == len(clusters) - 1)
         for lane, track in enumerate(tracks):
-            share = shares(features, track, members, low, high, bins)[None, :, None]
-            full = np.array(
-                to_rgb(colour_of(int(features.group[track.rows[0]])) if len(features.groups) > 1 else ALL)
-            )
-            pale = np.array(to_rgb(PALE))
+            share = bin_membership(features, track, members, low, high, bins)[None, :, None]
+            full = np.array(to_rgb(group_colour(int(features.group[track.rows[0]])) if several else BLUE))
             pixels = np.where(np.isnan(share), 1.0, pale + (full - pale) * np.nan_to_num(share))
-            axes.imshow(
-                pixels, extent=(low, high, lane + 0.92, lane + 0.08), aspect="auto", interpolation="nearest"
-            )
+            extent = (low, high, lane + 0.92, lane + 0.08)
+            axes.imshow(pixels, extent=extent, aspect="auto", interpolation="nearest")
         axes.set(xlim=(low, high), ylim=(len(tracks), 0))

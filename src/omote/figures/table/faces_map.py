@@ -1,4 +1,4 @@
-"""A map of the expressions in a table of features: its first two principal directions, with faces at their places."""
+"""A map of the rows of a feature table on its first two principal directions, with faces at their places."""
 
 from typing import NamedTuple
 
@@ -7,111 +7,111 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from omote.data.sampling import evenly_spaced
-from omote.figures.space import PEOPLE_COLOURS, REST
-from omote.figures.table.board import EDGE, LINE, MUTED, WIDTH, Board, colour_of, fitting
-from omote.figures.table.recut import Faces
+from omote.figures.style import MUTED, PEOPLE_COLOURS, REST, TEXT
+from omote.figures.table.crops import Crops
+from omote.figures.table.face_figure import EDGE, LINE, WIDTH, FaceFigure, group_colour, shorten_text
 from omote.figures.table.tracks import Directions, Features, Rows
 
-DOTS = 8000  # rows drawn, at most
+MOST_DOTS = 8000
 FACE = 0.66  # inches
-ROOM = 1.07  # sides of a face between the middles of two
-TOP, LEFT, BELOW = 0.3, 0.35, 0.4  # inches, beside the map
-LOWEST, HIGHEST = 4.0, 8.5  # inches high
-COLUMNS = 4  # of the names of groups
+SPACING = 1.07  # minimum distance between the centres of two faces, as a multiple of their side
+TOP, LEFT, BELOW = 0.3, 0.35, 0.4  # margins of the map, inches
+LOWEST, HIGHEST = 4.0, 8.5  # height of the map, inches
+COLUMNS, LEGEND_LINE = 4, 0.28  # of the legend; inches
+INSIDE = WIDTH - 2 * EDGE - LEFT  # width of the map, inches
 
 
-class Places(NamedTuple):
-    """Where rows are on a map."""
+class MapLayout(NamedTuple):
+    """The places of n rows on the map."""
 
-    rows: Rows  # (n,) those to trust, thinned evenly where they are many
+    rows: Rows  # (n,) trusted rows, evenly subsampled to `MOST_DOTS`
     x: NDArray[np.float64]  # (n,) inches from the left
     y: NDArray[np.float64]  # (n,) inches from the top
     height: float  # of the map, inches
 
 
-def places_on_map(features: Features, directions: Directions) -> Places:
-    """Return where the rows to trust are on a map as wide as a `Board`, with the same scale both ways."""
+def lay_out_map(features: Features, directions: Directions) -> MapLayout:
+    """Return the places of the trusted rows on a map of fixed width, with one scale for both axes."""
     rows = np.flatnonzero(features.trusted)
-    rows = rows[evenly_spaced(len(rows), DOTS)]
-    flat = directions.places[rows, :2] * [1, -1]
-    flat -= flat.min(axis=0)
-    wide, high = flat.max(axis=0)
-    rim = FACE * 0.6
-    inside = WIDTH - 2 * EDGE - LEFT - 2 * rim
-    height = float(np.clip(inside * high / (wide or 1) + 2 * rim, LOWEST, HIGHEST))
-    scale = min(inside / (wide or 1), (height - 2 * rim) / (high or np.inf) if high else np.inf)
-    x, y = (flat * scale + rim + (np.array([inside, height - 2 * rim]) - [wide * scale, high * scale]) / 2).T
-    return Places(rows, x, y, height)
+    rows = rows[evenly_spaced(len(rows), MOST_DOTS)]
+    places = directions.places[rows, :2] * [1, -1]
+    places -= places.min(axis=0)
+    wide, high = places.max(axis=0)
+    margin = FACE * 0.6
+    inside = INSIDE - 2 * margin
+    height = float(np.clip(inside * high / (wide or 1) + 2 * margin, LOWEST, HIGHEST))
+    scale = min(inside / (wide or 1), (height - 2 * margin) / (high or np.inf) if high else np.inf)
+    centring = (np.array([inside, height - 2 * margin]) - [wide * scale, high * scale]) / 2
+    x, y = (places * scale + margin + centring).T
+    return MapLayout(rows, x, y, height)
 
 
-def faces_on_map(places: Places, can: NDArray[np.bool_]) -> Rows:
-    """Return rows whose faces cover the map without overlap, each at its own place, those at its ends first.
+def select_map_faces(layout: MapLayout, available: NDArray[np.bool_]) -> Rows:
+    """Return rows whose faces cover the map without overlap, each at its own place, outermost first.
 
-    One after the other, the row that is farthest from all chosen is taken, as long as there is room.
+    Farthest-point sampling: the row farthest from all chosen ones is added for as long as there is room.
 
     Args:
-        can: (N,) bool, the rows of the table that may be shown.
+        available: (N,) bool, rows of the table with a face.
     """
-    shown = np.flatnonzero(can[places.rows])
+    shown = np.flatnonzero(available[layout.rows])
     if not len(shown):
         return np.zeros(0, np.int64)
-    at = np.stack([places.x[shown], places.y[shown]], axis=1)
-    far = np.abs(at - np.median(at, axis=0)).max(axis=1)
+    places = np.stack([layout.x[shown], layout.y[shown]], axis=1)
+    distances = np.abs(places - np.median(places, axis=0)).max(axis=1)
     chosen: list[int] = []
-    while not chosen or far.max() >= FACE * ROOM:
-        new = int(far.argmax())
-        distance = np.abs(at - at[new]).max(axis=1)
-        far = distance if not chosen else np.minimum(far, distance)
+    while not chosen or distances.max() >= FACE * SPACING:
+        new = int(distances.argmax())
+        to_new = np.abs(places - places[new]).max(axis=1)
+        distances = to_new if not chosen else np.minimum(distances, to_new)
         chosen.append(new)
-    return places.rows[shown[chosen]]
+    return layout.rows[shown[chosen]]
 
 
-def map_picture(
+def plot_faces_map(
     features: Features,
     directions: Directions,
-    places: Places,
+    layout: MapLayout,
     chosen: Rows,
-    faces: Faces,
+    crops: Crops,
     credit: str | None = None,
 ) -> Image.Image:
-    """Return the map: a dot for every row, and above the dots the chosen faces, in the colour of their group.
+    """Return the map: a dot for each row, and above the dots the chosen faces, framed in the colour of their group.
 
     Args:
-        places: what `places_on_map` returned.
-        chosen: what `faces_on_map` returned.
-        faces: (S, S, 3) by row.
+        layout: as `lay_out_map` returned it.
+        chosen: as `select_map_faces` returned it.
+        crops: (S, S, 3) by row.
     """
     several = len(features.groups) > 1
     named = features.groups[: len(PEOPLE_COLOURS)] if several else []
-    rest = len(features.groups) - len(named) if several else 0
-    legend = 0.28 * -(-(len(named) + bool(rest)) // COLUMNS)
-    top = TOP + legend
-    board = Board(top + places.height + BELOW)
+    others = len(features.groups) - len(named) if several else 0
+    entries = [*named, f"{others} others"] if others else named
+    top = TOP + LEGEND_LINE * -(-len(entries) // COLUMNS)
+    figure = FaceFigure(top + layout.height + BELOW)
     width = (WIDTH - 2 * EDGE) / COLUMNS
-    for place, name in enumerate([*named, f"{rest} others"][: len(named) + bool(rest)]):
-        x, y = EDGE + place % COLUMNS * width, TOP + 0.28 * (place // COLUMNS) - 0.02
-        board.line([x, x + 0.16], [y, y], color=colour_of(place), linewidth=8, solid_capstyle="butt")
-        board.text(x + 0.26, y, fitting(name, 10.5, width - 0.4))
+    for place, name in enumerate(entries):
+        x, y = EDGE + place % COLUMNS * width, TOP + LEGEND_LINE * (place // COLUMNS) - 0.02
+        figure.swatch(x, y, group_colour(place), 8)
+        figure.text(x + 0.26, y, shorten_text(name, TEXT, width - 0.4))
 
-    axes = board.axes(EDGE + LEFT, top, WIDTH - 2 * EDGE - LEFT, places.height)
-    axes.set(xlim=(0, WIDTH - 2 * EDGE - LEFT), ylim=(places.height, 0), xticks=[], yticks=[])
-    order = np.random.default_rng(0).permutation(len(places.rows))  # so that no group hides another
-    groups = features.group[places.rows[order]]
+    axes = figure.axes(EDGE + LEFT, top, INSIDE, layout.height)
+    axes.set(xlim=(0, INSIDE), ylim=(layout.height, 0), xticks=[], yticks=[])
+    order = np.random.default_rng(0).permutation(len(layout.rows))  # so that no group hides another
+    groups = features.group[layout.rows[order]]
     colours = np.array([*PEOPLE_COLOURS, REST])[np.minimum(groups, len(PEOPLE_COLOURS))]
     size = 26 if len(order) < 500 else 12 if len(order) < 3000 else 6
-    axes.scatter(places.x[order], places.y[order], s=size, c=colours, alpha=0.7, linewidths=0)
-    shares = [
-        f"direction {k + 1}: {100 * share:.0f} % of the variance"
-        for k, share in enumerate(directions.shares[:2])
-    ]
-    board.text(EDGE + LEFT, board.height - LINE, f"{shares[0]}  →", color=MUTED)
-    board.text(
-        EDGE + 0.1, top + places.height, f"{shares[1]}  →", color=MUTED, rotation=90, ha="center", va="bottom"
+    axes.scatter(layout.x[order], layout.y[order], s=size, c=colours, alpha=0.7, linewidths=0)
+    across, up = (
+        f"direction {k}: {100 * share:.0f} % of the variance  →"
+        for k, share in enumerate(directions.shares[:2], start=1)
     )
-    at = {int(row): (x, y) for row, x, y in zip(places.rows, places.x, places.y, strict=True)}
+    figure.text(EDGE + LEFT, figure.height - LINE, across, color=MUTED)
+    figure.text(EDGE + 0.1, top + layout.height, up, color=MUTED, rotation=90, ha="center", va="bottom")
+    places = {int(row): (x, y) for row, x, y in zip(layout.rows, layout.x, layout.y, strict=True)}
     for row in chosen[::-1].tolist():
-        if row in faces:
-            x, y = at[row]
-            colour = colour_of(int(features.group[row])) if several else "white"
-            board.face(faces[row], EDGE + LEFT + x - FACE / 2, top + y - FACE / 2, FACE, colour)
-    return board.drawn(credit)
+        if row in crops:
+            x, y = places[row]
+            colour = group_colour(int(features.group[row])) if several else "white"
+            figure.face(crops[row], EDGE + LEFT + x - FACE / 2, top + y - FACE / 2, FACE, colour)
+    return figure.render(credit)

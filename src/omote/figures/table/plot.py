@@ -1,4 +1,4 @@
-"""Pictures of a table of features and the page with them: the path of the expression over time, a map, clusters."""
+"""Pictures of a feature table and the page that shows them: path of the expression, map, clusters."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,22 +10,20 @@ import pandas as pd
 from omote.data.build import Progress
 from omote.data.face_set import open_face_set
 from omote.errors import OmoteError
-from omote.figures.page import Picture, picture_section, text_section, write_page
+from omote.figures.page import Section, picture_section, write_page
 from omote.figures.picture import save_picture
 from omote.figures.table.clusters import (
-    ALONE,
     CLUSTERS,
-    TYPICAL,
     check_clusters,
-    clustered,
-    clusters_picture,
-    lanes,
-    typical,
+    cluster_rows,
+    plot_clusters,
+    select_timeline_tracks,
+    select_typical,
 )
-from omote.figures.table.faces_map import faces_on_map, map_picture, places_on_map
-from omote.figures.table.path import SHOWN, ends, moments, path_picture
-from omote.figures.table.recut import cut_again, where
-from omote.figures.table.tracks import Features, Rows, principal, read_features
+from omote.figures.table.crops import locate_faces, recut_faces
+from omote.figures.table.faces_map import lay_out_map, plot_faces_map, select_map_faces
+from omote.figures.table.path import MOST_TRACKS, plot_path, select_ends, select_moments
+from omote.figures.table.tracks import Features, Rows, find_directions, read_features
 
 TITLES = {
     "path": "The path of the expression",
@@ -33,37 +31,37 @@ TITLES = {
     "clusters": "Clusters and their most typical faces",
 }
 PATH = (
-    "Time runs to the right. The curves are the feature on the directions in which the features of this table differ "
-    "most, with one scale for all; at the top are faces from the low and from the high end of each direction. Above "
-    "the curves are faces of the moments at which the expression is farthest from what is usual for that face, each "
-    "with a line to its time. Grey: not to be trusted. White: not found. Where there are more rows than fit, a curve "
-    "is their median, and the pale band round it reaches from the least to the greatest."
+    "Time runs to the right. The curves show the feature along the directions in which this table varies most, all on "
+    "one scale; the faces at the top come from the low and the high end of each direction. The faces above the curves "
+    "show moments at which the expression differs most from what is typical of that face; a line connects each with "
+    "its time. Grey: not trusted. White: no face found. Where there are more rows than fit, a curve is their median, "
+    "and the pale band around it spans their minimum and maximum."
 )
 MAP = (
-    "Every dot is a row, in its place on the first two directions. Faces lie on their own dots, as many as do not "
-    "cover each other. Side by side means alike in these two directions, which are {share:.0f} % of the variance; in "
-    "the rest they may differ. "
+    "Each dot is a row, placed by the first two directions. Faces lie on their own dots, as many as fit without "
+    "overlap. Neighbours are similar in these two directions, which hold {share:.0f} % of the variance; in the others "
+    "they may differ. "
 )
 CLUSTERED = (
-    "k-means has put the features into {count} groups, the largest first. Shown are the faces nearest the middle of "
-    "each, of different moments and, as far as it goes, of different people. "
+    "k-means has divided the features into {count} groups, shown from the largest to the smallest. The faces are those "
+    "nearest the centre of each group, from different moments and, as far as possible, different people. "
 )
-STRIPS = (
-    "Each strip at the right is one face through one video, in full colour where it is of this cluster; white where it "
-    "is not found or not to be trusted."
+TIMELINES = (
+    "Each strip at the right is one face through one video: in full colour where it belongs to this cluster, white "
+    "where it was not found or is not trusted."
 )
 LIMITS = (
-    "Directions and clusters have no names and are not emotions: they are the largest differences in this one table, "
-    "and another table has others. Whether a direction points up or down means nothing.",
-    "k-means always gives as many clusters as it is asked for, whether or not the faces fall into groups.",
-    "A cluster or a corner of the map that holds one person only can be about that person, the light or the turn of "
-    "the head. The command omote audit measures how much of the person is left in a model’s features.",
-    "What a face shows is not what somebody feels, means or intends. Of that, nothing is seen here.",
+    "Directions and clusters have no names and are not emotions. They are the largest differences in this one table; "
+    "another table has other ones. Whether a direction points up or down has no meaning.",
+    "k-means always returns as many clusters as requested, whether or not the faces form groups.",
+    "A cluster or a corner of the map with a single person may reflect that person, the light or the head pose. The "
+    "command omote audit measures how much of the person is left in a model’s features.",
+    "A facial expression is not what somebody feels, means or intends. These pictures show nothing of that.",
 )
 
 
 class Plots(NamedTuple):
-    """Where the page with the pictures is, and what has to be said about them."""
+    """The page with the pictures, and notes on what is missing in them."""
 
     page: Path
     notes: list[str]
@@ -78,126 +76,121 @@ def plot_features(
     credit: str | None = None,
     progress: Progress | None = None,
 ) -> Plots:
-    """Draw `path.png`, `map.png` and `clusters.png`, and write `index.html` with all of them in it.
+    """Draw `path.png`, `map.png` and `clusters.png`, and write `index.html` with all of them.
 
-    Faces are cut again out of the pictures and videos that the table names; where these are gone there are dots only.
-    There is no path of photos.
+    Faces are cut again from the pictures and videos named in the table; where these are missing, only dots are drawn.
+    Photos have no path.
 
     Args:
-        table: features of pictures or of a face set; or its path, .parquet or .csv.
-        to: a folder; beside the table if not given.
-        clusters: k of k-means; there are fewer of few faces.
-        faces: the face set, of a table that was made of one.
-        credit: whose photographs these are, as their licence may ask; below every picture.
-        progress: called with faces cut again, and faces in all.
+        table: features of pictures or of a face set, or the path of such a table, .parquet or .csv.
+        to: output folder; by default beside the table.
+        clusters: k of k-means; reduced for few faces.
+        faces: the face set, for a table made from one.
+        credit: the photographers, as a licence may require; shown below every picture.
+        progress: called with the faces cut so far and the faces wanted.
     Raises:
-        OmoteError: If the table has no features, lacks a column or has fewer than two rows to trust, the face set is
-            another one, or a number or the folder is not possible.
+        OmoteError: If the table has no features, lacks a column or has fewer than two trusted rows, the face set does
+            not match, or `clusters` or the folder is invalid.
     """
     check_clusters(clusters)
-    folder = _folder(table, to)
+    folder = _choose_folder(table, to)
     features = read_features(table)
     face_set = None if faces is None else open_face_set(faces)
-    place = where(features, face_set)
-    can = place >= 0
+    places = locate_faces(features, face_set)
+    available = places >= 0
 
-    directions = principal(features)
-    tracks = features.tracks[:SHOWN]
-    at_ends = ends(features, directions, can)
-    telling = [moments(features, directions, track, can) for track in tracks]
-    places = places_on_map(features, directions)
-    on_map = faces_on_map(places, can)
-    found = clustered(features, clusters)
-    count = TYPICAL if lanes(features) else ALONE
-    chosen = [typical(features, members, can, count) for members in found]
-    rows = np.unique(np.concatenate([*telling, *(way for pair in at_ends for way in pair), on_map, *chosen]))
-    cut, troubles = cut_again(features, rows, place, face_set, progress)
+    directions = find_directions(features)
+    ends = select_ends(features, directions, available)
+    moments = [
+        select_moments(features, directions, track, available) for track in features.tracks[:MOST_TRACKS]
+    ]
+    layout = lay_out_map(features, directions)
+    on_map = select_map_faces(layout, available)
+    members = cluster_rows(features, clusters)
+    typical = [select_typical(features, rows, available) for rows in members]
+    rows = np.unique(np.concatenate([*moments, *(end for pair in ends for end in pair), on_map, *typical]))
+    crops, failures = recut_faces(features, rows, places, face_set, progress)
 
     pictures = {}
-    if tracks:
-        pictures["path"] = path_picture(features, directions, telling, at_ends, cut, credit)
-    pictures["map"] = map_picture(features, directions, places, on_map, cut, credit)
-    pictures["clusters"] = clusters_picture(features, found, chosen, cut, credit)
-    captions = _captions(features, float(directions.shares[:2].sum()), len(found))
-    folder.mkdir(parents=True, exist_ok=True)
+    if moments:
+        pictures["path"] = plot_path(features, directions, moments, ends, crops, credit)
+    pictures["map"] = plot_faces_map(features, directions, layout, on_map, crops, credit)
+    pictures["clusters"] = plot_clusters(features, members, typical, crops, credit)
+    captions = _write_captions(features, float(directions.shares[:2].sum()), len(members))
     for name, picture in pictures.items():
         save_picture(picture, folder / f"{name}.png")
-    notes = _notes(features, place, troubles)
+    notes = _note_missing(features, places, failures)
     page = write_page(
         folder / "index.html",
         title=f"Expressions in {Path(features.name).name}",
-        introduction=[*_introduction(features), *(f"{note[:1].upper()}{note[1:]}." for note in notes)],
+        introduction=[*_introduce(features), *(f"{note[:1].upper()}{note[1:]}." for note in notes)],
         sections=[
-            *(
-                picture_section(Picture(TITLES[name], picture, captions[name]))
-                for name, picture in pictures.items()
-            ),
-            text_section("What is not seen", items=LIMITS),
+            *(picture_section(TITLES[name], picture, captions[name]) for name, picture in pictures.items()),
+            Section("What these pictures do not show", items=LIMITS),
         ],
     )
     return Plots(page, notes)
 
 
-def _folder(table: pd.DataFrame | str | Path, to: str | Path | None) -> Path:
+def _choose_folder(table: pd.DataFrame | str | Path, to: str | Path | None) -> Path:
     if to is None and isinstance(table, pd.DataFrame):
-        raise OmoteError("a table was given without its path; name a folder for the pictures with to")
+        raise OmoteError("the table has no path; name a folder for the pictures with `to`")
     folder = Path(str(table)).with_name(f"{Path(str(table)).stem}-plots") if to is None else Path(to)
     if folder.exists() and not folder.is_dir():
         raise OmoteError(f"{folder} is a file; give a folder with --to")
     return folder
 
 
-def _introduction(features: Features) -> list[str]:
-    doubted = int((~features.trusted).sum())
+def _introduce(features: Features) -> list[str]:
+    untrusted = int((~features.trusted).sum())
     sources = features.frames["subject" if features.of_face_set else "source"].nunique()
     kind = ("person", "people") if features.of_face_set else ("source", "sources")
-    found = [f"{len(features.frames):,} faces of {_counted(sources, *kind)}"]
+    counts = [f"{len(features.frames):,} faces of {_count(sources, *kind)}"]
     if features.tracks:
-        found.append(_counted(len(features.tracks), *(("clip", "clips") if features.of_face_set else (
-            "face followed through a video", "faces followed through videos"))))  # fmt: skip
-    said = [
-        "How the expressions in this table move, how near they lie to each other, and which of them come again.",
-        ", ".join(found) + ".",
+        kind = ("clip", "clips") if features.of_face_set else ("tracked face", "tracked faces")
+        counts.append(_count(len(features.tracks), *kind))
+    paragraphs = [
+        "How the expressions in this table move, which are similar, and which recur.",
+        ", ".join(counts) + ".",
     ]
-    if doubted:
+    if untrusted:
         why = "; ".join(f"{reason}: {count:,}" for reason, count in features.doubts.items())
-        said.append(
-            f"{doubted:,} rows are not to be trusted{f' ({why})' if why else ''}; they are in no direction, map or "
-            "cluster."
+        paragraphs.append(
+            f"{untrusted:,} rows are not trusted{f' ({why})' if why else ''}. They affect no direction, map or cluster."
         )
-    return said
+    return paragraphs
 
 
-def _counted(count: int, one: str, more: str) -> str:
+def _count(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
 
 
-def _captions(features: Features, share: float, count: int) -> Mapping[str, str]:
-    whom = "people" if features.of_face_set else "tracked faces"
-    colours = f"The colours tell {whom} apart." if len(features.groups) > 1 else ""
+def _write_captions(features: Features, share: float, count: int) -> Mapping[str, str]:
+    kind = "people" if features.of_face_set else "tracked faces"
+    colours = f"Colours distinguish {kind}." if len(features.groups) > 1 else ""
     return {
         "path": PATH,
         "map": MAP.format(share=100 * share) + colours,
-        "clusters": CLUSTERED.format(count=count) + (STRIPS if lanes(features) else ""),
+        "clusters": CLUSTERED.format(count=count) + (TIMELINES if select_timeline_tracks(features) else ""),
     }
 
 
-def _notes(features: Features, place: Rows, troubles: Mapping[str, str]) -> list[str]:
-    """Return what a reader of the pictures has to know of what is missing in them."""
+def _note_missing(features: Features, places: Rows, failures: Mapping[str, str]) -> list[str]:
+    """Return notes on the rows and faces that are missing in the pictures."""
     notes = []
     if features.left_out:
         notes.append(f"{features.left_out:,} rows have no feature and are left out")
     if features.of_face_set:
-        missing = int((place < 0).sum())
-        if missing == len(place):
-            notes.append("no face is shown: the table is of a face set, which --faces names")
+        missing = int((places < 0).sum())
+        if missing == len(places):
+            notes.append("no faces are shown: the table was made from a face set; name it with --faces")
         elif missing:
             notes.append(f"{missing:,} rows are not in the face set: their faces are not shown")
         return notes
-    gone = dict.fromkeys(features.frames["source"][place < 0].unique(), "there is no such file any more")
-    reasons = {**gone, **troubles}
+    gone = dict.fromkeys(features.frames["source"][places < 0].unique(), "the file no longer exists")
+    reasons = {**gone, **failures}
     if reasons:
         first, reason = next(iter(reasons.items()))
         more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
-        notes.append(f"faces that cannot be cut out again are not shown: {first}: {reason}{more}")
+        notes.append(f"faces that cannot be cut again are not shown: {first}: {reason}{more}")
     return notes

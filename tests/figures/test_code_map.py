@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from omote.errors import OmoteError
-from omote.figures.space import expression_map, flattened
+from omote.figures.code_map import plot_code_map, project_codes
+from omote.figures.picture import render
 
 
 def test_a_flat_view_keeps_the_distances_of_flat_codes_and_the_share_of_the_rest() -> None:
     rng = np.random.default_rng(0)
     flat_codes = rng.normal(size=(30, 2)) * [5, 1]
     codes = np.pad(flat_codes, ((0, 0), (0, 62)))
-    flat = flattened(codes)
+    flat = project_codes(codes)
 
     assert flat is not None
     assert flat.shares.sum() == pytest.approx(1)
@@ -18,13 +19,13 @@ def test_a_flat_view_keeps_the_distances_of_flat_codes_and_the_share_of_the_rest
 
 
 def test_codes_that_are_all_the_same_or_missing_have_no_map() -> None:
-    assert flattened(np.full((10, 64), 0.3, np.float32)) is None
-    assert flattened(np.zeros((10, 0))) is None
-    assert flattened(np.full((10, 3), np.nan)) is None
+    assert project_codes(np.full((10, 64), 0.3, np.float32)) is None
+    assert project_codes(np.zeros((10, 0))) is None
+    assert project_codes(np.full((10, 3), np.nan)) is None
 
 
 def test_a_code_of_one_number_has_a_map() -> None:
-    flat = flattened(np.arange(5.0)[:, None])
+    flat = project_codes(np.arange(5.0)[:, None])
     assert flat is not None
     assert flat.places.shape == (5, 2)
 
@@ -35,8 +36,8 @@ def test_a_map_can_be_drawn_twice_alike_whatever_is_known() -> None:
     expressions = ["neutral", "joy", None, "fear"] * 5
     subjects = [f"{k % 10}" for k in range(20)]
 
-    first, second = (expression_map(codes, expressions, subjects, titles=["a", "b"]) for _ in range(2))
-    unlabelled = expression_map(codes[:1], [None] * 20, subjects, titles=["a"])
+    first, second = (render(plot_code_map(codes, expressions, subjects, titles=["a", "b"])) for _ in range(2))
+    unlabelled = render(plot_code_map(codes[:1], [None] * 20, subjects, titles=["a"]))
 
     assert first == second
     assert unlabelled.height < first.height
@@ -44,6 +45,6 @@ def test_a_map_can_be_drawn_twice_alike_whatever_is_known() -> None:
 
 def test_codes_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(OmoteError, match="same frames"):
-        expression_map([np.zeros((3, 2)), np.zeros((4, 2))], [None] * 3, ["a"] * 3, titles=["a", "b"])
+        plot_code_map([np.zeros((3, 2)), np.zeros((4, 2))], [None] * 3, ["a"] * 3, titles=["a", "b"])
     with pytest.raises(OmoteError, match="0 methods"):
-        expression_map([], [], [], titles=[])
+        plot_code_map([], [], [], titles=[])

@@ -1,0 +1,107 @@
+"""Face crops for the rows of a feature table, cut again from its videos, photos or face set."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from omote.data.build import Progress
+from omote.data.cut import cut_middle, cut_square
+from omote.data.face_set import BOX, FaceSet
+from omote.data.images import Unreadable, is_video, read_photo, read_video
+from omote.errors import OmoteError
+from omote.figures.table.tracks import KEYS, Features, Rows
+
+SIDE = 160  # of a crop, pixels
+MARGIN = 0.2  # around the bounding box, as a share of its longer side
+
+Crops = dict[int, NDArray[np.uint8]]  # row -> (S, S, 3) RGB
+
+
+def locate_faces(features: Features, face_set: FaceSet | None) -> Rows:
+    """Return (N,) the index of each row in the face set, or 0 where its picture file exists; -1 if there is no face.
+
+    Raises:
+        OmoteError: If the table was not made from this face set.
+    """
+    frames = features.frames
+    if not features.of_face_set:
+        if face_set is not None:
+            raise OmoteError(
+                f"{features.name} was made from pictures, not from a face set; leave --faces out"
+            )
+        exists = {source: Path(source).is_file() for source in frames["source"].astype(str).unique()}
+        return np.where(frames["source"].astype(str).map(exists), 0, -1).astype(np.int64)
+    if face_set is None:
+        return np.full(len(frames), -1)
+    wanted, available = (
+        pd.MultiIndex.from_frame(rows[list(KEYS)].astype({"subject": str, "clip": str}))
+        for rows in (frames, face_set.frames)
+    )
+    places = pd.Series(np.arange(len(available)), index=available)
+    found = places[~available.duplicated()].reindex(wanted).fillna(-1).to_numpy(np.int64)
+    if (found < 0).all():
+        raise OmoteError(
+            f"no row of {features.name} is in the face set {face_set.path}; give the one it was made from"
+        )
+    return found
+
+
+def recut_faces(
+    features: Features,
+    rows: Rows,
+    places: Rows,
+    face_set: FaceSet | None = None,
+    progress: Progress | None = None,
+) -> tuple[Crops, dict[str, str]]:
+    """Return the faces of some rows with a margin around them, and the sources that could not be read.
+
+    Each video is read once, up to the last frame needed.
+
+    Args:
+        rows: the rows wanted; those without a face are skipped.
+        places: as `locate_faces` returned them.
+        progress: called with the faces cut so far and the faces wanted.
+    Returns:
+        The crops; and source -> reason, for each source that could not be read far enough.
+    """
+    rows = rows[places[rows] >= 0]
+    if face_set is not None:
+        return {int(row): face_set.faces[places[row]] for row in rows}, {}
+    frames = features.frames.iloc[rows].reindex(columns=["source", "frame", *BOX])
+    boxes = dict(zip(rows.tolist(), frames[list(BOX)].to_numpy(np.float64), strict=True))
+    crops: Crops = {}
+    failures: dict[str, str] = {}
+    for source, of_source in frames.groupby(frames["source"].astype(str), sort=False):
+        wanted: dict[int, list[int]] = {}  # frame number -> rows
+        for row, number in of_source["frame"].astype(int).items():
+            wanted.setdefault(number, []).append(int(row))
+        try:
+            for number, image in _read_frames(str(source), set(wanted)):
+                crops |= {row: _cut(image, boxes[row]) for row in wanted.pop(number)}
+                if progress is not None:
+                    progress(len(crops), len(rows))
+        except Unreadable as error:
+            failures[str(source)] = str(error)
+        else:
+            if wanted:
+                failures[str(source)] = f"it no longer has frame {min(wanted)}"
+    return crops, failures
+
+
+def _read_frames(source: str, numbers: set[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the numbered frames of a video, or frame 0 of a photo."""
+    if not is_video(source):
+        yield from [(0, read_photo(source))] if 0 in numbers else []
+        return
+    yield from ((frame.number, frame.image) for frame in read_video(source, only=numbers))
+
+
+def _cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:
+    if not np.isfinite(box).all():  # the picture is a face crop already
+        return cut_middle(image, SIDE)
+    x, y, width, height = box
+    side = max(1.0, max(width, height) * (1 + 2 * MARGIN))
+    return cut_square(image, (x + width / 2, y + height / 2), side, 0.0, SIDE)
