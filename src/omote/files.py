@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from omote.errors import OmoteError
 
 PATIENCE = (
@@ -34,8 +36,6 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     Raises:
         OmoteError: If another process holds the folder for longer than PATIENCE, or removes it meanwhile.
     """
-    from filelock import FileLock, Timeout
-
     lock, deadline = FileLock(folder / "lock", timeout=0), time.monotonic() + PATIENCE
     while True:
         try:
