@@ -1,7 +1,5 @@
 """What drawn and rendered faces share: options, the plan of a subject's clips, drift of nuisance factors, labels."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
@@ -15,8 +13,7 @@ from omote.synthetic.interpolation import smoothstep
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    Nuisance = TypeVar("Nuisance", bound=DataclassInstance)
-
+Factors = TypeVar("Factors", bound="DataclassInstance")
 Unit = TypeVar("Unit", int, str)
 
 EXPRESSIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
@@ -36,9 +33,7 @@ class SyntheticOptions:
     kind: ClassVar[str]  # "drawn" or "rendered"
 
     subjects: int = 60
-    clips: int = len(
-        EXPRESSIONS
-    )  # labelled clips per subject: EXPRESSIONS in order, then again from the first
+    clips: int = len(EXPRESSIONS)  # labelled clips per subject, of each expression in turn
     mixtures: int = 2  # unlabelled clips per subject, each a random mixture of action units
     frames: int = 12  # per clip, evenly spaced
     size: Literal[64, 128] = 64  # side of a face in pixels
@@ -71,9 +66,7 @@ class FaceImage(NamedTuple):
     """A synthetic face and its true position in the image."""
 
     image: np.ndarray  # (S, S, 3) uint8 RGB
-    landmarks: (
-        np.ndarray
-    )  # (5, 2) pixels: right and left eye (of the person), nose, right and left mouth corner
+    landmarks: np.ndarray  # (5, 2) pixels: the person's right eye, left eye, nose, mouth right, mouth left
     box: np.ndarray  # (4,) pixels: x, y, width, height
 
 
@@ -96,17 +89,15 @@ class Course(NamedTuple):
 
 def plan_clips(options: SyntheticOptions, index: int) -> Iterator[ClipPlan]:
     """Yield the clips of the subject `index`: first those of expressions, then the mixtures."""
-    lengths = iter(options.clip_lengths(index))
-    for k in range(options.clips):
-        repetition, which = divmod(k, len(EXPRESSIONS))
-        name = EXPRESSIONS[which] + (str(repetition + 1) if repetition else "")
-        yield ClipPlan(
-            name, EXPRESSIONS[which], next(lengths), np.random.default_rng([options.seed, index, 3, k])
-        )
-    for k in range(options.mixtures):
-        yield ClipPlan(
-            f"mixture{k + 1}", None, next(lengths), np.random.default_rng([options.seed, index, 2, k])
-        )
+    for number, length in enumerate(options.clip_lengths(index)):
+        if number < options.clips:
+            repetition, which = divmod(number, len(EXPRESSIONS))
+            expression = EXPRESSIONS[which]
+            name, stream = f"{expression}{repetition + 1 if repetition else ''}", (3, number)
+        else:
+            mixture = number - options.clips
+            expression, name, stream = None, f"mixture{mixture + 1}", (2, mixture)
+        yield ClipPlan(name, expression, length, np.random.default_rng([options.seed, index, *stream]))
 
 
 def vary(prototype: dict[Unit, float], rng: np.random.Generator) -> dict[Unit, float]:
@@ -133,8 +124,7 @@ def random_course(clip: ClipPlan) -> Course:
     intensity = intensity_curve(clip.num_frames, returns, float(clip.rng.uniform(0.4, 1.4)))
     first = clip.num_frames - EVALUATION_FRAMES
     first = (first + 1) // 2 if returns else first
-    scored = np.zeros(clip.num_frames, bool)
-    labelled = scored.copy()
+    scored, labelled = np.zeros((2, clip.num_frames), bool)
     if clip.expression is not None:
         scored[first : first + EVALUATION_FRAMES] = True
         labelled = (intensity >= APEX) | (clip.expression == "neutral")
@@ -155,7 +145,7 @@ def intensity_curve(frames: int, returns: bool, tempo: float) -> np.ndarray:
     return smoothstep(t * (1 + 0.35 * tempo))
 
 
-def blend_with_session(clip: Nuisance, session: Nuisance, room_change: float) -> Nuisance:
+def blend_with_session(clip: Factors, session: Factors, room_change: float) -> Factors:
     """Return the nuisance factors of a clip: its own pose; everything else between the session's and its own.
 
     Args:
@@ -170,8 +160,8 @@ def blend_with_session(clip: Nuisance, session: Nuisance, room_change: float) ->
 
 
 def drift(
-    nuisance: Nuisance, change: dict[str, float], times: Iterable[float], rng: np.random.Generator
-) -> Iterator[Nuisance]:
+    nuisance: Factors, change: dict[str, float], times: Iterable[float], rng: np.random.Generator
+) -> Iterator[Factors]:
     """Yield the nuisance factors of each frame of a clip, with new noise in each.
 
     Args:

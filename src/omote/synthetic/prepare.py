@@ -9,7 +9,8 @@ from typing import Any
 from omote.data.build import FaceBatch, Progress, build_face_set
 from omote.data.face_set import About, FaceSet
 from omote.synthetic.drawn import DrawnOptions, draw_subject
-from omote.synthetic.rendered import FaceModel, RenderedOptions, read_face_model, render_subject
+from omote.synthetic.rendered import RenderedOptions, read_face_model, render_subject
+from omote.synthetic.rendered.model import FaceModel
 
 
 def prepare_drawn(

@@ -20,15 +20,15 @@ def rgb(red: float, green: float, blue: float) -> Colour:
     return np.array([red, green, blue], np.float32)
 
 
-def mix_colours(a: Colour, b: Colour, t: float) -> Colour:
+def mix(a: Colour, b: Colour, t: float) -> Colour:
     return a + (b - a) * np.float32(t)
 
 
-def palette_colour(colours: tuple[tuple[int, int, int], ...], t: float) -> Colour:
+def pick_colour(colours: tuple[tuple[int, int, int], ...], t: float) -> Colour:
     """Return the colour at t in [0, 1] of evenly spaced colours."""
     position = min(max(t, 0.0), 1.0) * (len(colours) - 1)
     k = min(int(position), len(colours) - 2)
-    return mix_colours(rgb(*colours[k]), rgb(*colours[k + 1]), position - k)
+    return mix(rgb(*colours[k]), rgb(*colours[k + 1]), position - k)
 
 
 @lru_cache(maxsize=4)

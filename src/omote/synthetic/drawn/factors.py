@@ -69,7 +69,7 @@ NUISANCE_NAMES = tuple(field.name for field in fields(Nuisance))
 
 
 def random_identity(rng: np.random.Generator) -> Identity:
-    """Return a random person whose factors are correlated as in real people: grey hair comes with age, for example."""
+    """Return a random person whose factors are correlated as in real people, as grey hair and age are."""
     value = dict(zip(IDENTITY_NAMES, rng.uniform(0, 1, len(IDENTITY_NAMES)).tolist(), strict=True))
     masculine = float(rng.uniform() < 0.5) * 0.7 + 0.3 * rng.uniform()  # 0 feminine, 1 masculine
 

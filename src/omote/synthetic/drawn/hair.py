@@ -55,14 +55,8 @@ def paint_hair(c: Canvas, i: Identity, shape: Shape, hair: Colour, n: Nuisance) 
     recede = 0.10 * i.hair_line * (1 - i.fringe)
     temple = w * lerp(0.84, 0.92, i.hair_line)
     temple_y = lerp(-0.50 - recede, top + 0.08, i.fringe)
-    side = (
-        (temple, temple_y),
-        (inner * 0.985, -0.26),
-        (inner, 0.1),
-        (inner, 0.6),
-        (w * 0.97, 1.3),
-        (0.5, 2.2),
-    )
+    edge = ((inner * 0.985, -0.26), (inner, 0.1), (inner, 0.6), (w * 0.97, 1.3), (0.5, 2.2))
+    side = ((temple, temple_y), *edge)
     crown_y = top + 0.12 * (1 - i.fringe) - recede
     left = ((0.27 + 0.5 * part, top + 0.015), (0.76 * temple, crown_y))
     right = ((-0.76 * temple, crown_y), (-0.27 + 0.5 * part, top + 0.015))
@@ -84,9 +78,8 @@ def paint_hair(c: Canvas, i: Identity, shape: Shape, hair: Colour, n: Nuisance) 
     c.pixels *= 1 - c.blur(mask, 0.035) * np.float32(0.3 / 255)
     cover = c.blur(mask, lerp(0.010, 0.02, i.hair_wave)) * np.float32(1 / 255)
     grid = pixel_centres(c.size)
-    shading = (
-        1.05 + np.float32(0.22 * n.light_x) * grid[None, :] - np.float32(0.10 * n.light_y) * grid[:, None]
-    )
+    across, down = np.float32(0.22 * n.light_x), np.float32(0.10 * n.light_y)
+    shading = 1.05 + across * grid[None, :] - down * grid[:, None]
     shading *= _strand_brightness(i, c.size)
     for channel, colour in zip(c.pixels, hair, strict=True):
         channel += cover * (shading * colour - channel)

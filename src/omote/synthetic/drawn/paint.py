@@ -13,8 +13,8 @@ from omote.synthetic.drawn.canvas import (
     Canvas,
     Colour,
     Floats,
-    mix_colours,
-    palette_colour,
+    mix,
+    pick_colour,
     pixel_centres,
     rgb,
 )
@@ -51,10 +51,10 @@ def _noise_tile() -> Floats:
 
 def _colours(i: Identity) -> tuple[Colour, Colour]:
     """Return the colours of skin and hair."""
-    skin = palette_colour(SKIN, i.skin_tone)
+    skin = pick_colour(SKIN, i.skin_tone)
     skin = skin * (1 + rgb(0.008, 0.012, -0.065) * np.float32(2 * i.skin_warmth - 1))
-    hair = mix_colours(palette_colour(HAIR, i.hair_tone), rgb(150, 66, 30), 0.75 * i.hair_red)
-    return skin, mix_colours(hair, rgb(186, 184, 182), 0.9 * i.hair_grey)
+    hair = mix(pick_colour(HAIR, i.hair_tone), rgb(150, 66, 30), 0.75 * i.hair_red)
+    return skin, mix(hair, rgb(186, 184, 182), 0.9 * i.hair_grey)
 
 
 def draw_face(
@@ -133,12 +133,12 @@ def _paint_beard_lips_brows(c: Canvas, i: Identity, shape: Shape, skin: Colour, 
         left = ((x1 * 1.1, nose + 0.045), (x1 * 1.45, y1 - 0.08), (0.60, 0.22), (0.64, 0.05))
         inner = curve(*right, (0, nose), *left)
         alpha = min(0.84, 0.22 + 0.7 * i.beard) * min(1.0, 8 * i.beard)
-        c.fill(np.concatenate([lower, inner]), colour=mix_colours(hair, skin, 0.12), alpha=alpha, soft=0.045)
+        c.fill(np.concatenate([lower, inner]), colour=mix(hair, skin, 0.12), alpha=alpha, soft=0.045)
     lip = skin * rgb(0.86, 0.66, 0.64)
-    lip = mix_colours(lip, rgb(184, 70, 74) * np.float32(skin.mean() / 190), 0.1 + 0.7 * i.lip_colour)
+    lip = mix(lip, rgb(184, 70, 74) * np.float32(skin.mean() / 190), 0.1 + 0.7 * i.lip_colour)
     c.fill(shape.mouth.upper_lip, colour=lip * 0.9, alpha=0.9, soft=0.006)
     c.fill(shape.mouth.lower_lip, colour=lip * 1.04, alpha=0.85, soft=0.008)
-    brow = mix_colours(hair * 0.62 + rgb(10, 6, 4), rgb(60, 42, 30), 0.35)
+    brow = mix(hair * 0.62 + rgb(10, 6, 4), rgb(60, 42, 30), 0.35)
     c.fill(*shape.brows, colour=brow, alpha=lerp(0.62, 0.9, i.brow_thickness), soft=0.009)
 
 
@@ -153,7 +153,7 @@ def _paint_eyes(c: Canvas, i: Identity, shape: Shape, skin: Colour, n: Nuisance)
     c.fill(*folds, colour=skin * 0.52, alpha=0.8 * left.fold_depth, soft=0.004)
     ball = c.new_part(*openings, margin=0.02)
     ball.pixels[:] = rgb(224, 217, 212)[:, None, None]
-    iris = palette_colour(IRIS, i.eye_colour)
+    iris = pick_colour(IRIS, i.eye_colour)
     ball.fill(*ellipses(irises, r, r), colour=iris * 0.5)
     ball.fill(*ellipses(irises, 0.84 * r, 0.84 * r), colour=iris)
     light_below = irises + np.array([0, 0.28 * r])
@@ -198,9 +198,8 @@ def _paint_mouth(c: Canvas, mouth: Mouth) -> None:
         inside.fill(mouth.teeth, colour=rgb(234, 228, 218), alpha=0.97, soft=0.005)
         lower_teeth = ellipse((0, bottom + 0.005), 0.15, 0.045)
         inside.fill(lower_teeth, colour=rgb(214, 206, 194), alpha=mouth.lower_teeth, soft=0.006)
-        inside.darken(
-            tapered_strokes(mouth.line + np.array([0, 0.004]), 0.026), factor=0.45, alpha=0.8, soft=0.008
-        )
+        shadow = tapered_strokes(mouth.line + np.array([0, 0.004]), 0.026)
+        inside.darken(shadow, factor=0.45, alpha=0.8, soft=0.008)
         inside.darken(*ellipses(corners, 0.07, 0.06), factor=0.35, alpha=0.75, soft=0.02)
         c.paste(inside, inside.coverage(mouth.inside) * np.float32(opacity))
     c.darken(tapered_strokes(mouth.line, 0.016), factor=0.38, alpha=0.85 * (1 - 0.5 * opacity), soft=0.003)

@@ -84,26 +84,16 @@ def face_bumps(i: Identity, au: UnitStrengths, shape: Shape) -> list[Bump]:
         eye_x, eye_y = abs(eye.centre[0]), eye.centre[1]
         brow_y = shape.brow_rest + 0.02 - 0.03 * (au(1) + au(2)) + 0.035 * frown
         half = mouth.half_width
+        cheek_y = 0.10 - 0.05 * cheek_raise - 0.03 * smile
+        raised_y = 0.10 - 0.06 * cheek_raise - 0.02 * smile
         found += [
             Bump(s * (eye_x - 0.02), brow_y, 0.17, 0.06, 0.035 + 0.015 * frown),  # brow ridge
             Bump(s * (eye_x - 0.015), eye_y - 0.01, 0.15, 0.075, -lerp(0.05, 0.085, i.eye_fold)),  # socket
             Bump(s * eye_x, eye_y, 0.09, 0.05, 0.03),  # eyeball
             Bump(s * eye_x, eye_y + 0.105, 0.10, 0.03, 0.016 * cheek_raise + 0.014 * i.age + 0.01 * au(7)),
             Bump(s * nose.half_width * 0.84, nose_y + 0.032, 0.038, 0.042, 0.042),  # wing of the nose
-            Bump(
-                s * (0.40 + 0.02 * cheek_raise),
-                0.10 - 0.05 * cheek_raise - 0.03 * smile,
-                0.16,
-                0.13,
-                0.075 * full,
-            ),
-            Bump(
-                s * 0.41,
-                0.10 - 0.06 * cheek_raise - 0.02 * smile,
-                0.12,
-                0.08,
-                0.038 * cheek_raise + 0.026 * smile,
-            ),
+            Bump(s * (0.40 + 0.02 * cheek_raise), cheek_y, 0.16, 0.13, 0.075 * full),
+            Bump(s * 0.41, raised_y, 0.12, 0.08, 0.038 * cheek_raise + 0.026 * smile),
             Bump(s * 0.52, 0.38, 0.11, 0.15, -0.06 * (1.15 - full) - 0.01),  # hollow of the cheek
             Bump(s * (half + 0.10 + 0.07 * smile), corner_y, 0.06, 0.09, 0.02 * smile),
             Bump(s * (half + 0.05), corner_y, 0.035, 0.045, -0.022 * dimple),

@@ -4,7 +4,7 @@ Coordinates are face units: the image spans [-1, 1] x [-1, 1], x to its right, y
 and frontal. A side `s` is -1 for the person's right (left in the image) and +1 for the left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,26 +55,18 @@ class Eye:
     half_width: float
     tilt: float  # how far the outer corner is above the centre
     opening: Points  # outline of the visible part of the eyeball
-    upper_lid: Points  # open curve, from the inner to the outer corner; so are the next two
+    upper_lid: Points  # an open curve from the inner to the outer corner, as are lower_lid and fold
     lower_lid: Points
-    fold: Points  # the crease above the upper lid
+    fold: Points  # crease above the upper lid
     fold_depth: float
     iris: Point
     iris_radius: float
 
-    def mirrored(self) -> "Eye":
-        return Eye(
-            centre=(-self.centre[0], self.centre[1]),
-            half_width=self.half_width,
-            tilt=self.tilt,
-            opening=self.opening * MIRROR,
-            upper_lid=self.upper_lid * MIRROR,
-            lower_lid=self.lower_lid * MIRROR,
-            fold=self.fold * MIRROR,
-            fold_depth=self.fold_depth,
-            iris=(-self.iris[0], self.iris[1]),
-            iris_radius=self.iris_radius,
-        )
+    def mirror(self) -> "Eye":
+        (x, y), (iris_x, iris_y) = self.centre, self.iris
+        names = ("opening", "upper_lid", "lower_lid", "fold")
+        curves = {name: getattr(self, name) * MIRROR for name in names}
+        return replace(self, centre=(-x, y), iris=(-iris_x, iris_y), **curves)
 
 
 @dataclass
@@ -123,7 +115,7 @@ def shape_face(i: Identity, au: UnitStrengths) -> Shape:
     brow_rest = eye.centre[1] - lerp(0.138, 0.22, i.brow_height)
     brow = _left_brow(i, au, eye.centre[0], brow_rest)
     return Shape(
-        head, [eye.mirrored(), eye], [brow * MIRROR, brow], brow_rest, _nose(i, au, head), _mouth(i, au, head)
+        head, [eye.mirror(), eye], [brow * MIRROR, brow], brow_rest, _nose(i, au, head), _mouth(i, au, head)
     )
 
 

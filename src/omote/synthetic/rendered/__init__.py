@@ -4,16 +4,8 @@
 """
 
 from omote.synthetic.rendered.factors import Appearance, Nuisance
-from omote.synthetic.rendered.model import FaceModel, read_face_model
+from omote.synthetic.rendered.model import read_face_model
 from omote.synthetic.rendered.scene import Head
 from omote.synthetic.rendered.subject import RenderedOptions, render_subject
 
-__all__ = [
-    "Appearance",
-    "FaceModel",
-    "Head",
-    "Nuisance",
-    "RenderedOptions",
-    "read_face_model",
-    "render_subject",
-]
+__all__ = ["Appearance", "Head", "Nuisance", "RenderedOptions", "read_face_model", "render_subject"]

@@ -83,9 +83,8 @@ def paint_atlas(person: Appearance, points: Floats, strands: Floats) -> Floats:
     atlas[:SKIN_ROWS] = _paint_skin(person, points)
     _paint_eye(person, atlas)
     x, y, width, height = HAIR_PATCH
-    atlas[y : y + height, x : x + width, :3] = cv2.resize(
-        strands, (width, height), interpolation=cv2.INTER_AREA
-    )
+    strands = cv2.resize(strands, (width, height), interpolation=cv2.INTER_AREA)
+    atlas[y : y + height, x : x + width, :3] = strands
     skin = scale_colour(SKIN, person.skin_tone)
     flesh = to_linear((196, 100, 96)) * 0.7 + skin * 0.3
     tooth = to_linear((232, 222, 200)) * (1 - person.teeth) + to_linear((234, 229, 218)) * person.teeth
@@ -133,9 +132,8 @@ def _paint_skin(person: Appearance, points: Floats) -> Floats:
     lip_melanin = 0.15 + 0.6 * person.lip_darkness + 0.1 * value_noise(rng, shape, 100)
     melanin = melanin * (1 - lips) + lips * lip_melanin
 
-    skin = scale_colour(SKIN, person.skin_tone) * np.array(
-        (1, 0.98 + 0.04 * person.skin_warmth, 1.14 - 0.28 * person.skin_warmth)
-    )
+    warmth = np.array((1, 0.98 + 0.04 * person.skin_warmth, 1.14 - 0.28 * person.skin_warmth))
+    skin = scale_colour(SKIN, person.skin_tone) * warmth
     layers = blood[..., None] * np.log(BLOOD) + melanin[..., None] * np.log(MELANIN)
     colour = skin * np.exp(layers.astype(np.float32))
 
@@ -171,48 +169,34 @@ def _paint_skin(person: Appearance, points: Floats) -> Floats:
 def _lip_mask(side: Floats, y: Floats) -> Floats:
     upper = np.interp(side, [0, 0.3, 0.6, 1.2, 2.0, 2.55], [-2.82, -2.74, -2.7, -2.86, -3.2, -3.48])
     lower = np.interp(side, [0, 0.8, 1.6, 2.2, 2.55], [-4.42, -4.36, -4.1, -3.8, -3.52])
-    return (
-        smoothstep(upper - y, -0.08, 0.12)
-        * smoothstep(y - lower, -0.1, 0.15)
-        * smoothstep(-side, -2.65, -2.4)
-    )
+    between = smoothstep(upper - y, -0.08, 0.12) * smoothstep(y - lower, -0.1, 0.15)
+    return np.asarray(between * smoothstep(-side, -2.65, -2.4))
 
 
 def _beard_mask(side: Floats, y: Floats, z: Floats) -> Floats:
     """Return where a beard grows, 0 to 1: below a line from the sideburn over the cheek to the mouth, and above it."""
-    edge = np.interp(
-        side, [0, 1.2, 2.4, 4.0, 5.5, 6.6, 7.4, 7.8], [-4.9, -4.6, -2.6, -2.9, -2.0, 0.2, 2.2, 2.2]
-    )
+    points = [0, 1.2, 2.4, 4.0, 5.5, 6.6, 7.4, 7.8], [-4.9, -4.6, -2.6, -2.9, -2.0, 0.2, 2.2, 2.2]
+    edge = np.interp(side, *points)
     chin = smoothstep(edge - y, -0.3, 0.9) * smoothstep(y, -9.5, -7.0)
     lip = np.exp(-((side / 2.5) ** 4)) * smoothstep(-y, 0.9, 1.5) * smoothstep(y, -3.2, -2.7)
-    mask: Floats = np.maximum(chin, lip) * smoothstep(z, -1.0, 2.0)
-    return mask
+    return np.asarray(np.maximum(chin, lip) * smoothstep(z, -1.0, 2.0))
 
 
 def _brow_mask(person: Appearance, side: Floats, y: Floats, x: Floats, rng: np.random.Generator) -> Floats:
     middle = np.interp(side, [1.0, 2.2, 3.3, 4.4, 5.6], [5.3, 5.5, 5.68, 5.68, 5.0])
-    middle = (
-        middle
-        + 0.5 * (person.brow_height - 0.4)
-        + 0.35 * (person.brow_arch - 0.4) * np.exp(-(((side - 4) / 0.9) ** 2))
-    )
-    half = np.interp(side, [1.0, 1.6, 3.0, 4.4, 5.7], [0.30, 0.42, 0.38, 0.28, 0.10]) * (
-        0.55 + 0.8 * person.brow_thickness
-    )
-    across = (y - middle) / half
-    inside = (
-        smoothstep(1.25 - np.abs(across), 0, 0.6)
-        * smoothstep(side, 0.8, 2.1)
-        * smoothstep(5.9 - side, 0, 0.9)
-    )
+    arch = np.exp(-(((side - 4) / 0.9) ** 2))
+    middle = middle + 0.5 * (person.brow_height - 0.4) + 0.35 * (person.brow_arch - 0.4) * arch
+    half = np.interp(side, [1.0, 1.6, 3.0, 4.4, 5.7], [0.30, 0.42, 0.38, 0.28, 0.10])
+    across = (y - middle) / (half * (0.55 + 0.8 * person.brow_thickness))
+    ends = smoothstep(side, 0.8, 2.1), smoothstep(5.9 - side, 0, 0.9)
+    inside = smoothstep(1.25 - np.abs(across), 0, 0.6) * ends[0] * ends[1]
     # Single hairs, upright near the nose and slanting outwards.
     hairs = value_noise(rng, (64, 512), 256)
     slant = np.interp(side, [1, 1.8, 3, 6], [0.1, 0.5, 0.9, 1.1])
     column = (x * 34 + np.sign(x) * across * slant * -11 + 256).astype(np.float32)
     row = (across * 6 + 32).astype(np.float32)
     hairs = cv2.remap(hairs, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-    mask: Floats = inside * np.clip(person.brow_density * (0.95 + 0.22 * hairs), 0, 1)
-    return mask
+    return np.asarray(inside * np.clip(person.brow_density * (0.95 + 0.22 * hairs), 0, 1))
 
 
 def _scatter_dots(
@@ -235,13 +219,10 @@ def _paint_eye(person: Appearance, atlas: Floats) -> None:
     distance, angle = np.hypot(across, down), np.arctan2(down, across)
     rng = np.random.default_rng([8, round(person.pattern * 2**31)])
     fibres = np.interp(angle, np.linspace(-np.pi, np.pi, 49), np.resize(rng.uniform(0.75, 1.25, 48), 49))
-    white = to_linear((196, 186, 180)) * (
-        1 - 0.25 * smoothstep(distance, 0.45, 1.0)[..., None] * (0.4, 1.0, 1.0)
-    )
-    iris = (
-        scale_colour(IRIS, person.eye_colour)
-        * (fibres * (1.35 - 0.5 * smoothstep(distance, 0.18, 0.4)))[..., None]
-    )
+    rim = smoothstep(distance, 0.45, 1.0)[..., None]
+    white = to_linear((196, 186, 180)) * (1 - 0.25 * rim * (0.4, 1.0, 1.0))
+    brightness = fibres * (1.35 - 0.5 * smoothstep(distance, 0.18, 0.4))
+    iris = scale_colour(IRIS, person.eye_colour) * brightness[..., None]
     inner = smoothstep(0.27 - distance, 0, 0.1)[..., None]  # warmer round the pupil
     iris = iris * (1 - 0.4 * inner) + 0.4 * inner * to_linear((128, 88, 44)) * (0.4 + person.eye_colour)
     iris = iris * (1 - 0.75 * smoothstep(distance, 0.33, 0.42))[..., None]  # limbus

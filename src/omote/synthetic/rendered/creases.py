@@ -76,12 +76,6 @@ def crease_maps(points: Floats, expression_names: tuple[str, ...]) -> tuple[Floa
         profile = np.exp(-((distance / width) ** 2)) - 0.25 * np.exp(-((distance / width / 3) ** 2))
         for half, suffix in ((small[..., 0] > 0, "_L"), (small[..., 0] <= 0, "_R")):
             maps.append(profile * half * (small[..., 2] > 4))
-            strengths.append(
-                [
-                    units.get(name.removesuffix(suffix), 0.0)
-                    if name.endswith(suffix) or name in units
-                    else 0.0
-                    for name in expression_names
-                ]
-            )
+            shapes = units | {f"{unit}{suffix}": strength for unit, strength in units.items()}
+            strengths.append([shapes.get(name, 0.0) for name in expression_names])
     return np.array(strengths, np.float32).T.copy(), np.array(maps, np.float32)

@@ -75,8 +75,7 @@ class Nuisance:
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """Return a random person whose factors are correlated as in real people: for example, dark skin comes
-    with dark eyes."""
+    """Return a random person whose factors are correlated as in real people, as dark skin and dark eyes are."""
     u = {name: float(rng.uniform()) for name in Appearance.__dataclass_fields__}
     man = rng.uniform() < 0.5
     dark = u["skin_tone"] ** 1.2
@@ -85,40 +84,30 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
     bald = man and rng.uniform() < 0.16
     long = rng.uniform() < (0.1 if man else 0.75)
     bearded = man and rng.uniform() < 0.3
-    return Appearance(
-        skin_tone=dark,
-        skin_redness=u["skin_redness"],
-        skin_warmth=u["skin_warmth"],
-        skin_gloss=u["skin_gloss"],
-        blotches=u["blotches"],
-        freckles=max(0.0, 1.6 * u["freckles"] - 0.8) * fair,
-        moles=max(0.0, 1.5 * u["moles"] - 0.5),
-        eye_shade=u["eye_shade"],
-        pattern=u["pattern"],
-        lip_colour=u["lip_colour"] * (0.6 if man else 1.0),
-        lip_darkness=u["lip_darkness"],
-        eye_colour=u["eye_colour"] * min(1.0, 1.3 * fair),
-        teeth=u["teeth"],
-        lashes=0.5 * u["lashes"] + (0.0 if man else 0.5),
-        brow_density=0.45 + 0.55 * u["brow_density"],
-        brow_thickness=0.3 * man + 0.7 * u["brow_thickness"],
-        brow_height=u["brow_height"],
-        brow_arch=0.7 * u["brow_arch"] + (0.0 if man else 0.3),
-        hair_tone=u["hair_tone"] * min(1.0, 1.2 * fair),
-        hair_red=max(0.0, 1.7 * u["hair_red"] - 0.9) * fair,
-        hair_grey=max(0.0, 6.0 * old - 5.2),
-        hair_cover=0.25 * u["hair_cover"] if bald else 1.0,
-        hair_length=0.5 + 0.5 * u["hair_length"] if long else 0.35 * u["hair_length"],
-        hair_volume=u["hair_volume"],
-        hair_curl=u["hair_curl"] ** (0.4 if dark > 0.75 else 1.8),
-        hair_part=2 * u["hair_part"] - 1,
-        hair_line=u["hair_line"],
-        hair_recession=u["hair_recession"] * (0.9 if man else 0.3),
-        fringe=max(0.0, 2.6 * u["fringe"] - 1.6),
-        stubble=0.8 * u["stubble"] ** 2 if man else 0.0,
-        beard=0.3 + 0.7 * u["beard"] if bearded else 0.0,
-        moustache=0.3 + 0.7 * u["moustache"] if bearded else 0.0,
-    )
+    adapted = {
+        "skin_tone": dark,
+        "freckles": max(0.0, 1.6 * u["freckles"] - 0.8) * fair,
+        "moles": max(0.0, 1.5 * u["moles"] - 0.5),
+        "lip_colour": u["lip_colour"] * (0.6 if man else 1.0),
+        "eye_colour": u["eye_colour"] * min(1.0, 1.3 * fair),
+        "lashes": 0.5 * u["lashes"] + (0.0 if man else 0.5),
+        "brow_density": 0.45 + 0.55 * u["brow_density"],
+        "brow_thickness": 0.3 * man + 0.7 * u["brow_thickness"],
+        "brow_arch": 0.7 * u["brow_arch"] + (0.0 if man else 0.3),
+        "hair_tone": u["hair_tone"] * min(1.0, 1.2 * fair),
+        "hair_red": max(0.0, 1.7 * u["hair_red"] - 0.9) * fair,
+        "hair_grey": max(0.0, 6.0 * old - 5.2),
+        "hair_cover": 0.25 * u["hair_cover"] if bald else 1.0,
+        "hair_length": 0.5 + 0.5 * u["hair_length"] if long else 0.35 * u["hair_length"],
+        "hair_curl": u["hair_curl"] ** (0.4 if dark > 0.75 else 1.8),
+        "hair_part": 2 * u["hair_part"] - 1,
+        "hair_recession": u["hair_recession"] * (0.9 if man else 0.3),
+        "fringe": max(0.0, 2.6 * u["fringe"] - 1.6),
+        "stubble": 0.8 * u["stubble"] ** 2 if man else 0.0,
+        "beard": 0.3 + 0.7 * u["beard"] if bearded else 0.0,
+        "moustache": 0.3 + 0.7 * u["moustache"] if bearded else 0.0,
+    }
+    return Appearance(**u | adapted)
 
 
 def random_nuisance(rng: np.random.Generator) -> Nuisance:

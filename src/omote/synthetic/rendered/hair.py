@@ -37,9 +37,7 @@ def build_hair(appearance: Appearance, base: Floats, person: Floats) -> HairMesh
         base, person: (V, 3) vertices of the skin, on the average head and on the person's.
     """
     if appearance.hair_cover < 0.3:
-        return HairMesh(
-            np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros((0, 2), np.float32)
-        )
+        return HairMesh(*(np.zeros((0, n), dtype) for n, dtype in ((3, "f4"), (3, "i4"), (2, "f4"))))
     rng = np.random.default_rng([9, round(appearance.pattern * 2**31)])
     skull = _Skull(base, person)
     pole, tangents = _strand_starts(appearance)
@@ -53,8 +51,8 @@ def build_hair(appearance: Appearance, base: Floats, person: Floats) -> HairMesh
     edge = np.where(bare.any(1), bare.argmax(1), 119)
     edge = _smooth_circular(edge, 1.2).astype(int)
     front = smoothstep(np.abs(np.rad2deg(azimuth[np.arange(STRANDS), edge])), 62, 40)
-    hanging = 26 * max(0.0, appearance.hair_length - 0.42)
-    hanging = hanging + 4 * smoothstep(appearance.hair_length, 0.3, 0.42)
+    hair_length = appearance.hair_length
+    hanging = 26 * max(0.0, hair_length - 0.42) + 4 * smoothstep(hair_length, 0.3, 0.42)
     beyond = _smooth_circular(front * 4.6 * appearance.fringe + (1 - front) * hanging, 1.5)
     beyond = beyond * (1 + 0.1 * _smooth_circular(rng.standard_normal(STRANDS), 1.0))
     length = angles[edge] * SKULL_RADIUS + beyond  # (STRANDS,) cm
@@ -67,17 +65,14 @@ def build_hair(appearance: Appearance, base: Floats, person: Floats) -> HairMesh
     bumps = value_noise(rng, (POINTS, STRANDS), 18 if appearance.hair_curl < 0.5 else 30, 2).T
     bumps[-3:] = (bumps[-4:-1] + bumps[:3]) / 2  # softens the seam where the circle closes
     # Distance from the skull: it rises from 0 at the hairline, but strands that go beyond stay off the skin.
-    curl_volume = 1.2 * appearance.hair_curl * appearance.hair_volume
-    thickness = (0.5 + 1.5 * appearance.hair_volume + curl_volume) * (
-        0.45 + 0.55 * smoothstep(appearance.hair_length, 0.0, 0.3)
-    )
+    volume = 0.5 + 1.5 * appearance.hair_volume + 1.2 * appearance.hair_curl * appearance.hair_volume
+    thickness = volume * (0.45 + 0.55 * smoothstep(hair_length, 0.0, 0.3))
     remaining = np.clip((length[:, None] - along) / 2.2, 0, 1)
     loose = smoothstep(beyond, 0.3, 2.0)[:, None]
     lift = thickness * ((0.12 + 0.88 * remaining**0.6) * (1 - loose) + (0.55 + 0.45 * remaining) * loose)
     lift = lift * np.maximum(1 + (0.10 + 0.22 * appearance.hair_curl) * bumps, 0.6)
-    lift = lift + 1.1 * (np.abs(directions[..., 0]) > 0.75) * loose * smoothstep(
-        along, 10, 13
-    )  # over the ears
+    over_ears = np.abs(directions[..., 0]) > 0.75
+    lift = lift + 1.1 * over_ears * loose * smoothstep(along, 10, 13)
     vertices = skull.project(directions)[1] + directions * lift[..., None]
     wave = 0.5 * appearance.hair_curl * np.sin(1.3 * falling + 6 * bumps[:, :1]) - 0.10 * falling
     vertices[..., 0] += np.sign(vertices[..., 0]) * wave * smoothstep(falling, 0, 3)
@@ -85,14 +80,10 @@ def build_hair(appearance: Appearance, base: Floats, person: Floats) -> HairMesh
     vertices[..., 2] += 0.06 * falling
 
     vertices = np.concatenate([vertices, vertices[:1]])
-    texels = np.meshgrid(
-        np.linspace(0, TEXTURE_SIZE - 1, STRANDS + 1), np.linspace(0, HAIR_ROWS - 1, POINTS), indexing="ij"
-    )
-    return HairMesh(
-        vertices.reshape(-1, 3).astype(np.float32),
-        _grid_triangles(STRANDS + 1, POINTS),
-        np.stack(texels, -1).reshape(-1, 2).astype(np.float32),
-    )
+    columns, rows = np.linspace(0, TEXTURE_SIZE - 1, STRANDS + 1), np.linspace(0, HAIR_ROWS - 1, POINTS)
+    texels = np.stack(np.meshgrid(columns, rows, indexing="ij"), -1).reshape(-1, 2).astype(np.float32)
+    triangles = _grid_triangles(STRANDS + 1, POINTS)
+    return HairMesh(vertices.reshape(-1, 3).astype(np.float32), triangles, texels)
 
 
 def _strand_starts(appearance: Appearance) -> tuple[Floats, Floats]:
@@ -111,8 +102,8 @@ def _strand_starts(appearance: Appearance) -> tuple[Floats, Floats]:
 
 def _directions_along(pole: Floats, tangents: Floats, angles: Floats) -> Floats:
     """Return the unit vectors (STRANDS, n, 3) at angles (STRANDS, n) from the pole along the tangents."""
-    directions: Floats = np.cos(angles)[..., None] * pole + np.sin(angles)[..., None] * tangents[:, None, :]
-    return directions
+    angles = angles[..., None]
+    return np.asarray(np.cos(angles) * pole + np.sin(angles) * tangents[:, None, :])
 
 
 class _Skull:
@@ -131,10 +122,8 @@ class _Skull:
         distance, index = map(np.asarray, self.tree.query(directions, k=8))
         weight = 1 / (distance + 0.01) ** 2
         weight /= weight.sum(-1, keepdims=True)
-        on_base, on_person = (
-            (distances[index] * weight).sum(-1)[..., None]
-            for distances in (self.base_distance, self.person_distance)
-        )
+        on_base = (self.base_distance[index] * weight).sum(-1)[..., None]
+        on_person = (self.person_distance[index] * weight).sum(-1)[..., None]
         return SKULL_CENTRE + directions * on_base, SKULL_CENTRE + directions * on_person
 
 
@@ -195,7 +184,7 @@ def paint_hair_texture(appearance: Appearance) -> Floats:
     out = np.linspace(0, 1, 16)[:, None]
     hairs = np.clip(0.5 + 0.9 * stretched_noise(1, 90)[0], 0, 1)
     texture[HAIR_ROWS:, :, :3] = 0.25 * colour
-    upper = (0.5 + 0.5 * appearance.lashes) * smoothstep(1 - out, 0.2, 0.9) * (0.4 + 0.6 * hairs)
-    texture[HAIR_ROWS:-16, :, 3] = upper
+    density = 0.5 + 0.5 * appearance.lashes
+    texture[HAIR_ROWS:-16, :, 3] = density * smoothstep(1 - out, 0.2, 0.9) * (0.4 + 0.6 * hairs)
     texture[-16:, :, 3] = 0.35 * appearance.lashes * smoothstep(1 - out, 0.4, 1.0) * hairs
     return texture

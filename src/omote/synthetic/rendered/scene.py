@@ -104,12 +104,11 @@ class Head:
 
         rotation = rotation_matrix(nuisance.yaw, nuisance.pitch, nuisance.roll)
         side = self.side / nuisance.scale
-        shift = (nuisance.shift_x * side, -nuisance.shift_y * side, -DISTANCE)
-        shift = shift - (self.centre - NECK) @ rotation.T
-        vertices = (np.concatenate([face, self.hair]) - NECK) @ rotation.T + shift.astype(np.float32)
-        head, alpha, strands, strand_alpha = self._render_layers(
-            vertices, expression, rotation, side, nuisance, size
-        )
+        position = (nuisance.shift_x * side, -nuisance.shift_y * side, -DISTANCE)
+        shift = (position - (self.centre - NECK) @ rotation.T).astype(np.float32)
+        vertices = (np.concatenate([face, self.hair]) - NECK) @ rotation.T + shift
+        layers = self._render_layers(vertices, expression, rotation, side, nuisance, size)
+        head, alpha, strands, strand_alpha = layers
         scene = light.paint_background(nuisance, size)
         scene = scene + (head - scene) * alpha
         scene = scene * (1 - strand_alpha) + strands

@@ -7,20 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from omote.synthetic.plan import (
-    MIN_FRAMES,
-    ONE_SIDED_EXPRESSION,
-    ClipPlan,
-    Course,
-    SyntheticOptions,
-    blend_with_session,
-    drift,
-    frame_columns,
-    personal_prototypes,
-    plan_clips,
-    random_course,
-    vary,
-)
+from omote.synthetic import plan
 from omote.synthetic.rendered.expressions import (
     MAX_STRENGTH,
     PROTOTYPES,
@@ -42,7 +29,7 @@ IDENTITY_NAMES = tuple(f"id_mode_{mode:03d}" for mode in range(NUM_IDENTITY))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenderedOptions(SyntheticOptions):
+class RenderedOptions(plan.SyntheticOptions):
     """Which rendered faces to make."""
 
     kind: ClassVar[str] = "rendered"
@@ -53,11 +40,11 @@ class RenderedOptions(SyntheticOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         clips = self.clips + self.mixtures
-        least = MIN_FRAMES * self.subjects * clips
+        least = plan.MIN_FRAMES * self.subjects * clips
         if self.total is not None and self.total < least:
             raise self._error(
                 f"total is {self.total:,} frames, but {self.subjects:,} people with {clips} clips of at least "
-                f"{MIN_FRAMES} frames are {least:,}."
+                f"{plan.MIN_FRAMES} frames are {least:,}."
             )
 
     def clip_lengths(self, index: int) -> list[int]:
@@ -87,22 +74,33 @@ def render_subject(model: FaceModel, options: RenderedOptions, index: int) -> tu
     rng = np.random.default_rng([options.seed, index, 0])
     identity = np.clip(rng.normal(0, 1, NUM_IDENTITY), -2.5, 2.5)
     appearance = random_appearance(rng)
-    side = float(rng.normal(0, 0.06))
+    usual_side = float(rng.normal(0, 0.06))  # as for `animate`
     session = random_nuisance(np.random.default_rng([options.seed, index, 4]))
-    prototypes = personal_prototypes(PROTOTYPES, options, index)
+    prototypes = plan.personal_prototypes(PROTOTYPES, options, index)
     head = Head(model, identity, appearance)
     person = dict(zip(IDENTITY_NAMES, identity.tolist(), strict=True))
     person |= {f"id_{name}": value for name, value in vars(appearance).items()}
     faces: list[np.ndarray] = []
     rows: list[dict[str, Any]] = []
-    for clip in plan_clips(options, index):
-        nuisance = blend_with_session(random_nuisance(clip.rng), session, options.room_change)
+    for clip in plan.plan_clips(options, index):
+        rng = clip.rng
+        nuisance = plan.blend_with_session(random_nuisance(rng), session, options.room_change)
         nuisance = replace(nuisance, room=session.room)
-        apex = vary(prototypes[clip.expression], clip.rng) if clip.expression else random_mixture(clip.rng)
-        course, coefficients = _animate_clip(clip, apex, side)
+        apex = plan.vary(prototypes[clip.expression], rng) if clip.expression else random_mixture(rng)
+        course = plan.random_course(clip)
+        if clip.expression == plan.ONE_SIDED_EXPRESSION or (clip.expression is None and rng.uniform() < 0.2):
+            side = float(rng.choice([-1, 1]) * rng.uniform(0.85, 1.0))
+        else:
+            side = usual_side + float(rng.normal(0, 0.05))
+        without_blink = course.scored | course.labelled
+        if clip.expression == "neutral":
+            apex = {unit: float(rng.uniform(0, 0.04)) for unit in MAX_STRENGTH}
+            without_blink = course.scored
+        coefficients = animate(apex, course.intensity, side, rng)
+        coefficients = add_involuntary_movements(coefficients, without_blink, rng)
         for frame, now in enumerate(_drift(nuisance, clip)):
             face = head.render(coefficients[frame], now, options.size)
-            row = frame_columns(options, index, clip, course, frame, face) | person
+            row = plan.frame_columns(options, index, clip, course, frame, face) | person
             row |= {f"au_{shape}": v for shape, v in zip(SHAPES, coefficients[frame].tolist(), strict=True)}
             row |= {f"nuisance_{name}": value for name, value in vars(now).items()}
             faces.append(face.image)
@@ -110,31 +108,9 @@ def render_subject(model: FaceModel, options: RenderedOptions, index: int) -> tu
     return np.stack(faces), pd.DataFrame(rows)
 
 
-def _animate_clip(clip: ClipPlan, apex: dict[str, float], side: float) -> tuple[Course, np.ndarray]:
-    """Return the course of a clip, and the coefficients (frames, 57) of its shapes.
-
-    Args:
-        apex: strengths of units at the apex, in [0, 1].
-        side: of the face that moves more, as for `animate`; the person's usual one.
-    """
-    rng = clip.rng
-    course = random_course(clip)
-    if clip.expression == ONE_SIDED_EXPRESSION or (clip.expression is None and rng.uniform() < 0.2):
-        side = float(rng.choice([-1, 1]) * rng.uniform(0.85, 1.0))
-    else:
-        side += float(rng.normal(0, 0.05))
-    without_blink = course.scored
-    if clip.expression == "neutral":
-        apex = {unit: float(rng.uniform(0, 0.04)) for unit in MAX_STRENGTH}
-    else:
-        without_blink = course.scored | course.labelled
-    coefficients = animate(apex, course.intensity, side, rng)
-    return course, add_involuntary_movements(coefficients, without_blink, rng)
-
-
-def _drift(nuisance: Nuisance, clip: ClipPlan) -> Iterator[Nuisance]:
+def _drift(nuisance: Nuisance, clip: plan.ClipPlan) -> Iterator[Nuisance]:
     """Yield the nuisance factors of each frame of a clip, with its rotation kept in range."""
     change = {name: float(clip.rng.normal(0, deviation)) for name, deviation in DRIFT.items()}
-    for now in drift(nuisance, change, np.linspace(0, 1, clip.num_frames).tolist(), clip.rng):
+    for now in plan.drift(nuisance, change, np.linspace(0, 1, clip.num_frames).tolist(), clip.rng):
         angles = {name: getattr(now, name) for name in ("yaw", "pitch", "roll")}
         yield replace(now, **{n: min(max(a, -MAX_ROTATION), MAX_ROTATION) for n, a in angles.items()})
