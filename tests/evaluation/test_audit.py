@@ -10,14 +10,15 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation import feature_scores
+from omote.evaluation import score_representation
 from omote.evaluation.audit import COLUMNS, Audit, audit
-from omote.evaluation.feature import baseline_features, read_feature_table
-from omote.evaluation.feature_scores import NO_APEX
-from omote.evaluation.swaps import NO_DECODER, TOLD, audit_swaps, choose_swaps
+from omote.evaluation.audit_scores import NO_APEX
+from omote.evaluation.representation import read_feature_table, represent_by_baselines
+from omote.evaluation.swaps import NO_DECODER, TOLD, choose_swaps, score_swaps
 from omote.features.extract import extract_features
 from omote.metrics.posterior import POINT, POSTERIOR_SCORES
-from omote.runs.trained import Trained, load, read_run_info
+from omote.runs.info import read_run_info
+from omote.runs.trained import Trained, load
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -114,8 +115,8 @@ def test_a_draw_from_a_wide_posterior_names_nobody_whom_its_mean_names(tmp_path:
 def test_a_point_has_no_sample_and_its_posterior_says_why(tmp_path: Path) -> None:
     path = made(tmp_path, person=1, expression=1, deviation=0)
     (point, _), frames = read_feature_table(path)
-    found = feature_scores.feature_scores(point, frames, None, k=9, seeds=2)
-    plain = feature_scores.feature_scores(point._replace(logvar=None), frames, None, k=9, seeds=2)
+    found = score_representation.score_representation(point, frames, None, k=9, seeds=2)
+    plain = score_representation.score_representation(point._replace(logvar=None), frames, None, k=9, seeds=2)
     (posterior,) = (part for part in found if part[0] == "posterior")
     assert set(posterior[2]) == set(POSTERIOR_SCORES)
     assert all(np.isnan(score.value) and score.reason == POINT for score in posterior[2].values())
@@ -162,9 +163,9 @@ def test_a_run_is_audited_on_its_own_faces_beside_the_baselines(
 
     def among(trained: Trained, judge: Trained, faces: FaceSet, rows: Any) -> Any:
         swapped.append(set(faces.frames["subject"].iloc[rows]))
-        return audit_swaps(trained, judge, faces, rows)
+        return score_swaps(trained, judge, faces, rows)
 
-    monkeypatch.setattr(feature_scores, "audit_swaps", among)
+    monkeypatch.setattr(score_representation, "score_swaps", among)
     steps: list[tuple[int, int]] = []
     found = audit(
         [tmp_path / "mine"],
@@ -184,8 +185,8 @@ def test_a_run_is_audited_on_its_own_faces_beside_the_baselines(
     assert found.about["frames_scored"] == {"test": evaluated.sum(), "train": (~evaluated).sum()}
     assert found.about["test_subjects"] == info.test_subjects
     assert swapped == [set(info.test_subjects)] * 2 + [set(info.train_subjects)] * 2
-    expected = {feature.name: feature.mean for feature in baseline_features(faces, info.train_subjects)}
-    for feature in found.features[-3:]:
+    expected = {feature.name: feature.mean for feature in represent_by_baselines(faces, info.train_subjects)}
+    for feature in found.representations[-3:]:
         np.testing.assert_array_equal(feature.mean, expected[feature.name])
     assert {"evenness", "directness"} <= set(scores_of(found, "mine z_e").keys())
     assert steps == [(k + 1, 14) for k in range(14)]  # 6 features and the images, of two kinds of people
@@ -200,18 +201,18 @@ def test_an_interpolation_goes_from_a_persons_own_code_to_the_other_on_their_own
     trained: Trained, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = faces.frames
-    ends, begins = choose_swaps(frames, count=feature_scores.STRIPS)
+    ends, begins = choose_swaps(frames, count=score_representation.STRIPS)
     z_e, z_i = trained.represent(faces.faces)[0], trained.identify(faces.faces)[0]
 
     def decode(self: Trained, identity: Any, expression: Any) -> Any:
-        steps = feature_scores.STEPS
+        steps = score_representation.STEPS
         np.testing.assert_allclose(identity, np.repeat(z_i[begins], steps, axis=0), atol=1e-5)
         np.testing.assert_allclose(expression[::steps], z_e[begins], atol=1e-5)
         np.testing.assert_allclose(expression[steps - 1 :: steps], z_e[ends], atol=1e-5)
         return np.zeros((len(expression), 64, 64, 3), np.uint8)
 
     monkeypatch.setattr(Trained, "decode", decode)
-    found = feature_scores._interpolations(trained, faces, np.arange(len(faces)))
+    found = score_representation._interpolations(trained, faces, np.arange(len(faces)))
     assert found["evenness"].reason == "no strip changes"
 
 
@@ -220,7 +221,7 @@ def test_of_a_method_that_cannot_be_asked_for_images_there_is_no_interpolation(
     method: str, reason: str, faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     asked = train(faces, run, configure(method=method, options__epochs=1))
-    found = feature_scores._interpolations(asked, faces, np.arange(len(faces)))
+    found = score_representation._interpolations(asked, faces, np.arange(len(faces)))
     assert {(np.isnan(score.value), score.reason) for score in found.values()} == {(np.True_, reason)}
 
 

@@ -14,7 +14,8 @@ from omote.evaluation import baselines
 from omote.evaluation.baselines import pixel_pca, random_network
 from omote.methods.vae import Vae
 from omote.runs.config import TrainConfig
-from omote.runs.trained import RunInfo, Trained, build_method
+from omote.runs.info import RunInfo
+from omote.runs.trained import Trained, build_method
 
 Faces = npt.NDArray[np.uint8]
 
@@ -98,7 +99,7 @@ def test_there_are_no_more_components_than_faces_allow(three_directions: Faces) 
 def test_only_so_many_faces_as_fit_are_read_and_they_are_evenly_chosen(
     three_directions: Faces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baselines, "VALUES_FITTED", 7 * 64 * 64 * 3)
+    monkeypatch.setattr(baselines, "MAX_FITTED_VALUES", 7 * 64 * 64 * 3)
     chosen = [0, 10, 20, 30, 39, 49, 59]  # 59 / 6 = 9.83 apart
     others = np.zeros_like(three_directions)
     others[chosen] = three_directions[chosen]

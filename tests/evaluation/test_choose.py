@@ -26,7 +26,8 @@ from omote.methods.method import Method, MethodOptions
 from omote.metrics.score import Score
 from omote.models.encoder import Posterior
 from omote.runs.config import TrainConfig
-from omote.runs.trained import RunInfo, Trained, load
+from omote.runs.info import RunInfo
+from omote.runs.trained import Trained, load
 from omote.training.loop import train
 
 PEOPLE, CLIPS, FRAMES, SIZE = 4, 8, 3, 64
@@ -300,11 +301,11 @@ def test_many_frames_are_thinned_and_middle_frames_stay_so(
 
 
 def test_of_many_people_the_probe_is_fitted_once(face_set: FaceSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    anew = scores(face_set, blunt)
+    jackknife = scores(face_set, blunt)
     monkeypatch.setattr(choosing, "GROUPS", PEOPLE - 1)
     once = scores(face_set, blunt)
-    assert once["leakage"].value == anew["leakage"].value
-    assert once["leakage"].low != anew["leakage"].low
+    assert once["leakage"].value == jackknife["leakage"].value
+    assert once["leakage"].low != jackknife["leakage"].low
 
 
 def test_views_are_the_same_every_time_and_leave_the_random_state_alone(face_set: FaceSet) -> None:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from omote.data.face_set import FaceSet
-from omote.evaluation.compare import COLUMNS, JOINED, joined, run_scores
-from omote.evaluation.feature import run_features
-from omote.evaluation.feature_scores import feature_scores
-from omote.evaluation.swaps import audit_swaps
-from omote.metrics.jackknife import mean_of
-from omote.metrics.score import Answers
+from omote.evaluation.audit_scores import score_representation
+from omote.evaluation.compare import METHOD_COLUMNS, RUN_COLUMNS, compare_methods, score_run
+from omote.evaluation.representation import represent_by_run
+from omote.evaluation.swaps import score_swaps
+from omote.metrics.intervals import jackknife_mean
+from omote.metrics.score import PerRowResults
 from omote.runs.trained import Trained
 
 RNG = np.random.default_rng(0)
@@ -33,7 +33,7 @@ def run(
     if others is None:
         others = [float(np.delete(by_person, person).mean()) for person in range(len(by_person))]
     row = ["test", False, "expression_probe", float(by_person.mean()), 0.25, reason, others]
-    return pd.DataFrame([row], columns=COLUMNS).assign(method=method, seed=seed)
+    return pd.DataFrame([row], columns=RUN_COLUMNS).assign(method=method, seed=seed)
 
 
 def of(table: pd.DataFrame, method: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def two_methods() -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]
 def test_a_mean_over_seeds_has_the_interval_of_each_persons_mean_over_seeds() -> None:
     ours, _ = two_methods()
     runs = [run("omote", seed, each) for seed, each in enumerate(ours)]
-    found = of(joined(pd.concat(runs)), "omote")
+    found = of(compare_methods(pd.concat(runs)), "omote")
     assert (found["low"], found["high"]) == pytest.approx(textbook(np.mean(ours, axis=0)))
     assert found["mean"] == pytest.approx(np.mean(ours))
     assert found["deviation"] == pytest.approx(np.std([each.mean() for each in ours], ddof=1))
@@ -66,7 +66,7 @@ def test_a_difference_pairs_people_and_seeds() -> None:
     shared = RNG.normal(0, 5, PEOPLE)  # some people are easy for every method: no matter for the difference
     runs = [run("omote", seed, each + shared) for seed, each in enumerate(ours)]
     runs += [run("proposed", seed, each + shared) for seed, each in enumerate(theirs)]
-    table = joined(pd.concat(runs))
+    table = compare_methods(pd.concat(runs))
     found, apart = of(table, "omote"), np.mean(ours, axis=0) - np.mean(theirs, axis=0)
     assert found["difference"] == pytest.approx(apart.mean())
     assert (found["difference_low"], found["difference_high"]) == pytest.approx(textbook(apart))
@@ -79,7 +79,7 @@ def test_only_seeds_that_both_have_are_compared_and_those_of_the_other_sign_are_
     zero = np.zeros(PEOPLE)
     runs = [run("omote", seed, zero + value) for seed, value in enumerate((0.4, 0.4, -0.1, 9.0))]
     runs += [run("proposed", seed, zero) for seed in range(3)]
-    found = of(joined(pd.concat(runs)), "omote")
+    found = of(compare_methods(pd.concat(runs)), "omote")
     assert found["difference"] == pytest.approx(0.7 / 3)
     assert (found["same_sign"], found["pairs"], found["trainings"]) == (2, 3, 4)
 
@@ -87,14 +87,14 @@ def test_only_seeds_that_both_have_are_compared_and_those_of_the_other_sign_are_
 def test_no_collapsed_training_is_passed_over() -> None:
     runs = [run("omote", seed, RNG.normal(size=PEOPLE)) for seed in range(2)]
     collapsed = run("omote", 2, np.full(PEOPLE, np.nan), [], "the code has collapsed")
-    found = of(joined(pd.concat([*runs, collapsed, run("proposed", 2, np.zeros(PEOPLE))])), "omote")
+    found = of(compare_methods(pd.concat([*runs, collapsed, run("proposed", 2, np.zeros(PEOPLE))])), "omote")
     assert all(math.isnan(found[name]) for name in ("mean", "low", "high", "difference"))
     assert found["reason"] == "the code has collapsed"
 
 
 def test_a_value_without_other_people_has_no_interval() -> None:
     alone = run("omote", 0, np.array([0.5]), [])
-    found = of(joined(pd.concat([alone, run("proposed", 0, np.zeros(PEOPLE))])), "omote")
+    found = of(compare_methods(pd.concat([alone, run("proposed", 0, np.zeros(PEOPLE))])), "omote")
     assert (found["mean"], found["difference"]) == (0.5, 0.5)
     assert all(math.isnan(found[name]) for name in ("low", "high", "difference_low", "difference_high"))
 
@@ -103,28 +103,31 @@ def test_many_people_go_in_groups() -> None:
     by_person = RNG.normal(size=40)
     without = [float(by_person[np.arange(40) % 20 != group].mean()) for group in range(20)]
     given = run("omote", 0, by_person, without)
-    found, expected = of(joined(given), "omote"), mean_of(Answers(by_person), np.arange(40))
+    found, expected = (
+        of(compare_methods(given), "omote"),
+        jackknife_mean(PerRowResults(by_person), np.arange(40)),
+    )
     assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
 
 
 def test_of_one_training_the_scores_and_intervals_are_those_of_the_audit(
     trained: Trained, faces: FaceSet
 ) -> None:
-    scores = run_scores(trained, faces, trained.info.test_subjects, k=2, seeds=3, resamples=3)
-    table = joined(scores.assign(method="proposed", seed=0))
-    assert list(table.columns) == JOINED
+    scores = score_run(trained, faces, trained.info.test_subjects, k=2, seeds=3, resamples=3)
+    table = compare_methods(scores.assign(method="proposed", seed=0))
+    assert list(table.columns) == METHOD_COLUMNS
     train = np.flatnonzero(faces.frames["subject"].isin(trained.info.train_subjects))
     for centred in (False, True):
-        feature = run_features(trained, faces, "run")[centred].of(train)
-        groups = feature_scores(feature, faces.frames.iloc[train], None, k=2, seeds=3)
+        feature = represent_by_run(trained, faces, "run")[centred].of(train)
+        groups = score_representation(feature, faces.frames.iloc[train], None, k=2, seeds=3)
         audited = {
             name: score for _, reading, found in groups if reading == "mean" for name, score in found.items()
         }
         audited["subject_probe"] = audited["subject_probe_linear"]
         if not centred:
             rows = train[faces.frames["use"].iloc[train] != "train"]
-            answers, pairs = audit_swaps(trained, trained, faces, rows)
-            audited |= {f"{name}_by_itself": mean_of(each, pairs) for name, each in answers.items()}
+            answers, pairs = score_swaps(trained, trained, faces, rows)
+            audited |= {f"{name}_by_itself": jackknife_mean(each, pairs) for name, each in answers.items()}
         of_train = table[(table["people"] == "train") & (table["centred"] == centred)]
         assert len(of_train) == (5 if centred else 11)
         for row in of_train.to_dict("records"):
@@ -140,7 +143,7 @@ def test_of_one_training_the_scores_and_intervals_are_those_of_the_audit(
 def test_runs_that_never_saw_a_face_set_are_scored_on_all_its_people(
     trained: Trained, faces: FaceSet
 ) -> None:
-    found = run_scores(trained, faces, faces.subjects, judge=trained, k=2, seeds=2, resamples=2)
+    found = score_run(trained, faces, faces.subjects, judge=trained, k=2, seeds=2, resamples=2)
     assert set(found["people"]) == {"test"}
     own, judged = (
         found[found["score"] == f"identity_read_back_by_{by}"]["value"].item() for by in ("itself", "judge")

@@ -9,7 +9,7 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation.evaluate import centred_codes, evaluate
+from omote.evaluation.evaluate import centre_codes, evaluate
 from omote.evaluation.protocol import Codes, score_codes
 from omote.runs.config import TrainConfig
 from omote.runs.trained import Trained
@@ -42,7 +42,7 @@ def test_scores_are_of_the_means_that_the_run_gives(trained: Trained, faces: Fac
 
 def test_centred_codes_by_hand() -> None:
     training = np.array([[0, 0], [2, 4], [10, 1], [99, 99]], dtype=np.float32)
-    codes = centred_codes(
+    codes = centre_codes(
         np.array([[10, 0], [1, 2], [3, 3]], dtype=np.float32), ["b", "a", "a"], training, ["a", "a", "b", "c"]
     )
     np.testing.assert_array_equal(codes, [[0, -1], [0, 0], [2, 1]])
@@ -53,15 +53,15 @@ def test_what_a_person_adds_to_every_code_is_gone_once_centred() -> None:
     who, training_who = np.repeat(list("abc"), 5), np.tile(list("abc"), 4)
     codes, training = rng.normal(size=(15, 8)), rng.normal(size=(12, 8))
     shift = pd.DataFrame(rng.normal(size=(3, 8)), index=list("abc"))
-    shifted = centred_codes(codes + shift.loc[who], who, training + shift.loc[training_who], training_who)
-    np.testing.assert_allclose(shifted, centred_codes(codes, who, training, training_who), atol=1e-12)
-    np.testing.assert_allclose(centred_codes(training, training_who, training, training_who).mean(axis=0), 0,
+    shifted = centre_codes(codes + shift.loc[who], who, training + shift.loc[training_who], training_who)
+    np.testing.assert_allclose(shifted, centre_codes(codes, who, training, training_who), atol=1e-12)
+    np.testing.assert_allclose(centre_codes(training, training_who, training, training_who).mean(axis=0), 0,
                                atol=1e-12)  # fmt: skip
 
 
 def test_people_without_frames_to_train_on_cannot_be_centred(trained: Trained, faces: FaceSet) -> None:
     with pytest.raises(OmoteError, match=r"these have none: b, d\."):
-        centred_codes(np.zeros((3, 2)), ["d", "a", "b"], np.zeros((1, 2)), ["a"])
+        centre_codes(np.zeros((3, 2)), ["d", "a", "b"], np.zeros((1, 2)), ["a"])
     frames = faces.frames.copy()
     frames.loc[frames["subject"] == "0002", "use"] = "evaluate"
     with pytest.raises(OmoteError, match=r"use is train or both\); these have none: 0002\."):

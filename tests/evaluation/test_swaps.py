@@ -11,9 +11,9 @@ import pytest
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes
-from omote.evaluation.swaps import SWAP_SCORES, audit_swaps, choose_swaps, swap_scores
-from omote.metrics.jackknife import mean_of
-from omote.metrics.score import Answers
+from omote.evaluation.swaps import SWAP_SCORES, choose_swaps, score_swaps, swap_scores
+from omote.metrics.intervals import jackknife_mean
+from omote.metrics.score import PerRowResults
 from omote.runs.config import TrainConfig
 from omote.runs.trained import Trained
 from omote.training.loop import train
@@ -36,12 +36,12 @@ def codes(expression: Numbers, who: Numbers) -> Codes:
     return Codes(np.eye(4)[expression], np.eye(PEOPLE)[who])
 
 
-def read(expression: Numbers, who: Numbers) -> dict[str, Answers]:
+def read(expression: Numbers, who: Numbers) -> dict[str, PerRowResults]:
     """Scores of swapped images that show these expressions and people."""
     return swap_scores(codes(SHOWN, WHO), codes(expression, who), FRAMES, SOURCES, TARGETS)
 
 
-def means(scores: dict[str, Answers]) -> dict[str, float]:
+def means(scores: dict[str, PerRowResults]) -> dict[str, float]:
     return {name: float(np.nanmean(answers.values)) for name, answers in scores.items()}
 
 
@@ -86,7 +86,7 @@ def test_random_images_are_read_at_chance() -> None:
 
 
 def test_one_image_for_all_has_the_value_of_its_chance() -> None:
-    # Whichever label the probe gives to all, it is right as often as with the true ones dealt anew.
+    # Whichever label the probe gives to all, it is right as often as with the true ones shuffled.
     scores = read(np.zeros(len(SOURCES), np.int64), np.zeros(len(SOURCES), np.int64))
     for name in ("expression_read_back", "expression_kept_from_target"):
         assert np.mean(scores[name].values) == pytest.approx(scores[name].chance)
@@ -247,7 +247,7 @@ def test_where_nothing_can_be_swapped_the_reason_says_why(
     for answers in swap_scores(real, nothing, frames, sources, targets).values():
         assert answers.values.shape == (0,)
         assert reason in answers.reason
-        assert np.isnan(mean_of(answers, np.zeros(0, str)).value)
+        assert np.isnan(jackknife_mean(answers, np.zeros(0, str)).value)
 
 
 @pytest.mark.parametrize("code", Codes._fields)
@@ -279,7 +279,7 @@ def test_a_run_is_audited_by_another_and_by_itself(
     trained: Trained, faces: FaceSet, tmp_path: Path, configure: Callable[..., TrainConfig]
 ) -> None:
     rows = np.flatnonzero(faces.frames["use"] != "train")
-    scores, people = audit_swaps(trained, trained, faces, rows, count=40)
+    scores, people = score_swaps(trained, trained, faces, rows, count=40)
     frames = faces.frames.iloc[rows]
     sources, targets = choose_swaps(frames, count=40)
     assert tuple(scores) == SWAP_SCORES
@@ -295,7 +295,7 @@ def test_a_run_is_audited_by_another_and_by_itself(
 
     everyone = configure(method="conventional", options__epochs=1, seed=1, test_subjects=0)
     judge = train(faces, tmp_path / "judge", everyone)
-    scores, _ = audit_swaps(trained, judge, faces, rows, count=40)
+    scores, _ = score_swaps(trained, judge, faces, rows, count=40)
     assert "trained on 1 of the 5 people, whom the model never saw" in scores["identity_read_back"].reason
 
 
@@ -314,15 +314,15 @@ def test_methods_that_cannot_be_asked_are_refused_with_a_reason(
         (contrast, contrast, "this method has no decoder"),
         (contrast, cvae, "this method has no decoder"),
     ):
-        scores, people = audit_swaps(model, judge, faces, rows, count=20)
+        scores, people = score_swaps(model, judge, faces, rows, count=20)
         for answers in scores.values():
             assert np.isnan(answers.values).all()
             assert len(answers.values) == len(people) > 0
             assert answers.reason.startswith(reason)
     for judge in (vae, contrast):  # which reads images, whether it makes any or not
-        scores, _ = audit_swaps(trained, judge, faces, rows, count=20)
+        scores, _ = score_swaps(trained, judge, faces, rows, count=20)
         assert np.isfinite(scores["expression_read_back"].values).any()
         assert scores["identity_read_back"].reason.startswith("the judge has no identity code")
     larger = Trained(vae.path, vae.info._replace(image_size=128), vae.method)
     with pytest.raises(OmoteError, match=r"makes images of 64 px and .* reads 128 px"):
-        audit_swaps(trained, larger, faces, rows)
+        score_swaps(trained, larger, faces, rows)

@@ -9,9 +9,9 @@ from sklearn.metrics import adjusted_rand_score
 
 from omote.metrics.clustering import (
     CLUSTERING_SCORES,
-    Labelled,
+    LabelledFeatures,
     clustering_scores,
-    kmeans_runs,
+    run_kmeans,
 )
 from omote.metrics.score import Score
 
@@ -20,25 +20,27 @@ EXPRESSIONS = np.array(
 )
 
 
-def grouped(images: int = 180, noise: float = 1e-3, width: int = 8) -> Labelled:
+def grouped(images: int = 180, noise: float = 1e-3, width: int = 8) -> LabelledFeatures:
     """Nine points, one an expression, with a little noise."""
     labels = np.tile(EXPRESSIONS, images // 9)
     features = 10 * np.eye(9, width + 1)[np.tile(np.arange(9), images // 9)]
-    return Labelled(features + noise * np.random.default_rng(0).normal(size=features.shape), labels)
+    return LabelledFeatures(features + noise * np.random.default_rng(0).normal(size=features.shape), labels)
 
 
-def mixed(images: int = 300) -> Labelled:
+def mixed(images: int = 300) -> LabelledFeatures:
     """Features that know a little of the expression: scores between chance and 1."""
     rng = np.random.default_rng(1)
     truth = rng.integers(4, size=images)
-    return Labelled(rng.normal(size=(images, 5)) + 2.0 * np.eye(4, 5)[truth], EXPRESSIONS[truth])
+    return LabelledFeatures(rng.normal(size=(images, 5)) + 2.0 * np.eye(4, 5)[truth], EXPRESSIONS[truth])
 
 
-def scores_of(scored: Labelled, *, fitted_on: Labelled | None = None, **settings: int) -> dict[str, Score]:
+def scores_of(
+    scored: LabelledFeatures, *, fitted_on: LabelledFeatures | None = None, **settings: int
+) -> dict[str, Score]:
     """The scores of a set, of clusters fitted on itself or on another."""
     if fitted_on is None:
-        return clustering_scores(kmeans_runs(scored, **settings)).scores
-    return clustering_scores(kmeans_runs(fitted_on, **settings), scored).scores
+        return clustering_scores(run_kmeans(scored, **settings)).scores
+    return clustering_scores(run_kmeans(fitted_on, **settings), scored).scores
 
 
 def values(scores: dict[str, Score]) -> npt.NDArray[np.float64]:
@@ -56,7 +58,7 @@ def test_one_point_an_expression_is_perfect_in_every_run() -> None:
 def test_names_of_clusters_by_hand() -> None:
     # Clusters {0, 1, 2} and {100 .. 104}: the image in the middle of each is the one nearest the centroid.
     features = np.array([[0], [1], [2], [100], [101], [102], [103], [104]], dtype=np.float32)
-    scores = scores_of(Labelled(features, list("babbbabb")), k=2, seeds=5)
+    scores = scores_of(LabelledFeatures(features, list("babbbabb")), k=2, seeds=5)
     assert scores["accuracy"].value == pytest.approx((1 + 1) / 8)  # a, a
     assert scores["majority_accuracy"].value == pytest.approx((2 + 4) / 8)  # b, b
     assert scores["one_to_one_accuracy"].value == pytest.approx((1 + 4) / 8)  # a, b
@@ -70,14 +72,14 @@ def test_names_of_clusters_by_hand() -> None:
 
 def test_the_share_of_runs_that_name_an_image_rightly_by_hand() -> None:
     features = np.array([[0], [1], [2], [100], [101], [102], [103], [104]], dtype=np.float32)
-    scores, right = clustering_scores(kmeans_runs(Labelled(features, list("babbbabb")), k=2, seeds=5))
+    scores, right = clustering_scores(run_kmeans(LabelledFeatures(features, list("babbbabb")), k=2, seeds=5))
     np.testing.assert_array_equal(right, [0, 1, 0, 0, 0, 1, 0, 0])  # both clusters are called a
     assert scores["accuracy"].value == right.mean()
 
 
 def test_right_images_are_counted_over_the_runs_that_make_the_score() -> None:
-    train, test = mixed(), Labelled(mixed().features[:50] + 0.5, mixed().labels[:50])
-    runs = kmeans_runs(train, k=4, seeds=6)
+    train, test = mixed(), LabelledFeatures(mixed().features[:50] + 0.5, mixed().labels[:50])
+    runs = run_kmeans(train, k=4, seeds=6)
     for scores, right in (clustering_scores(runs), clustering_scores(runs, test)):
         assert scores["accuracy"].value == pytest.approx(right.mean())
         np.testing.assert_allclose(right * 6, np.round(right * 6), atol=1e-12)
@@ -87,7 +89,7 @@ def test_right_images_are_counted_over_the_runs_that_make_the_score() -> None:
 
 def test_a_cluster_without_a_partner_is_wrong_one_to_one() -> None:
     features = np.array([[0], [0.1], [50], [50.1], [100]], dtype=np.float32)
-    scores = scores_of(Labelled(features, list("aaaab")), k=3, seeds=3)
+    scores = scores_of(LabelledFeatures(features, list("aaaab")), k=3, seeds=3)
     assert scores["accuracy"].value == 1
     assert scores["majority_accuracy"].value == 1
     assert scores["one_to_one_accuracy"].value == pytest.approx(3 / 5)
@@ -97,7 +99,7 @@ def test_chance_of_random_features_is_as_predicted_and_reached() -> None:
     rng = np.random.default_rng(0)
     images, k = 400, 9
     labels = EXPRESSIONS[rng.choice(3, p=[0.5, 0.3, 0.2], size=images)]
-    scores = scores_of(Labelled(rng.normal(size=(images, 16)), labels), k=k)
+    scores = scores_of(LabelledFeatures(rng.normal(size=(images, 16)), labels), k=k)
     counts = np.unique(labels, return_counts=True)[1]
     same = (counts * (counts - 1)).sum() / (images * (images - 1))  # two images share a label
     expected = (
@@ -115,8 +117,8 @@ def test_chance_deals_labels_by_clip() -> None:
     clips = np.repeat(np.arange(30), 5)
     labels = EXPRESSIONS[rng.integers(6, size=30)][clips]
     features = rng.normal(size=(30, 8))[clips] + 1e-3 * rng.normal(size=(150, 8))
-    by_clip = scores_of(Labelled(features, labels, clips))["accuracy"]
-    by_frame = scores_of(Labelled(features, labels))["accuracy"]
+    by_clip = scores_of(LabelledFeatures(features, labels, clips))["accuracy"]
+    by_frame = scores_of(LabelledFeatures(features, labels))["accuracy"]
     assert by_clip.value == by_frame.value
     assert by_clip.chance > by_frame.chance + 0.1
     assert by_clip.value == pytest.approx(by_clip.chance, abs=0.06)
@@ -124,8 +126,8 @@ def test_chance_deals_labels_by_clip() -> None:
 
 def test_fitted_on_train_names_the_test_images_of_the_same_points() -> None:
     train = grouped(180)
-    test = Labelled(train.features[5:32], train.labels[5:32])
-    swapped = Labelled(test.features, np.where(test.labels == "fear", "anger", test.labels))
+    test = LabelledFeatures(train.features[5:32], train.labels[5:32])
+    swapped = LabelledFeatures(test.features, np.where(test.labels == "fear", "anger", test.labels))
     perfect = scores_of(test, fitted_on=train, seeds=5)
     assert all(score.value == pytest.approx(1) for score in perfect.values())
     assert scores_of(swapped, fitted_on=train, seeds=5)["accuracy"].value == pytest.approx(24 / 27)
@@ -146,8 +148,8 @@ def test_rotation_shift_and_new_names_change_nothing(seed: int) -> None:
         size=features.shape[1]
     )
     renamed = rng.permutation(EXPRESSIONS)[np.searchsorted(np.sort(EXPRESSIONS), labels)]
-    before = values(scores_of(Labelled(features, labels), seeds=3))
-    after = values(scores_of(Labelled(moved, renamed), seeds=3))
+    before = values(scores_of(LabelledFeatures(features, labels), seeds=3))
+    after = values(scores_of(LabelledFeatures(moved, renamed), seeds=3))
     np.testing.assert_allclose(before[:, :2], after[:, :2], atol=1e-9)
 
 
@@ -192,7 +194,7 @@ def test_mean_and_deviation_are_those_of_the_runs() -> None:
 def test_what_cannot_be_scored_is_nan_with_its_reason(
     features: npt.NDArray[np.float64], labels: list[str], reason: str
 ) -> None:
-    scores, right = clustering_scores(kmeans_runs(Labelled(features, labels), seeds=2))
+    scores, right = clustering_scores(run_kmeans(LabelledFeatures(features, labels), seeds=2))
     assert right.shape == (len(labels),)
     assert np.isnan(right).all()
     for score in scores.values():
@@ -201,7 +203,7 @@ def test_what_cannot_be_scored_is_nan_with_its_reason(
 
 
 def test_a_set_to_fit_on_that_cannot_be_clustered_is_named() -> None:
-    nothing = Labelled(np.zeros((0, 9)), [])
+    nothing = LabelledFeatures(np.zeros((0, 9)), [])
     assert (
         scores_of(grouped(), fitted_on=nothing)["nmi"].reason == "in the set fitted on, there are no images"
     )
@@ -209,9 +211,9 @@ def test_a_set_to_fit_on_that_cannot_be_clustered_is_named() -> None:
 
 def test_wrong_lengths_and_missing_labels_are_refused() -> None:
     with pytest.raises(ValueError, match="19 expression labels"):
-        scores_of(Labelled(np.eye(20), ["a"] * 19))
+        scores_of(LabelledFeatures(np.eye(20), ["a"] * 19))
     with pytest.raises(ValueError, match="labels are missing"):
-        scores_of(Labelled(np.eye(3), ["a", None, "b"]))
+        scores_of(LabelledFeatures(np.eye(3), ["a", None, "b"]))
 
 
 @pytest.mark.parametrize("steps", [0, 1])
@@ -220,7 +222,7 @@ def test_runs_side_by_side_are_scikit_learns_runs_one_after_another(steps: int) 
     fitted = mixed(400)
     fitted = fitted._replace(features=fitted.features.round() if steps else fitted.features)
     wide = fitted.features.astype(np.float64)
-    runs = kmeans_runs(fitted, k=4, seeds=3).runs
+    runs = run_kmeans(fitted, k=4, seeds=3).runs
     for seed, (model, nearest) in enumerate(runs):
         plain = KMeans(4, n_init=1, random_state=seed).fit(wide)
         np.testing.assert_array_equal(model.labels_, plain.labels_)

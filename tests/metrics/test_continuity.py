@@ -14,7 +14,7 @@ from omote.metrics.continuity import (
     rising_by_factors,
     rising_by_pixels,
 )
-from omote.metrics.score import Score, numbered
+from omote.metrics.score import Score, factorize
 from omote.synthetic.drawn import DrawnOptions, draw_subject
 
 PEOPLE, LENGTH, RISE = 10, 9, 7  # frames of a clip, and of its rise
@@ -87,7 +87,7 @@ def test_a_known_share_of_noise_lowers_agreement_and_smoothness_by_the_formula(s
 
 
 def test_a_code_that_is_the_person_has_no_order_and_no_directions() -> None:
-    person = np.eye(PEOPLE)[numbered(SUBJECT)]
+    person = np.eye(PEOPLE)[factorize(SUBJECT)]
     found = scores(person + 1e-3 * noise(PEOPLE))
     assert abs(found["order"].value) < 0.21
     assert found["smoothness"].value == pytest.approx(found["smoothness"].chance, abs=0.05)
@@ -163,11 +163,11 @@ def test_clips_that_are_neutral_or_show_two_expressions_are_not_asked_about_agre
 
 def test_the_agreement_of_a_person_with_themselves_does_not_count() -> None:
     # Everyone has two clips of each of two expressions, always in a direction of their own.
-    own = np.eye(PEOPLE)[numbered(SUBJECT)] * TIME
+    own = np.eye(PEOPLE)[factorize(SUBJECT)] * TIME
     labels = np.array(["anger", "anger", "fear", "fear"], dtype=object)[CLIP]
     agreement = continuity_scores(own, SUBJECT, CLIP, FRAME, RISING, labels)["path_agreement"]
     assert agreement[:3] == (0, 0, 0)
-    alone = continuity_scores(TIME, np.full(ROWS, "s0"), numbered(SUBJECT, CLIP), FRAME, RISING, labels)
+    alone = continuity_scores(TIME, np.full(ROWS, "s0"), factorize(SUBJECT, CLIP), FRAME, RISING, labels)
     assert alone["path_agreement"].reason.startswith("no two people")
     assert alone["order"].value == pytest.approx(1)  # which one person is enough for
     one = continuity_scores(own, SUBJECT, CLIP, FRAME, RISING, np.full(ROWS, "anger"))["path_agreement"]
@@ -237,8 +237,8 @@ def test_the_rise_of_drawn_clips_by_pixels_ends_about_where_that_by_factors_does
     faces, table = draw_subject(DrawnOptions(clips=5, mixtures=2, frames=10), 3)
     columns = [table[name].to_numpy() for name in ("subject", "clip", "frame")]
     units = table.filter(regex=r"^au_\d+$").to_numpy()
-    by_pixels = np.bincount(numbered(*columns[:2])[rising_by_pixels(faces, *columns)])
-    by_factors = np.bincount(numbered(*columns[:2])[rising_by_factors(units, *columns)])
+    by_pixels = np.bincount(factorize(*columns[:2])[rising_by_pixels(faces, *columns)])
+    by_factors = np.bincount(factorize(*columns[:2])[rising_by_factors(units, *columns)])
     assert np.abs(by_pixels - by_factors).mean() <= 1  # drawn from 2 to 10 it would be 2 or 3
     assert len(by_factors) == 7
 

@@ -3,7 +3,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from omote.metrics.disentanglement import DISENTANGLEMENT_SCORES, disentanglement_scores, one_sidedness
+from omote.metrics.disentanglement import DISENTANGLEMENT_SCORES, concentration, disentanglement_scores
 from omote.metrics.score import Score
 
 Array = npt.NDArray[np.float64]
@@ -97,10 +97,10 @@ def test_mig_by_hand() -> None:
 def test_one_sidedness_by_hand() -> None:
     importance = np.array([[3.0, 0], [1, 1], [0, 0]])
     # Rows: 1 with weight 3, 0 with weight 2, nothing.
-    assert one_sidedness(importance) == pytest.approx(3 / 5)
+    assert concentration(importance) == pytest.approx(3 / 5)
     # Columns: shares 3/4, 1/4 and 0 with weight 4; 1 with weight 1. Entropies to base 3.
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) / np.log(3)
-    assert one_sidedness(importance.T) == pytest.approx((4 * (1 - entropy) + 1) / 5)
+    assert concentration(importance.T) == pytest.approx((4 * (1 - entropy) + 1) / 5)
 
 
 def test_twins_count_once_and_constant_factors_not_at_all() -> None:
@@ -137,5 +137,5 @@ def test_what_cannot_be_scored_says_why() -> None:
         for score in disentanglement_scores(code, truth, who).values():
             assert np.isnan(score.value)
             assert reason in score.reason
-    with pytest.raises(ValueError, match="as many"):
+    with pytest.raises(ValueError, match="same number"):
         disentanglement_scores(noise(4), factors[1:], SUBJECT)

@@ -12,7 +12,7 @@ from omote.metrics.leakage import (
     probe_leakage,
 )
 from omote.metrics.probes import Probe
-from omote.metrics.score import numbered
+from omote.metrics.score import factorize
 
 SUBJECTS, CLIPS, FRAMES = 6, 4, 3
 SUBJECT = np.repeat([f"s{n}" for n in range(SUBJECTS)], CLIPS * FRAMES)
@@ -24,7 +24,7 @@ def noise(width: int = 8) -> npt.NDArray[np.float64]:
 
 
 def test_features_that_are_the_subject_leak_all() -> None:
-    features = np.eye(SUBJECTS, 8)[numbered(SUBJECT)] + 0.01 * noise()
+    features = np.eye(SUBJECTS, 8)[factorize(SUBJECT)] + 0.01 * noise()
     for score in leakage_scores(features, SUBJECT, CLIP).values():
         assert score.value == 1
         assert score.deviation == 0
@@ -42,7 +42,7 @@ def test_features_without_the_subject_are_near_chance() -> None:
 
 def test_frames_of_the_same_clip_do_not_give_the_subject_away() -> None:
     # Every clip in a place of its own, by chance: within the clip the answer would be trivial.
-    place = np.random.default_rng(0).normal(size=(SUBJECTS * CLIPS, 8))[numbered(SUBJECT, CLIP)]
+    place = np.random.default_rng(0).normal(size=(SUBJECTS * CLIPS, 8))[factorize(SUBJECT, CLIP)]
     scores = leakage_scores(place + 1e-3 * noise(), SUBJECT, CLIP)
     assert scores["subject_nearest_neighbour"].value < 0.5
     assert scores["subject_probe"].value < 0.5
@@ -78,7 +78,7 @@ def test_single_photos_are_clips_of_one_frame() -> None:
 def test_a_person_beside_the_expression_is_found_across_expressions() -> None:
     # One photo an expression, the expression far larger: the nearest of all is someone with the same face on.
     subjects, expressions = np.repeat(np.arange(20), 2), np.tile(["neutral", "smiling"], 20)
-    features = np.hstack([np.eye(20)[subjects], 10 * np.eye(2)[numbered(expressions)]])
+    features = np.hstack([np.eye(20)[subjects], 10 * np.eye(2)[factorize(expressions)]])
     assert nearest_neighbour_leakage(features, subjects, expressions).value == 0
     across = nearest_neighbour_leakage(features, subjects, expressions, expressions)
     assert across[:3:2] == pytest.approx((1, 1 / 20))
@@ -134,7 +134,7 @@ def test_only_the_probe_with_a_hidden_layer_knows_a_subject_by_the_size_of_their
 
 
 def test_the_answers_make_the_score_and_subjects_with_one_clip_are_not_asked() -> None:
-    features, clip = 0.5 * np.eye(SUBJECTS, 8)[numbered(SUBJECT)] + noise(), CLIP.copy()
+    features, clip = 0.5 * np.eye(SUBJECTS, 8)[factorize(SUBJECT)] + noise(), CLIP.copy()
     clip[:12] = 0
     answers, score = identity_probe(features, SUBJECT, clip), probe_leakage(features, SUBJECT, clip)
     assert (np.isnan(answers.values) == (SUBJECT == "s0")).all()
@@ -160,17 +160,17 @@ def test_no_clip_is_in_both_parts_and_every_subject_is_in_every_fitting_part(
 @given(st.integers(0, 10_000))
 def test_order_of_rows_and_names_change_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    features = np.eye(SUBJECTS, 8)[numbered(SUBJECT)] + noise()
+    features = np.eye(SUBJECTS, 8)[factorize(SUBJECT)] + noise()
     order = rng.permutation(len(SUBJECT))
     plain = nearest_neighbour_leakage(features, SUBJECT, CLIP)
     shuffled = nearest_neighbour_leakage(features[order] + 3, SUBJECT[order], CLIP[order])
-    renamed = nearest_neighbour_leakage(features, rng.permutation(SUBJECTS)[numbered(SUBJECT)], CLIP)
+    renamed = nearest_neighbour_leakage(features, rng.permutation(SUBJECTS)[factorize(SUBJECT)], CLIP)
     assert shuffled[:3] == pytest.approx(plain[:3])
     assert renamed[:3] == pytest.approx(plain[:3])
 
 
 def test_many_frames_are_searched_in_blocks_with_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    features = np.eye(SUBJECTS, 8)[numbered(SUBJECT)] + noise()
+    features = np.eye(SUBJECTS, 8)[factorize(SUBJECT)] + noise()
     whole = nearest_neighbour_leakage(features, SUBJECT, CLIP)
     monkeypatch.setattr("omote.metrics.leakage.DISTANCES_AT_ONCE", 5 * len(SUBJECT))
     assert nearest_neighbour_leakage(features, SUBJECT, CLIP) == whole

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from omote.metrics.leakage import identity_probe
-from omote.metrics.posterior import POINT, is_point, kl_scores, sampled
+from omote.metrics.posterior import POINT, is_point, kl_scores, sample_posterior
 from omote.objectives.divergence import gaussian_kl
 
 
@@ -29,11 +29,11 @@ def test_divergence_and_active_units_by_hand() -> None:
 
 def test_draws_have_the_mean_and_variance_of_the_posterior() -> None:
     mean, logvar = np.tile([1.0, -2], (100_000, 1)), np.tile([math.log(4), -100], (100_000, 1))
-    draws = sampled(mean, logvar, 0)
+    draws = sample_posterior(mean, logvar, 0)
     assert draws.mean(axis=0) == pytest.approx([1, -2], abs=0.03)
     assert draws.var(axis=0) == pytest.approx([4, 0], abs=0.06)
-    assert (sampled(mean, logvar, 0) == draws).all()
-    assert (sampled(mean, logvar, 1) != draws)[:, 0].all()
+    assert (sample_posterior(mean, logvar, 0) == draws).all()
+    assert (sample_posterior(mean, logvar, 1) != draws)[:, 0].all()
 
 
 def test_a_collapsed_code_names_the_person_from_its_mean_but_not_from_its_draws() -> None:
@@ -44,17 +44,17 @@ def test_a_collapsed_code_names_the_person_from_its_mean_but_not_from_its_draws(
     assert scores["kl"].value == pytest.approx(0.5e-6)
     assert scores["active_units"].value == 0
     assert identity_probe(mean, subject, clip).values.mean() == 1
-    from_draws = identity_probe(sampled(mean, logvar, 0), subject, clip)
+    from_draws = identity_probe(sample_posterior(mean, logvar, 0), subject, clip)
     assert from_draws.values.mean() == pytest.approx(from_draws.chance, abs=0.05)
     # and where the posterior is narrow, the draws name the person, and the divergence says that they can
     narrow = np.full_like(logvar, -20)
     assert kl_scores(mean, narrow)["kl"].value > math.log(people)
-    assert identity_probe(sampled(mean, narrow, 0), subject, clip).values.mean() == 1
+    assert identity_probe(sample_posterior(mean, narrow, 0), subject, clip).values.mean() == 1
 
 
 def test_a_point_is_its_own_draw_and_has_no_divergence() -> None:
     mean, logvar = np.random.default_rng(0).normal(size=(5, 3)), np.full((5, 3), -np.inf)
-    np.testing.assert_array_equal(sampled(mean, logvar, 0), mean)
+    np.testing.assert_array_equal(sample_posterior(mean, logvar, 0), mean)
     for score in kl_scores(mean, logvar).values():
         assert math.isnan(score.value)
         assert score.reason == POINT
@@ -84,6 +84,6 @@ def test_what_cannot_be_scored_is_nan_with_its_reason(
 
 
 def test_shapes_that_differ_are_refused() -> None:
-    for use in (kl_scores, lambda mean, logvar: sampled(mean, logvar, 0)):
+    for use in (kl_scores, lambda mean, logvar: sample_posterior(mean, logvar, 0)):
         with pytest.raises(ValueError, match=r"expected \(N, Z\) twice"):
             use(np.zeros((2, 3)), np.zeros((2, 2)))

@@ -90,7 +90,7 @@ def test_rows_without_an_expression_are_neither_asked_nor_fitted_on() -> None:
     assert answers.chance == alone.chance
     nobody = expression_probe(features, np.full(len(SUBJECT), None), SUBJECT)
     assert nobody.reason == "there are no images"
-    with pytest.raises(ValueError, match="one of each a row"):
+    with pytest.raises(ValueError, match="one of each per row"):
         expression_probe(features[1:], EXPRESSION, SUBJECT)
 
 

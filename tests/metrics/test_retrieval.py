@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from omote.metrics import retrieval
 from omote.metrics.retrieval import retrieval_scores
-from omote.metrics.score import numbered
+from omote.metrics.score import factorize
 
 PEOPLE, FRAMES = 6, 4  # frames a person of each expression
 NAMES = ("anger", "fear", "happiness", "sadness", "surprise")
 WHO = np.repeat([f"s{n}" for n in range(PEOPLE)], FRAMES * len(NAMES))
 SHOWN = np.tile(np.repeat(NAMES, FRAMES), PEOPLE)
 CHANCE = 1 / len(NAMES)
-EXPRESSION_CODE = np.eye(len(NAMES))[numbered(SHOWN)]
-IDENTITY_CODE = np.eye(PEOPLE)[numbered(WHO)]
+EXPRESSION_CODE = np.eye(len(NAMES))[factorize(SHOWN)]
+IDENTITY_CODE = np.eye(PEOPLE)[factorize(WHO)]
 
 
 def noise(width: int = 8) -> npt.NDArray[np.float64]:
@@ -40,7 +40,7 @@ def test_a_code_that_is_the_person_finds_it_by_chance_exactly() -> None:
 def test_frames_that_are_equally_far_but_for_rounding_are_drawn_from_too() -> None:
     # Everyone shows one expression, three people each: of the five others, equally far, two show the same.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(PEOPLE, PEOPLE)))[0]
-    for score in retrieval_scores(IDENTITY_CODE @ turn + 1, numbered(WHO) % 2, WHO).values():
+    for score in retrieval_scores(IDENTITY_CODE @ turn + 1, factorize(WHO) % 2, WHO).values():
         assert score.value == pytest.approx(2 / 5)
 
 

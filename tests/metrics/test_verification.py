@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.stats import chi2
 
 from omote.metrics.score import Score
-from omote.metrics.verification import FALSE_ACCEPTS, compared_frames, verification_scores
+from omote.metrics.verification import FALSE_ACCEPT_RATES, choose_frames, verification_scores
 
 
 def people(subjects: int, clips: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -32,7 +32,7 @@ def test_noise_is_at_chance() -> None:
     subject, clip = people(40, 20)
     scores = verification_scores(np.random.default_rng(0).normal(size=(800, 8)), subject, clip)
     assert scores["eer"].value == pytest.approx(0.5, abs=0.02)
-    for name, accepted in FALSE_ACCEPTS.items():
+    for name, accepted in FALSE_ACCEPT_RATES.items():
         assert scores[name].value == pytest.approx(accepted, abs=accepted / 2)
 
 
@@ -46,7 +46,7 @@ def test_gaussian_codes_have_the_error_of_the_closed_form() -> None:
     threshold = brentq(lambda d: chi2.sf(d / genuine, size) - chi2.cdf(d / impostor, size), 0.1, 100)
     scores = verification_scores(codes, subject, clip)
     assert scores["eer"].value == pytest.approx(chi2.cdf(threshold / impostor, size), abs=0.02)
-    for name, accepted in FALSE_ACCEPTS.items():
+    for name, accepted in FALSE_ACCEPT_RATES.items():
         passed = chi2.cdf(impostor * chi2.ppf(accepted, size) / genuine, size)
         assert scores[name].value == pytest.approx(passed, abs=0.04)
 
@@ -70,7 +70,7 @@ def test_the_equal_error_by_hand() -> None:
     # genuine 1, 20, 1; of 12 impostors 1, 2, 9 and 10 are nearest: a third of both go wrong at 10
     scores = verification_scores(codes, list("aabbcc"), [1, 2] * 3)
     assert scores["eer"].value == pytest.approx(1 / 3)
-    for name in FALSE_ACCEPTS:
+    for name in FALSE_ACCEPT_RATES:
         assert math.isnan(scores[name].value)
         assert scores[name].reason == "12 impostor pairs are too few for so small a share of them"
 
@@ -111,16 +111,16 @@ def test_turning_moving_scaling_reordering_and_renaming_change_nothing() -> None
 def test_of_many_frames_as_many_of_everyone_are_compared_and_the_same_without_some_people(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("omote.metrics.verification.MOST_FRAMES", 80)
+    monkeypatch.setattr("omote.metrics.verification.MAX_FRAMES", 80)
     subject, clip = np.repeat(np.arange(20), 24), np.repeat(np.arange(80), 6)  # 4 clips of 6 frames each
-    chosen = compared_frames(subject, clip)
+    chosen = choose_frames(subject, clip)
     assert sorted(clip[chosen]) == list(range(80))
     assert len(set(chosen % 6)) > 2  # not all the first of their clip
     rows = np.flatnonzero(subject > 3)
-    without = rows[compared_frames(subject[rows], clip[rows])]
+    without = rows[choose_frames(subject[rows], clip[rows])]
     assert len(without) == 80
     assert set(chosen[subject[chosen] > 3]) < set(without)
-    singles = compared_frames(np.repeat(np.arange(100), 2), np.arange(200))
+    singles = choose_frames(np.repeat(np.arange(100), 2), np.arange(200))
     assert len(singles) == 80
     assert len(set(singles // 2)) == 40  # two of each, so that there are genuine pairs
 

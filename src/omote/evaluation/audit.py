@@ -1,7 +1,8 @@
-"""What a code really holds: identity, expression, true factors, continuity and swaps, each beside its chance.
+"""The audit: what a code holds of identity, expression and true factors, its continuity, and its swaps.
 
-"Identity-free" and "continuous" are claims of the paper; here they are measured, for a run, for any table of features,
-and for baselines that were never trained. People of the training and people held out are scored apart.
+The paper claims that its features are free of identity and continuous. The audit measures both, beside chance, for
+runs, for tables of features from any tool, and for untrained baselines. People of the training and held-out people are
+scored separately.
 """
 
 import json
@@ -17,55 +18,54 @@ from joblib import Parallel, cpu_count, delayed
 
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
-from omote.evaluation.feature import (
-    Feature,
-    as_face_set,
-    baseline_features,
-    read_feature_table,
-    run_features,
-)
-from omote.evaluation.feature_scores import NO_APEX, Scored, feature_scores, image_scores
+from omote.evaluation.audit_scores import NO_APEX, ScoreGroup, score_images, score_representation
 from omote.evaluation.protocol import check_settings
+from omote.evaluation.representation import (
+    Representation,
+    align_with_faces,
+    read_feature_table,
+    represent_by_baselines,
+    represent_by_run,
+)
 from omote.files import write_text
 from omote.metrics.continuity import rising_by_factors, rising_by_pixels
 from omote.metrics.score import Array
 from omote.runs.hub import check_people
-from omote.runs.trained import Trained, load, read_training
+from omote.runs.info import read_training
+from omote.runs.trained import Trained, load
 
-COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
+AUDIT_COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
 APEX_BY_FACTORS = "the apex of a clip is found by the true action units"
 APEX_BY_PIXELS = "the apex of a clip is found in its pictures: neutral clips cannot be told from the others"
 
-NOT_AN_EXPRESSION = (
-    "au_eyeLook",
-    "au_eyeBlink",
-    "au_Pupil",
-)  # of rendered faces: they move in a neutral clip too
+# Prefixes of action units of rendered faces that move in neutral clips too.
+NOT_AN_EXPRESSION = ("au_eyeLook", "au_eyeBlink", "au_Pupil")
 ABOUT_FACES = ("dataset", "importer", "options", "counts")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """The result of an audit.
 
-    `table` has one row a score: people ("train", "test", or "everyone" where nobody said who was held out), feature,
-    reading ("mean" of the posterior, or a "sample" of it), group ("identity", "expression", "factors", "continuity",
-    "swap", "posterior"), score, value, low and high (95 % interval over people), chance, reason (why the value or its
-    interval is missing, or which part of a rule had to give). `about` says what was audited. `features` are the codes
-    of the frames in `frames`; `rising` (N,) is true from the first frame of a clip to its apex, nowhere if that is not
-    known.
+    Attributes:
+        table: one row a score: people ("train", "test", or "everyone" where it is unknown who was held out), feature
+            (the name of the representation), reading ("mean" of the posterior, or a "sample" of it), group ("identity",
+            "expression", "factors", "continuity", "swap", "posterior"), score, value, low and high (95 % interval over
+            people), chance, reason (why the value or its interval is missing, or which rule was relaxed).
+        about: what was audited, and the settings.
+        representations: the codes of the N frames.
+        frames: the N frames.
+        rising: (N,) true from the first frame of a clip to its apex; all false if the apex is not known.
     """
 
     table: pd.DataFrame
     about: dict[str, Any]
-    features: list[Feature]
+    representations: list[Representation]
     frames: pd.DataFrame
     rising: Array
 
     def save(self, folder: str | Path) -> None:
-        """Write `audit.csv`, and `audit.json`, which has `about` too (nan as null)."""
+        """Write `audit.csv`, and `audit.json` with `about` too (nan as null)."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         table = self.table.astype(object).where(self.table.notna(), None)
@@ -84,35 +84,35 @@ def audit(
     k: int = 9,
     seeds: int = 100,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Audit:
-    """Return what is in the codes of runs and in tables of features.
+    """Return the audit of runs and tables of features.
 
-    With faces, baselines stand beside them: a random network, principal components of the pixels, and those less the
-    subject's mean.
+    With faces, baselines are scored beside them: a random network, principal components of the pixels, and these less
+    the subject's mean.
 
     Args:
-        inputs: runs, and tables (.parquet or .csv, see `omote.evaluation.feature.read_feature_table`), all of the same
-            faces.
+        inputs: runs, and tables (.parquet or .csv, see `omote.evaluation.representation.read_feature_table`), all of
+            the same faces.
         faces: the face set; None for the one that the first run was trained on. A table alone needs none, but then
             there are no baselines.
         judge: another run, trained with another seed or method, that reads the swapped images.
-        test_subjects: who was held out; None for those whom the runs held out. Of a table alone None says that nobody
-            knows, and everyone is scored together.
-        columns: of a table whose codes are not called `z_e_00` and so on: their names, or how they begin.
+        test_subjects: the people held out; None for those the runs held out. For tables alone, None scores everyone
+            together.
+        columns: names or prefixes of the columns of codes, for tables in which they are not called `z_e_00` ....
         k: number of clusters, for the paper's accuracy.
         seeds: number of k-means runs.
-        workers: processes; None for one a core. The scores do not depend on it.
+        workers: processes; None for one per core. The scores do not depend on it.
         progress: called with (parts done, parts in all).
     Raises:
-        OmoteError: If an input is neither run nor table, runs differ in size or in whom they were trained on, faces do
-            not fit, a test subject is unknown, or a table lacks what is needed.
+        OmoteError: If an input is neither run nor table, runs differ in image size or train people, faces do not fit, a
+            test subject is unknown, or a table lacks what is needed.
     """
     check_settings(k=k, seeds=seeds)
     folders = [Path(given) for given in inputs if Path(given).is_dir()]
     runs = {folder.name: load(folder) for folder in folders}
     if len(runs) < len(folders):
-        raise OmoteError("two runs have the same folder name, so their scores could not be told apart")
+        raise OmoteError("two runs have the same folder name, so their scores would be mixed up; rename one")
     tables = [read_feature_table(given, columns) for given in inputs if not Path(given).is_dir()]
     if faces is None and folders:
         faces = faces_of_run(folders[0])
@@ -123,40 +123,40 @@ def audit(
             check_people(run.info, faces.about)
 
     frames = tables[0][1] if faces is None else faces.frames
-    of_people = _people(frames, list(runs.values()), test_subjects)
+    of_people = _split_people(frames, list(runs.values()), test_subjects)
     test_subjects = sorted(frames["subject"][of_people["test"]].unique()) if "test" in of_people else []
     scored = (frames["use"] != "train").to_numpy(dtype=bool)
-    features = tables[0][0] if faces is None else _features(runs, tables, faces, test_subjects)
-    names = [feature.name for feature in features]
+    representations = tables[0][0] if faces is None else _represent(runs, tables, faces, test_subjects)
+    names = [each.name for each in representations]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise OmoteError(f"two features are called {min(twice)}; rename one of the folders or tables")
-    rising, apex = _rising(frames, faces)
+        raise OmoteError(f"two representations are called {min(twice)}; rename one of the folders or tables")
+    rising, apex = _find_rising(frames, faces)
 
-    parts = list(product(of_people.items(), features))
+    parts = list(product(of_people.items(), representations))
     images = list(product(of_people.items(), runs.items() if faces is not None else ()))
 
-    def found() -> Iterator[list[dict[str, Any]]]:
-        """Yield the rows of the table, those of a feature or of a run's images at a time."""
+    def score_parts() -> Iterator[list[dict[str, Any]]]:
+        """Yield rows of the table: those of one representation, then those of one run's images, at a time."""
         tasks = (
-            delayed(feature_scores)(
-                feature.of(rows), frames[rows], None if rising is None else rising[rows], k=k, seeds=seeds
+            delayed(score_representation)(
+                each.of(rows), frames[rows], None if rising is None else rising[rows], k=k, seeds=seeds
             )
-            for (_, rows), feature in parts
+            for (_, rows), each in parts
         )
         done = Parallel(n_jobs=workers or cpu_count(), return_as="generator")(tasks)
-        for ((people, _), feature), scores in zip(parts, done, strict=True):
-            yield _rows(people, feature.name, scores)
+        for ((people, _), each), groups in zip(parts, done, strict=True):
+            yield _table_rows(people, each.name, groups)
         for (people, rows), (name, trained) in images:
             assert faces is not None
-            shown = image_scores(name, trained, reader, faces, np.flatnonzero(rows & scored))
-            yield [row for feature, scores in shown for row in _rows(people, feature, scores)]
+            of_images = score_images(name, trained, reader, faces, np.flatnonzero(rows & scored))
+            yield [row for title, groups in of_images for row in _table_rows(people, title, groups)]
 
     table: list[dict[str, Any]] = []
-    for done, rows in enumerate(found()):
+    for done, rows in enumerate(score_parts()):
         table += rows
         if progress:
             progress(done + 1, len(parts) + len(images))
-    moving = np.zeros(len(frames), dtype=bool) if rising is None else rising
+    all_rising = np.zeros(len(frames), dtype=bool) if rising is None else rising
     about = {
         "inputs": [str(given) for given in inputs],
         "face_set": None
@@ -164,7 +164,7 @@ def audit(
         else {name: faces.about.to_json().get(name) for name in ABOUT_FACES},
         "judge": None if judge is None else str(judge),
         "test_subjects": test_subjects,
-        "columns": {feature.name: list(feature.columns) for feature in features if feature.columns},
+        "columns": {each.name: list(each.columns) for each in representations if each.columns},
         "apex": apex,
         "k": k,
         "seeds": seeds,
@@ -172,17 +172,19 @@ def audit(
         "frames": {people: int(rows.sum()) for people, rows in of_people.items()},
         "frames_scored": {people: int((rows & scored).sum()) for people, rows in of_people.items()},
     }
-    return Audit(pd.DataFrame(table, columns=COLUMNS), about, features, frames, moving)
+    return Audit(pd.DataFrame(table, columns=AUDIT_COLUMNS), about, representations, frames, all_rising)
 
 
-def _people(
+def _split_people(
     frames: pd.DataFrame, runs: Sequence[Trained], test_subjects: Sequence[str] | None
 ) -> dict[str, Array]:
-    """Return the frames (N,) of each kind of people that there is."""
+    """Return (N,) bool for each of "test" and "train" that has frames, or for "everyone"."""
     subjects = frames["subject"]
     if test_subjects is not None:
         if unknown := sorted(set(test_subjects) - set(subjects)):
-            raise OmoteError(f"nobody in what is audited is called {', '.join(unknown[:10])}")
+            raise OmoteError(
+                f"these test subjects are not in the faces or the table: {', '.join(unknown[:10])}"
+            )
         is_test = subjects.isin(list(test_subjects)).to_numpy(dtype=bool)
     elif runs:
         is_test = ~subjects.isin(runs[0].info.train_subjects).to_numpy(dtype=bool)
@@ -191,22 +193,24 @@ def _people(
     return {name: rows for name, rows in (("test", is_test), ("train", ~is_test)) if rows.any()}
 
 
-def _features(
+def _represent(
     runs: dict[str, Trained],
-    tables: Sequence[tuple[list[Feature], pd.DataFrame]],
+    tables: Sequence[tuple[list[Representation], pd.DataFrame]],
     faces: FaceSet,
     test_subjects: Sequence[str],
-) -> list[Feature]:
-    of_runs = [feature for name, trained in runs.items() for feature in run_features(trained, faces, name)]
-    of_tables = [feature for found, frames in tables for feature in as_face_set(found, frames, faces)]
-    return of_runs + of_tables + baseline_features(faces, sorted(set(faces.subjects) - set(test_subjects)))
+) -> list[Representation]:
+    of_runs = [each for name, trained in runs.items() for each in represent_by_run(trained, faces, name)]
+    of_tables = [each for table, frames in tables for each in align_with_faces(table, frames, faces)]
+    return (
+        of_runs + of_tables + represent_by_baselines(faces, sorted(set(faces.subjects) - set(test_subjects)))
+    )
 
 
-def _rows(people: str, feature: str, found: Sequence[Scored]) -> list[dict[str, Any]]:
-    about = {"people": people, "feature": feature}
+def _table_rows(people: str, feature: str, groups: Sequence[ScoreGroup]) -> list[dict[str, Any]]:
+    keys = {"people": people, "feature": feature}
     return [
-        {**about, "group": group, "reading": reading, "score": name, **score._asdict()}
-        for group, reading, scores in found
+        {**keys, "group": group, "reading": reading, "score": name, **score._asdict()}
+        for group, reading, scores in groups
         for name, score in scores.items()
     ]
 
@@ -215,14 +219,12 @@ def faces_of_run(run: str | Path) -> FaceSet:
     """Return the face set that a run was trained on.
 
     Raises:
-        OmoteError: If the run does not know where that was, or it is not there any more.
+        OmoteError: If the run does not say where it was, or it is no longer there.
     """
     path = read_training(run).get("faces")
     if not path or not (Path(path) / "about.json").is_file():
-        where = f"; it was trained on {path}, which is gone" if path else ""
-        raise OmoteError(
-            f"{run} does not say which faces to audit it on{where}. Name the face set with --faces"
-        )
+        why = f"{path}, which {run} was trained on, is gone" if path else f"{run} does not name its face set"
+        raise OmoteError(f"{why}; name a face set with --faces")
     return open_face_set(path)
 
 
@@ -235,7 +237,7 @@ def _check(
 ) -> None:
     """Raise OmoteError where the inputs cannot be audited together."""
     if not runs and not num_tables:
-        raise OmoteError("nothing was given to audit; name runs, or tables of features")
+        raise OmoteError("nothing to audit was given; name runs, or tables of features")
     if faces is None:
         if num_tables > 1:
             raise OmoteError(
@@ -243,29 +245,41 @@ def _check(
             )
         return
     for trained in [*runs, judge] if judge and runs else runs:
-        if trained.size != faces.size:
-            raise OmoteError(
-                f"{trained.path} reads faces of {trained.size} px and {faces.path} has {faces.size} px; name a face "
-                f"set prepared with --size {trained.size}"
-            )
-    for trained in runs:
-        same_people = trained.info.train_subjects == runs[0].info.train_subjects
-        if not same_people or trained.info.face_set != runs[0].info.face_set:
-            raise OmoteError(
-                f"{trained.path} and {runs[0].path} were trained on different people, so neither kind of people is "
-                "the same for both; audit them one by one"
-            )
+        check_size(trained, faces)
+    check_same_training(runs)
     if runs and runs[0].info.face_set != faces.about and test_subjects is None:
         raise OmoteError(
-            f"{runs[0].path} was trained on another face set than {faces.path}, so that ids do not tell who was held "
-            "out. Name them with --test-subjects; or everyone, if the run has seen none of them"
+            f"{runs[0].path} was trained on another face set than {faces.path}, so ids do not tell who was held out. "
+            "Name the people it never saw with --test-subjects"
         )
     known = set(runs[0].info.train_subjects if runs and runs[0].info.face_set == faces.about else ())
     if wrong := sorted(known & set(test_subjects or ())):
-        raise OmoteError(f"{runs[0].path} was trained on {', '.join(wrong[:10])}: they were not held out")
+        raise OmoteError(
+            f"{runs[0].path} was trained on {', '.join(wrong[:10])}, who cannot be test subjects"
+        )
 
 
-def _rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array | None, str]:
+def check_size(trained: Trained, faces: FaceSet) -> None:
+    """Raise OmoteError if faces have another size than the run reads."""
+    if trained.size != faces.size:
+        raise OmoteError(
+            f"{trained.path} reads faces of {trained.size} px and {faces.path} has {faces.size} px; name a face set "
+            f"prepared with --size {trained.size}"
+        )
+
+
+def check_same_training(runs: Sequence[Trained]) -> None:
+    """Raise OmoteError unless all runs were trained on the same people of the same faces."""
+    for trained in runs:
+        people, face_set = trained.info.train_subjects, trained.info.face_set
+        if (people, face_set) != (runs[0].info.train_subjects, runs[0].info.face_set):
+            raise OmoteError(
+                f"{trained.path} and {runs[0].path} were trained on different people, so they were not held out from "
+                "the same ones; name runs of the same faces and the same people held out, or one run at a time"
+            )
+
+
+def _find_rising(frames: pd.DataFrame, faces: FaceSet | None) -> tuple[Array | None, str]:
     """Return (N,) bool or None, and how the apex of a clip was found."""
     order = frames["subject"], frames["clip"], frames["frame"].to_numpy()
     action_units = [

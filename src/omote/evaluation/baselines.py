@@ -1,7 +1,6 @@
-"""Codes that nobody trained, which stand beside every feature: an untrained network and principal components.
+"""Untrained baselines for every audit: a random network, and principal components of the pixels.
 
-The third baseline, components less the subject's mean, is Eq. 6 applied to the second:
-`omote.evaluation.evaluate.centred_codes`.
+The third baseline, these components less the subject's mean, is Eq. 6: `omote.evaluation.evaluate.centre_codes`.
 """
 
 from collections.abc import Callable
@@ -19,15 +18,15 @@ from omote.runs.trained import to_images
 Represent = Callable[[Array], Array]  # (n, S, S, 3) uint8 RGB -> (n, Z) float32
 
 FACES_AT_ONCE = 256
-VALUES_FITTED = 60_000_000  # of pixels, in a fit: 240 MB; 4,882 faces of 64 px, 1,220 of 128 px
+MAX_FITTED_VALUES = 60_000_000  # pixel values of a fit, 240 MB: 4,882 faces of 64 px, 1,220 of 128 px
 
 
 def random_network(size: int, *, seed: int = 0) -> Represent:
-    """Return the paper's encoder as it is before training: a function of faces to means, (n, 64).
+    """Return the paper's encoder before training, as a function from faces to means, (n, 64).
 
-    The first encoder that a training with this seed begins with, BatchNorm at mean 0 and variance 1 as it begins.
-    The initialisation (He et al., 2015) keeps the size of the signal from layer to layer, so that it neither
-    dies out nor saturates.
+    It equals the first encoder of a training with this seed, with BatchNorm statistics at mean 0 and variance 1. The
+    initialisation (He et al., 2015) preserves the variance from layer to layer, so the signal neither vanishes nor
+    saturates.
 
     Args:
         size: S, 64 or 128.
@@ -41,27 +40,27 @@ def random_network(size: int, *, seed: int = 0) -> Represent:
         codes: Array = encoder(to_images(torch.as_tensor(faces))).mean.numpy()
         return codes
 
-    return _by_parts(read, 64)
+    return _in_batches(read, 64)
 
 
 def pixel_pca(faces: Array, rows: Array, *, components: int = 64) -> Represent:
-    """Return the projection on the principal components of some of the faces' pixels: faces to (n, Z).
+    """Return the projection of pixels on their principal components, as a function from faces to (n, Z).
 
-    Pixels as they are, in [0, 1], not scaled by their deviation, nor are the components. Fitted on evenly chosen
-    faces of `rows`, so many as have `VALUES_FITTED` pixels; no other face is looked at. The same faces give the same
-    components (scikit-learn's solver draws with seed 0 where it draws).
+    Pixels are in [0, 1]; neither they nor the components are standardised. Fitted on evenly spaced faces of `rows`, at
+    most `MAX_FITTED_VALUES` numbers; other faces are not read. The same faces give the same components (a randomised
+    solver has seed 0).
 
     Args:
         faces: (N, S, S, 3) uint8 RGB; may be memory-mapped.
-        rows: (M,) numbers of the faces of the training.
-        components: Z; fewer where there are fewer faces, whose number less one is the most there can be.
+        rows: (M,) row numbers of the training faces.
+        components: Z, cut to the number of fitted faces less one.
     Raises:
         OmoteError: If there are fewer than two faces in `rows`.
     """
     if len(rows) < 2:
         raise OmoteError(f"principal components need two training faces or more; there are {len(rows)}")
     values = int(np.prod(faces.shape[1:]))
-    chosen = np.asarray(rows)[evenly_spaced(len(rows), max(2, VALUES_FITTED // values))]
+    chosen = np.asarray(rows)[evenly_spaced(len(rows), max(2, MAX_FITTED_VALUES // values))]
     fitted = PCA(min(components, len(chosen) - 1), random_state=0, copy=False)
     fitted.fit(_pixels(faces[chosen]))
 
@@ -69,7 +68,7 @@ def pixel_pca(faces: Array, rows: Array, *, components: int = 64) -> Represent:
         codes: Array = fitted.transform(_pixels(faces))
         return codes
 
-    return _by_parts(read, fitted.n_components_)
+    return _in_batches(read, fitted.n_components_)
 
 
 def _pixels(faces: Array) -> Array:
@@ -79,8 +78,8 @@ def _pixels(faces: Array) -> Array:
     return pixels
 
 
-def _by_parts(read: Represent, width: int) -> Represent:
-    """Return `read` with few faces at a time, however many it is given; none give (0, width)."""
+def _in_batches(read: Represent, width: int) -> Represent:
+    """Return `read` applied to `FACES_AT_ONCE` faces at a time; no faces give (0, width)."""
 
     def read_all(faces: Array) -> Array:
         starts = range(0, len(faces), FACES_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The protocol applied to a run: what `omote evaluate` does; and row 7 of Table 3, whose codes are centred."""
+"""The protocol (`protocol.py`) applied to a run, as `omote evaluate` does; and the centred codes of Table 3, row 7."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from omote.evaluation.protocol import (
     read_codes,
     score_codes,
 )
-from omote.metrics.score import Array
+from omote.metrics.score import Array, join_reasons
 from omote.runs.hub import check_people
 from omote.runs.trained import Trained
 
@@ -40,21 +40,21 @@ def evaluate(
 ) -> Scores:
     """Return the scores of a trained method.
 
-    The people it was trained on are the train people. Everyone else in the face set is a test person: those the
-    training held out, and in another face set whoever it never saw. Of a method that has to be told who is in the
-    picture, only train people are scored, and it has no identity code: it does not read what it is told.
+    The people it was trained on are the train people; everyone else in the face set is a test person, whether held out
+    of the training or from another face set. A method that needs the subject as input is scored on train people only,
+    and has no identity code.
 
     Args:
         trained: see `omote.load`.
         face_set: the one that was trained on, or another.
         k: number of clusters.
         seeds: number of k-means runs.
-        resamples: draws of other people, for intervals over people.
-        centred: score each expression code less the mean code of its subject's frames to train on (Eq. 6, row 7 of
-            Table 3). Test people have such frames too, but it takes their id to know which: their scores say so.
+        resamples: bootstrap samples of people, for intervals; 0 for none.
+        centred: score each expression code less the mean code of its subject's training frames (Eq. 6, row 7 of
+            Table 3). Test people have such frames too, but finding them takes the person's id; the scores say so.
     Raises:
         OmoteError: If the faces have another size than the run reads, a number is too small, or codes are to be
-            centred and someone has no frame to train on.
+            centred and someone has no training frame.
     """
     check_settings(k=k, seeds=seeds)
     check_people(trained.info, face_set.about)
@@ -63,7 +63,7 @@ def evaluate(
     trained_on = set(trained.info.train_subjects)
     test_subjects = [subject for subject in face_set.subjects if subject not in trained_on]
 
-    def codes_of(rows: Array, identity: bool = not trained.needs_subject) -> Codes:
+    def encode(rows: Array, identity: bool = not trained.needs_subject) -> Codes:
         faces = face_set.faces[rows]
         expression = trained.represent(faces, who[rows].tolist())[0]
         return Codes(expression, trained.identify(faces)[0] if identity else np.zeros((len(rows), 0)))
@@ -71,12 +71,12 @@ def evaluate(
     rows = evaluation_rows(face_set)
     if trained.needs_subject:
         rows = rows[subject.iloc[rows].isin(trained_on)]
-    codes = read_codes(codes_of, rows)
+    codes = read_codes(encode, rows)
     if centred:
         training = np.flatnonzero((use != "evaluate") & subject.isin(who[rows]))
-        of_training = read_codes(partial(codes_of, identity=False), training)
-        less_mean = centred_codes(codes.expression, who[rows], of_training.expression, who[training])
-        codes = codes._replace(expression=less_mean)
+        training_codes = read_codes(partial(encode, identity=False), training)
+        expression = centre_codes(codes.expression, who[rows], training_codes.expression, who[training])
+        codes = codes._replace(expression=expression)
 
     scores = score_codes(
         codes,
@@ -89,11 +89,9 @@ def evaluate(
     )
     if centred:
         table = scores.table
-        told = (table["people"] == "test") & (table["code"] == "expression") & table["value"].notna()
-        notes = table.loc[told, "reason"]
-        table.loc[told, "reason"] = [
-            f"{note}; {NEEDS_THEIR_ID}" if note else NEEDS_THEIR_ID for note in notes
-        ]
+        noted = (table["people"] == "test") & (table["code"] == "expression") & table["value"].notna()
+        reasons = table.loc[noted, "reason"]
+        table.loc[noted, "reason"] = [join_reasons(reason, NEEDS_THEIR_ID) for reason in reasons]
     about = face_set.about.to_json()
     scores.about["face_set"] = {
         name: about.get(name) for name in ("dataset", "importer", "options", "counts")
@@ -102,13 +100,13 @@ def evaluate(
     return scores
 
 
-def centred_codes(codes: Array, subjects: Any, training_codes: Array, training_subjects: Any) -> Array:
+def centre_codes(codes: Array, subjects: Any, training_codes: Array, training_subjects: Any) -> Array:
     """Return each code less the mean of its subject's training codes (the paper's Eq. 6).
 
     Args:
         codes: (N, Z).
         subjects: (N,) ids.
-        training_codes: (M, Z), of people who may be more than those of `codes`.
+        training_codes: (M, Z); may include further people.
         training_subjects: (M,) ids.
     Returns:
         (N, Z) float64.
@@ -118,7 +116,7 @@ def centred_codes(codes: Array, subjects: Any, training_codes: Array, training_s
     means = pd.DataFrame(training_codes.astype(np.float64)).groupby(np.asarray(training_subjects)).mean()
     if missing := sorted(set(subjects) - set(means.index)):
         raise OmoteError(
-            "codes can be centred only of people with frames to train on (use is train or both); these have none: "
+            "codes can be centred only for people with training frames (use is train or both); these have none: "
             f"{', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}. Score them without centring"
         )
     centred: Array = codes - means.loc[list(subjects)].to_numpy()

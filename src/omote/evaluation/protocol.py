@@ -1,6 +1,7 @@
-"""The one protocol that scores every method alike: from a function `faces -> codes`, never from a model.
+"""The protocol that scores every method alike, given a function `faces -> codes` (`evaluate_codes`).
 
-Scored are the frames marked for evaluation, the people of the training and those held out apart.
+It scores the frames marked for evaluation, people of the training and held-out people apart. The clustering score of
+the paper's Table 3 is `omote.metrics.clustering.paper_accuracy`.
 """
 
 import json
@@ -15,18 +16,18 @@ import pandas as pd
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.files import write_text
-from omote.metrics.bootstrap import resampled_accuracies
-from omote.metrics.clustering import KMeansRuns, Labelled, clustering_scores, kmeans_runs
+from omote.metrics.clustering import KMeansRuns, LabelledFeatures, clustering_scores, run_kmeans
+from omote.metrics.intervals import bootstrap_accuracies
 from omote.metrics.leakage import leakage_scores, nearest_neighbour_leakage
 from omote.metrics.probes import probe_scores
-from omote.metrics.score import Array, Score, no_score, numbered
+from omote.metrics.score import Array, Score, factorize, no_score
 
 People = Literal["train", "test"]
 Code = Literal["expression", "identity"]
-COLUMNS = {"people": "str", "code": "str", "score": "str", "value": "float64", "deviation": "float64",
-           "chance": "float64", "reason": "str"}  # fmt: skip
-BY_SUBJECT = {"people": "str", "subject": "str", "images": "int64", "accuracy": "float64"}
-LEAST = {"k": 2, "seeds": 1, "folds": 2, "batch_size": 1}
+SCORE_COLUMNS = {"people": "str", "code": "str", "score": "str", "value": "float64", "deviation": "float64",
+                 "chance": "float64", "reason": "str"}  # fmt: skip
+SUBJECT_COLUMNS = {"people": "str", "subject": "str", "images": "int64", "accuracy": "float64"}
+MINIMUM = {"k": 2, "seeds": 1, "folds": 2, "batch_size": 1}
 SUMMARY: dict[str, tuple[Code, str]] = {
     "accuracy": ("expression", "accuracy"),  # the paper's
     "probe": ("expression", "probe_accuracy"),
@@ -36,12 +37,12 @@ SUMMARY: dict[str, tuple[Code, str]] = {
     "identity": ("identity", "subject_nearest_neighbour"),
     "expression_in_identity": ("identity", "probe_accuracy"),
 }
-ACROSS = "subject_nearest_neighbour_across_expressions"
-FITTED_ON_TRAIN = "_fitted_on_train"  # ends the names of the clustering scores of that reading
+ACROSS_EXPRESSIONS = "subject_nearest_neighbour_across_expressions"
+FITTED_ON_TRAIN = "_fitted_on_train"  # suffix of clustering scores of test people in clusters of train people
 
 
 class Codes(NamedTuple):
-    """Means of the two codes of N images; width 0 says that the method has no such code."""
+    """Means of the two codes of N images; a method without one of them has width 0 there."""
 
     expression: Array  # (N, 64) float32
     identity: Array  # (N, Z) float32
@@ -51,12 +52,14 @@ class Codes(NamedTuple):
 class Scores:
     """Tidy scores of one method on one face set.
 
-    `table` has one row a score: people ("train" / "test"), code ("expression" / "identity"), score, value,
-    deviation (over runs, folds or subjects), chance, reason (why the value is nan, or which part of a rule
-    had to give). `by_subject` has one row a person scored: people, subject, images (those with an expression
-    label), accuracy (share of them that the paper's rule names rightly, mean over the k-means runs; nan where
-    the accuracy is). `about` has the settings and the numbers of subjects and images. `resampled` has of each
-    kind of people the accuracies with other people (`resampled_accuracies`), where they were asked for.
+    Attributes:
+        table: one row a score: people ("train" / "test"), code ("expression" / "identity"), score, value, deviation
+            (over runs, folds or subjects), chance, reason (why the value is nan, or which rule was relaxed).
+        by_subject: one row a person: people, subject, images (with an expression label), accuracy (share of them
+            named rightly by the paper's rule, mean over the k-means runs; nan where the accuracy is).
+        about: the settings, and the numbers of subjects and images.
+        resampled: "train" or "test" -> bootstrap replicates of the accuracy
+            (`omote.metrics.intervals.bootstrap_accuracies`), if they were computed.
     """
 
     table: pd.DataFrame
@@ -65,7 +68,7 @@ class Scores:
     resampled: dict[str, Array] = field(default_factory=dict)
 
     def get(self, people: People, code: Code, score: str) -> Score:
-        """Return one score; KeyError if there is none of that name."""
+        """Return one score; raise KeyError if there is none of that name."""
         table = self.table
         row = table[(table["people"] == people) & (table["code"] == code) & (table["score"] == score)]
         if row.empty:
@@ -74,7 +77,7 @@ class Scores:
         return Score(value, deviation, chance, reason)
 
     def summary(self) -> dict[str, float]:
-        """Return the numbers that compare methods, in [0, 1] or nan: one row of a table of methods."""
+        """Return the scores by which methods are compared, in [0, 1] or nan: one row of a table of methods."""
         peoples: tuple[People, ...] = ("train", "test")
         return {
             f"{name}_{people}": self.get(people, code, score).value
@@ -83,7 +86,7 @@ class Scores:
         }
 
     def save(self, folder: str | Path) -> None:
-        """Write `scores.csv`, `scores_by_subject.csv` and `scores.json`, which has all of it (nan as null)."""
+        """Write `scores.csv`, `scores_by_subject.csv`, and `scores.json` with everything (nan as null)."""
         content = {
             "about": self.about,
             "scores": _records(self.table),
@@ -95,11 +98,11 @@ class Scores:
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "scores.csv", self.table.to_csv(index=False))
         write_text(folder / "scores_by_subject.csv", self.by_subject.to_csv(index=False))
-        write_text(folder / "scores.json", text)  # last: where it is, the others are
+        write_text(folder / "scores.json", text)  # last, so that where it exists the others do
 
     @classmethod
     def load(cls, folder: str | Path) -> "Scores":
-        """Return what `save` wrote into `folder`, the same to the last bit; only `scores.json` is read.
+        """Return what `save` wrote into `folder`, exactly; reads only `scores.json`.
 
         Raises:
             OmoteError: If there are no scores in the folder, or they are damaged.
@@ -110,8 +113,8 @@ class Scores:
         try:
             saved = json.loads(file.read_text(encoding="utf-8"))
             return cls(
-                _table(saved["scores"], COLUMNS),
-                _table(saved["by_subject"], BY_SUBJECT),
+                _table(saved["scores"], SCORE_COLUMNS),
+                _table(saved["by_subject"], SUBJECT_COLUMNS),
                 dict(saved["about"]),
                 {
                     people: pd.DataFrame(each, dtype=np.float64).to_numpy()
@@ -126,7 +129,7 @@ class Scores:
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    """Return the table with just these columns and types; KeyError if a row lacks one."""
+    """Return the table with just these columns and types; raise KeyError if a row lacks one."""
     cells = [[row[name] for name in columns] for row in rows]
     return pd.DataFrame(cells, columns=list(columns)).astype(columns)
 
@@ -148,23 +151,24 @@ def evaluate_codes(
 ) -> Scores:
     """Return the scores of a method on the frames of `face_set` whose `use` is "evaluate" or "both".
 
-    For train people (all but `test_subjects`) and for test people alike:
-    - expression code: the clustering scores (fitted on the people scored; for test people also fitted on
-      train people and applied to test people), the expression probe, and the nearest-neighbour leakage across
-      expressions, on the frames with an expression label; the other leakage scores, on all frames.
-    - identity code: the same probe, which shows what it tells of the expression, and leakage, here wanted
-      high.
+    For train people (all but `test_subjects`) and test people separately:
+
+    - expression code: on frames with an expression label, the clustering scores (clusters fitted on the people scored;
+      for test people also clusters of train people), the expression probe, and the nearest-neighbour leakage across
+      expressions; on all frames, the other leakage scores.
+    - identity code: the same probe, which shows how much of the expression it holds, and the same leakage scores, which
+      should be high here.
 
     Args:
         represent: (n, S, S, 3) uint8 RGB -> Codes of n rows; called with at most `batch_size` faces.
-        test_subjects: The people held out of the training, by their ids in the face set; may be empty.
-        k: Number of clusters.
-        seeds: Number of k-means runs, with the seeds 0 .. seeds-1.
-        folds: Of the probes.
+        test_subjects: the people held out of the training, by their ids in the face set; may be empty.
+        k: number of clusters.
+        seeds: number of k-means runs, with the seeds 0 .. seeds-1.
+        folds: of the probes.
     Raises:
         OmoteError: If a test subject is not in the face set, or `k`, `seeds`, `folds` or `batch_size` is
             too small.
-        ValueError: If `represent` does not return two tables of n rows.
+        ValueError: If `represent` does not return two arrays of n rows.
     """
     check_settings(k=k, seeds=seeds, folds=folds, batch_size=batch_size)
     subjects = face_set.subjects
@@ -184,22 +188,22 @@ def evaluate_codes(
 def check_settings(**settings: int) -> None:
     """Raise OmoteError if one of `k`, `seeds`, `folds` and `batch_size` is too small."""
     for name, given in settings.items():
-        if given < LEAST[name]:
-            raise OmoteError(f"{name} is {given}; give at least {LEAST[name]}")
+        if given < MINIMUM[name]:
+            raise OmoteError(f"{name} is {given}; give at least {MINIMUM[name]}")
 
 
 def evaluation_rows(face_set: FaceSet) -> Array:
-    """Return the numbers of the frames that are scored: those whose `use` is "evaluate" or "both"."""
+    """Return the row numbers of the frames whose `use` is "evaluate" or "both"."""
     return np.flatnonzero(face_set.frames["use"].isin(["evaluate", "both"]).to_numpy(dtype=bool))
 
 
 def read_codes(read: Callable[[Array], Codes], rows: Array, batch_size: int = 256) -> Codes:
-    """Return the codes of the faces numbered in `rows`; only one batch of them is asked for at a time.
+    """Return the codes of the faces numbered in `rows`, read batch by batch.
 
     Args:
-        read: (n,) numbers of faces -> their Codes.
+        read: (n,) face numbers -> Codes of n rows.
     Raises:
-        ValueError: If `read` does not return two tables of n rows.
+        ValueError: If `read` does not return two arrays of n rows.
     """
     batches = []
     for start in range(0, len(rows), batch_size):
@@ -208,7 +212,7 @@ def read_codes(read: Callable[[Array], Codes], rows: Array, batch_size: int = 25
         if any(code.ndim != 2 or len(code) != len(numbers) for code in batch):
             raise ValueError(
                 f"represent returned codes of shapes {batch.expression.shape} and {batch.identity.shape} for "
-                f"{len(numbers)} faces; expected ({len(numbers)}, Z) each, Z 0 where there is no such code"
+                f"{len(numbers)} faces; expected ({len(numbers)}, Z) each, Z 0 for a method without that code"
             )
         batches.append(batch)
     if not batches:
@@ -227,18 +231,18 @@ def score_codes(
     resamples: int = 0,
     no_test_reason: str = "",
 ) -> Scores:
-    """Return the scores of the codes of evaluation frames; see `evaluate`, which reads them with a method.
+    """Return the scores of the codes of evaluation frames; `evaluate_codes` says which.
 
     Args:
-        codes: Of N faces.
+        codes: of N faces.
         frames: N rows in the same order, with the columns subject, clip and expression of a face set.
-        test_subjects: The people held out of the training; those not in `frames` have nothing to score.
-        k, seeds, folds: As of `evaluate`.
-        resamples: Draws of other people for an interval, see `omote.metrics.bootstrap`.
-        no_test_reason: Why there are no frames of the people held out, where it is not that none are marked.
+        test_subjects: the people held out of the training; those not in `frames` are not scored.
+        k, seeds, folds: as for `evaluate_codes`.
+        resamples: bootstrap samples of people, for intervals; 0 for none.
+        no_test_reason: why there are no frames of held-out people, if the method cannot represent them.
     Raises:
         OmoteError: If `k`, `seeds` or `folds` is too small.
-        ValueError: If codes and frames differ in number.
+        ValueError: If codes and frames differ in length.
     """
     check_settings(k=k, seeds=seeds, folds=folds)
     if any(len(code) != len(frames) for code in codes):
@@ -247,7 +251,7 @@ def score_codes(
         )
     subject = frames["subject"].to_numpy(dtype=object).astype(str)
     expression = frames["expression"].to_numpy(dtype=object)
-    clip = numbered(subject, frames["clip"].to_numpy(dtype=object).astype(str))
+    clip = factorize(subject, frames["clip"].to_numpy(dtype=object).astype(str))
     has_label = frames["expression"].notna().to_numpy(dtype=bool)
     held_out = frames["subject"].isin(list(test_subjects)).to_numpy(dtype=bool)
 
@@ -273,8 +277,8 @@ def score_codes(
         elif not labelled.any():
             no_labels = f"no frame of {people} people that is marked for evaluation has an expression"
 
-        to_cluster = Labelled(codes.expression[labelled], expression[labelled], clip[labelled])
-        kmeans[people] = kmeans_runs(to_cluster, k=k, seeds=seeds)
+        to_cluster = LabelledFeatures(codes.expression[labelled], expression[labelled], clip[labelled])
+        kmeans[people] = run_kmeans(to_cluster, k=k, seeds=seeds)
         clustering = clustering_scores(kmeans[people])
         rows += _rows(people, "expression", clustering.scores, no_labels)
         for who in np.unique(subject[labelled]):
@@ -283,7 +287,7 @@ def score_codes(
                 {"people": people, "subject": who, "images": len(right), "accuracy": right.mean()}
             )
         if resamples:
-            resampled[people] = resampled_accuracies(to_cluster, subject[labelled], k=k, resamples=resamples)
+            resampled[people] = bootstrap_accuracies(to_cluster, subject[labelled], k=k, resamples=resamples)
         if people == "test":
             applied = clustering_scores(kmeans["train"], to_cluster).scores
             renamed = {name + FITTED_ON_TRAIN: score for name, score in applied.items()}
@@ -297,12 +301,12 @@ def score_codes(
                 features[labelled], subject[labelled], clip[labelled], expression[labelled]
             )
             rows += _rows(people, code, leakage, no_images or no_code)
-            rows += _rows(people, code, {ACROSS: across}, no_labels or no_code)
-    return Scores(_table(rows, COLUMNS), _table(by_subject, BY_SUBJECT), about, resampled)
+            rows += _rows(people, code, {ACROSS_EXPRESSIONS: across}, no_labels or no_code)
+    return Scores(_table(rows, SCORE_COLUMNS), _table(by_subject, SUBJECT_COLUMNS), about, resampled)
 
 
 def _rows(people: str, code: str, scores: dict[str, Score], reason: str) -> list[dict[str, Any]]:
-    """Return the table's rows; a reason known here is plainer than the metric's own."""
+    """Return rows of the table; a reason given here replaces all scores, as it is more specific than the metric's."""
     return [
         {"people": people, "code": code, "score": name, **(no_score(reason) if reason else score)._asdict()}
         for name, score in scores.items()

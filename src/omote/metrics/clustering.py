@@ -1,9 +1,4 @@
-"""How well k-means groups of the features agree with the expressions (the paper's Recognition protocol).
-
-k-means++ with one start a run, Euclidean, on the unscaled features; 100 seeds. Beside the paper's way of
-naming a cluster (the image nearest its centroid): the majority, one-to-one names, and NMI and ARI, which
-need no names.
-"""
+"""The paper's clustering score (Table 3), which is `paper_accuracy`, and four other scores of the same clusters."""
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -18,18 +13,18 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from omote.metrics.score import Array, Score, as_labels, mean_score, no_score, numbered, why_not
+from omote.metrics.score import Array, Score, as_labels, factorize, mean_score, no_score, why_unscorable
 
-Labels = npt.NDArray[np.int64]  # 0..L-1; -1 where a cluster has no name
+Labels = npt.NDArray[np.int64]  # 0..L-1; -1 for a cluster without a name
 
-MOST_THREADS = 16  # each has a copy of the features
+MAX_THREADS = 16  # each holds a copy of the features
 CLUSTERING_SCORES = ("accuracy", "majority_accuracy", "one_to_one_accuracy", "nmi", "ari")
 
 
-class Labelled(NamedTuple):
+class LabelledFeatures(NamedTuple):
     """Features (N, D), their labels (N,) and clips (N,), or None where every frame is its own clip.
 
-    A clip id stands for one clip only: two people's first clips need two ids.
+    A clip id stands for one clip only: first clips of two people need two ids.
     """
 
     features: Array
@@ -37,108 +32,139 @@ class Labelled(NamedTuple):
     clips: Any = None
 
 
-class KMeansRuns(NamedTuple):
-    """What `kmeans_runs` found: each run's clusters, and the images that name them by the paper's rule."""
+class Clusters(NamedTuple):
+    """One run of k-means: the fitted model, and (k,) the row nearest each centroid among those of its cluster."""
 
-    fitted: Labelled
-    runs: list[tuple[KMeans, Labels]]  # the fitted model, and (k,) the image nearest each centroid
-    reason: str = ""  # why there are no runs
+    model: KMeans
+    nearest: Labels
+
+
+class KMeansRuns(NamedTuple):
+    """Runs of k-means on one set; `reason` says why there are none."""
+
+    fitted: LabelledFeatures
+    runs: list[Clusters]
+    reason: str = ""
 
 
 class Clustering(NamedTuple):
-    """The scores of a set's images, and how often each of them was right."""
+    """The scores of a set, and how often each image was right.
+
+    `right` is (N,) the share of the runs in which the paper's rule names the image's label; nan without a score.
+    """
 
     scores: dict[str, Score]
-    right: (
-        Array  # (N,) share of the runs that name the image rightly, by the paper's rule; nan without a score
-    )
+    right: Array
 
 
-def kmeans_runs(fitted: Labelled, *, k: int = 9, seeds: int = 100) -> KMeansRuns:
+def paper_accuracy(labelled: LabelledFeatures, *, k: int = 9, seeds: int = 100) -> Score:
+    """Return the clustering score of the paper's Table 3: the mean accuracy over runs of k-means, and its deviation.
+
+    The rule, for each seed 0 .. seeds-1: cluster the unscaled codes (Euclidean, k-means++, one start); call each
+    cluster by the expression of its image nearest the centroid (`fit_clusters`); the accuracy is the share of images
+    whose expression is their cluster's name. The clusters are fitted on the images that are scored.
+
+    Args:
+        labelled: codes (N, 64) and expressions (N,) of the images; clips matter for the chance level alone.
+    Returns:
+        See `clustering_scores`, of which this is "accuracy".
+    """
+    return clustering_scores(run_kmeans(labelled, k=k, seeds=seeds)).scores["accuracy"]
+
+
+def fit_clusters(features: Array, k: int, seed: int, weights: Array | None = None) -> Clusters:
+    """Return one run of k-means++ and the images that name its clusters by the paper's rule.
+
+    A cluster has the label of its image nearest the centroid (Euclidean; of equally near ones, the first).
+
+    Args:
+        features: (N, D) float64, N at least k.
+        weights: (N,) of the images, all 1 if not given.
+    """
+    model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
+    distances = model.fit_transform(features, sample_weight=weights)
+    distances[model.labels_[:, None] != np.arange(k)] = np.inf
+    return Clusters(model, distances.argmin(axis=0))
+
+
+def run_kmeans(labelled: LabelledFeatures, *, k: int = 9, seeds: int = 100) -> KMeansRuns:
     """Return the runs of k-means on a set, with the seeds 0 .. seeds-1.
 
     Returns:
-        No runs and the reason if there are no images, NaN or collapsed features, one label only, or fewer
+        No runs, with the reason, if there are no images, NaN or collapsed features, one label only, or fewer
         different features than clusters.
     Raises:
-        ValueError: If features and labels differ in number, or a label is missing.
+        ValueError: If features and labels differ in length, or a label is missing.
     """
-    reason = why_not(fitted.features, as_labels(fitted.labels), "expression")
-    if reason is None and len(fitted.features) < k:
-        reason = f"{len(fitted.features)} images are fewer than {k} clusters"
+    reason = why_unscorable(labelled.features, as_labels(labelled.labels), "expression")
+    if reason is None and len(labelled.features) < k:
+        reason = f"{len(labelled.features)} images are fewer than {k} clusters"
     if reason is not None:
-        return KMeansRuns(fitted, [], reason)
-    features = fitted.features.astype(np.float64)
+        return KMeansRuns(labelled, [], reason)
+    features = labelled.features.astype(np.float64)
 
-    def run(seed: int) -> tuple[KMeans, Labels]:
-        model = KMeans(k, init="k-means++", n_init=1, random_state=seed)
-        distances = model.fit_transform(features)
-        distances[model.labels_[:, None] != np.arange(k)] = np.inf
-        return model, distances.argmin(axis=0)
-
-    # runs side by side on one thread each: faster than one run on all threads, and the result depends on neither
-    pool = ThreadPoolExecutor(min(cpu_count(), MOST_THREADS), initializer=threadpool_limits, initargs=(1,))
+    # Parallel runs of one thread each are faster than one run on all threads; neither changes the result.
+    pool = ThreadPoolExecutor(min(cpu_count(), MAX_THREADS), initializer=threadpool_limits, initargs=(1,))
     with threadpool_limits(1), warnings.catch_warnings(), pool:
-        warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters: seen to below
-        runs = list(pool.map(run, range(seeds)))
+        warnings.simplefilter("ignore", ConvergenceWarning)  # empty clusters are checked for below
+        runs = list(pool.map(lambda seed: fit_clusters(features, k, seed), range(seeds)))
     for model, _ in runs:
         if (found := len(np.unique(model.labels_))) < k:
             reason = f"there are fewer different features than clusters ({found} of {k} found)"
-            return KMeansRuns(fitted, [], reason)
-    return KMeansRuns(fitted, runs)
+            return KMeansRuns(labelled, [], reason)
+    return KMeansRuns(labelled, runs)
 
 
-def clustering_scores(kmeans: KMeansRuns, applied_to: Labelled | None = None) -> Clustering:
+def clustering_scores(kmeans: KMeansRuns, applied_to: LabelledFeatures | None = None) -> Clustering:
     """Return the five `CLUSTERING_SCORES`, mean and deviation over the runs, and how often each image was right.
 
-    - accuracy: the paper's; a cluster is named by its image nearest the centroid (the first of equals).
-    - majority_accuracy: a cluster is named by its most frequent label.
-    - one_to_one_accuracy: every label names at most one cluster (Hungarian, most images right); images of a
-      cluster without a name are wrong.
-    - nmi (arithmetic mean), ari.
+    - accuracy: the paper's; a cluster has the label of its image nearest the centroid (`fit_clusters`).
+    - majority_accuracy: a cluster has its most frequent label (of equally frequent ones, the first in sorted order).
+    - one_to_one_accuracy: each label names at most one cluster, assigned to get most images right (Hungarian
+      algorithm); images of a cluster without a name count as wrong.
+    - nmi: normalised mutual information (arithmetic mean); ari: adjusted Rand index. These need no names.
 
-    Chance is what the same clusters reach when labels are dealt anew: mean over the runs, one deal a run.
-    Frames of one clip with one label keep one label, as three frames of a clip lie together whoever made
-    the features.
+    The chance level is the score of the same clusters with shuffled labels: one shuffle for each run, mean over the
+    runs. Frames of one clip with the same label are shuffled together, since they lie close together in any code.
 
     Args:
-        kmeans: The runs; clusters are named on the set that they were fitted on.
-        applied_to: What is scored, each image in the cluster of the nearest centroid ("fitted on train,
-            applied to test"); without it, the set that the clusters were fitted on.
+        kmeans: the runs; clusters are named on the set they were fitted on.
+        applied_to: the set to score ("fitted on train, applied to test"), each image in the cluster of the nearest
+            centroid; without it, the set the clusters were fitted on.
     Returns:
-        Every score, all nan with one reason if there are no runs, or `applied_to` has no images, NaN or
-        collapsed features, or one label only.
+        Every score; all nan with one reason if there are no runs, or `applied_to` has no images, NaN or collapsed
+        features, or one label only.
     Raises:
-        ValueError: If features and labels differ in number, or a label is missing.
+        ValueError: If features and labels differ in length, or a label is missing.
     """
     fitted, runs, reason = kmeans
     scored = fitted if applied_to is None else applied_to
     fit_labels, scored_labels = as_labels(fitted.labels), as_labels(scored.labels)
     if applied_to is not None:
         not_fitted = f"in the set fitted on, {reason}" if reason else ""
-        reason = why_not(scored.features, scored_labels, "expression") or not_fitted
+        reason = why_unscorable(scored.features, scored_labels, "expression") or not_fitted
     if reason:
         nothing = dict.fromkeys(CLUSTERING_SCORES, no_score(reason))
         return Clustering(nothing, np.full(len(scored_labels), np.nan))
 
     names = np.unique(np.concatenate([fit_labels, scored_labels]))
     fit_truth, scored_truth = np.searchsorted(names, fit_labels), np.searchsorted(names, scored_labels)
-    fit_units = _dealt_together(fitted.clips, fit_truth)
-    scored_units = _dealt_together(scored.clips, scored_truth)
+    fit_units = _shuffle_units(fitted.clips, fit_truth)
+    scored_units = _shuffle_units(scored.clips, scored_truth)
     features = scored.features.astype(np.float64)
 
     rights, values, chances = [], [], []
     with threadpool_limits(1):
         for seed, (model, nearest) in enumerate(runs):
-            fit_clusters = model.labels_
-            clusters = fit_clusters if applied_to is None else model.predict(features)
-            right, of_run = _agreement(fit_clusters, fit_truth, nearest, clusters, scored_truth)
+            fit_assigned = model.labels_
+            clusters = fit_assigned if applied_to is None else model.predict(features)
+            right, of_run = _score_run(fit_assigned, fit_truth, nearest, clusters, scored_truth)
             rights.append(right)
             values.append(of_run)
             rng = np.random.default_rng(seed)
-            fit_dealt = _dealt(fit_truth, fit_units, rng)
-            dealt = fit_dealt if applied_to is None else _dealt(scored_truth, scored_units, rng)
-            chances.append(_agreement(fit_clusters, fit_dealt, nearest, clusters, dealt)[1])
+            fit_shuffled = _shuffle(fit_truth, fit_units, rng)
+            shuffled = fit_shuffled if applied_to is None else _shuffle(scored_truth, scored_units, rng)
+            chances.append(_score_run(fit_assigned, fit_shuffled, nearest, clusters, shuffled)[1])
     scores = {
         name: mean_score(of_runs, float(chance))
         for name, of_runs, chance in zip(
@@ -148,27 +174,27 @@ def clustering_scores(kmeans: KMeansRuns, applied_to: Labelled | None = None) ->
     return Clustering(scores, np.mean(rights, axis=0))
 
 
-def _dealt_together(clips: Any, truth: Labels) -> Labels:
-    """Return (N,) the number of each frame's unit: the frames of one clip that share a label."""
-    return np.arange(len(truth)) if clips is None else numbered(as_labels(clips), truth)
+def _shuffle_units(clips: Any, truth: Labels) -> Labels:
+    """Return (N,) unit numbers: frames of one clip with the same label share one."""
+    return np.arange(len(truth)) if clips is None else factorize(as_labels(clips), truth)
 
 
-def _dealt(truth: Labels, units: Labels, rng: np.random.Generator) -> Labels:
-    """Return (N,) labels after the units have swapped theirs at random."""
+def _shuffle(truth: Labels, units: Labels, rng: np.random.Generator) -> Labels:
+    """Return (N,) labels after a random permutation between units."""
     of_unit = np.zeros(units.max() + 1, dtype=np.int64)
     of_unit[units] = truth
     return rng.permutation(of_unit)[units]
 
 
-def _agreement(
-    fit_clusters: Labels, fit_truth: Labels, nearest: Labels, clusters: Labels, truth: Labels
+def _score_run(
+    fit_assigned: Labels, fit_truth: Labels, nearest: Labels, clusters: Labels, truth: Labels
 ) -> tuple[npt.NDArray[np.bool_], tuple[float, ...]]:
     """Return which images the paper's rule names rightly, and the five scores, of one run.
 
-    Clusters are named on the fit images and scored on the others.
+    Clusters are named on the fitted images, `fit_*`, and scored on the others.
     """
     counts = np.zeros((len(nearest), max(fit_truth.max(), truth.max()) + 1), dtype=np.int64)  # (k, labels)
-    np.add.at(counts, (fit_clusters, fit_truth), 1)
+    np.add.at(counts, (fit_assigned, fit_truth), 1)
     one_to_one = np.full(len(nearest), -1)
     rows, columns = linear_sum_assignment(counts, maximize=True)
     one_to_one[rows] = columns

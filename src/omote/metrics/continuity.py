@@ -1,11 +1,11 @@
-"""Whether a code moves with the expression along a clip, and whether decoded images move with the code.
+"""Whether a code follows the expression continuously along a clip, and decoded images the code.
 
-Asked of the rise of a clip: from its first frame up to its apex, which is found in the pictures or in the true
-action units and never in the code that is asked, so that every code is asked about the same frames. No label is
-needed but for the agreement between people.
+Scored on the onset of each clip: the frames from its first up to its apex. The apex is found in the pictures or the
+true action units, never in the code under test, so all codes are scored on the same frames. Only the agreement between
+people needs expression labels.
 
-No score stands alone. Anything that drifts slowly moves in order, the light for example: set the scores beside
-those of the baselines. A code that jumps from one state to another is straight, but not smooth.
+Read the scores beside those of the baselines: anything that drifts slowly, such as the light, is in order too, and a
+code that jumps from one state to another is straight but not smooth.
 """
 
 from collections.abc import Iterable
@@ -17,105 +17,107 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from omote.metrics.score import (
-    SAME,
-    Answers,
+    RELATIVE_TOLERANCE,
     Array,
+    PerRowResults,
     Score,
     as_labels,
+    factorize,
     mean_score,
-    no_answers,
+    no_results,
     no_score,
-    numbered,
-    why_not,
+    why_unscorable,
 )
 
 CONTINUITY_SCORES = ("order", "straightness", "smoothness", "path_agreement")
 INTERPOLATION_SCORES = ("evenness", "directness")
-NEUTRAL = "neutral"  # the label of what is no expression
+NEUTRAL = "neutral"  # label of frames without an expression
 
-REACHED = 0.95  # of the farthest: the apex is the first frame so far, as there is no order on a plateau
-REACHED_IN_PIXELS = 0.8  # lower: head and light move on when the face does not, and late is worse than early
-MOVED = 0.1  # of an action unit's range: a clip in which none moves so far is neutral
-LEAST = 4  # frames of a rise: with two between its ends they can be in another order
-ORDERS = 20  # drawn of the frames of a clip, for the chance
-GREY_LEVEL = 1.0  # of 255: what rounding to uint8 can make
+APEX = 0.95  # share of the largest distance that makes a frame the apex; below 1, as a plateau has no order
+APEX_IN_PIXELS = (
+    0.8  # lower, since head and light still move on the plateau, and a late apex is worse than an early one
+)
+MIN_CHANGE = 0.1  # largest change of an action unit, from 0 to 1, below which a clip is neutral
+MIN_ONSET = 4  # frames of an onset that is scored; two between its ends can change places
+SHUFFLES = 20  # random orders of an onset's frames, for the chance level
+GREY_LEVEL = 1.0  # of 255: rounding to uint8 alone can change an image by this much
 
 
 def rising_by_pixels(faces: Array, subjects: Any, clips: Any, frames: Array) -> Array:
     """Return (N,) bool: the frames from a clip's first up to its apex, found in the pictures.
 
-    The apex is the first frame that is 80 % as far from the clip's first frame as the farthest is: root mean squared
-    difference of the grey faces, each less its mean and blurred by a Gaussian of a 32nd of its side. In drawn
-    clips of 12 frames that is within a frame of the apex by `rising_by_factors` five times in six, mostly before it.
-    Head and light move in a neutral clip too: it is not told from the others here, and is asked.
+    The apex is the first frame whose distance from the clip's first frame is 80 % of the largest. Distance: root mean
+    squared difference of the grey faces, each less its mean and blurred by a Gaussian of 1/32 of its side. In drawn
+    clips of 12 frames, five in six apexes are within a frame of that by `rising_by_factors`, mostly before it. Neutral
+    clips are not recognised, since head and light move in them too, and get an apex like the others.
 
     Args:
         faces: (N, S, S, 3) uint8 RGB; read clip by clip.
         subjects: (N,) ids.
         clips: (N,) ids within a subject.
-        frames: (N,) numbers that put the frames of a clip in order.
+        frames: (N,) numbers that order the frames of a clip.
     """
     rising = np.zeros(len(faces), dtype=bool)
-    for rows in _clips_in_order(subjects, clips, frames):
+    for rows in _rows_of_clips(subjects, clips, frames):
         grey = [cv2.cvtColor(faces[row], cv2.COLOR_RGB2GRAY).astype(np.float32) for row in rows]
         blurred = np.stack([cv2.GaussianBlur(face - face.mean(), (0, 0), len(face) / 32) for face in grey])
         distance = np.sqrt(((blurred - blurred[0]) ** 2).mean(axis=(1, 2)))
-        rising[_rise(rows, distance, REACHED_IN_PIXELS)] = True
+        rising[_up_to_apex(rows, distance, APEX_IN_PIXELS)] = True
     return rising
 
 
 def rising_by_factors(action_units: Array, subjects: Any, clips: Any, frames: Array) -> Array:
     """Return (N,) bool: the frames from a clip's first up to its apex, by the true action units.
 
-    The apex is the first frame 95 % as far from the clip's first frame as the farthest, in the sum of the changes
-    of all action units, up or down. Of a clip in which none of them moves by 0.1, no frame is rising: it is neutral.
+    The apex is the first frame whose distance from the clip's first frame, the sum of absolute changes of all action
+    units, is 95 % of the largest. A clip in which none of them changes by 0.1 is neutral: none of its frames is rising.
 
     Args:
-        action_units: (N, F), each from 0 to 1; without gaze, pupils and blinks, which come and go by themselves: a
-            blink in a neutral clip would pass for its expression.
+        action_units: (N, F), each from 0 to 1; without gaze, pupils and blinks, which occur in neutral clips too and
+            would pass for an expression.
         subjects, clips, frames: as in `rising_by_pixels`.
     """
     rising = np.zeros(len(action_units), dtype=bool)
-    for rows in _clips_in_order(subjects, clips, frames):
+    for rows in _rows_of_clips(subjects, clips, frames):
         change = np.abs(action_units[rows] - action_units[rows[0]])
-        if change.max() >= MOVED:
-            rising[_rise(rows, change.sum(axis=1), REACHED)] = True
+        if change.max() >= MIN_CHANGE:
+            rising[_up_to_apex(rows, change.sum(axis=1), APEX)] = True
     return rising
 
 
 def continuity_scores(
     features: Array, subjects: Any, clips: Any, frames: Array, rising: Array, expressions: Any
 ) -> dict[str, Score]:
-    """Return `CONTINUITY_SCORES` of a code along the rise of each clip; means over the clips.
+    """Return `CONTINUITY_SCORES` of a code along the onset of each clip; means over the clips.
 
-    - order: Spearman's correlation of the order of the frames with their distance from the clip's first, in
-      [-1, 1]. The first frame itself is left out: its distance is 0 in any code. Chance is 0. Clips all of whose
-      frames are equally far have no order and are left out.
-    - straightness: the distance from first frame to apex over the length of the path between, in [0, 1].
-    - smoothness: the mean cosine of successive steps, in [-1, 1]: 1 along a straight line, 0 of a random walk,
-      -1/2 of noise round a point in many dimensions. A step of no length has cosine 0.
-    - path_agreement: the mean cosine between the direction of a clip, from first frame to apex, and those of other
-      people's clips of the same expression, in [-1, 1]. Chance is that with other people's clips of *other*
-      expressions: what is above it is of the expression, the rest is common to all.
+    - order: Spearman's correlation of frame number and distance from the clip's first frame, in [-1, 1]. The first
+      frame is left out, since its distance is always 0. Chance is 0. Clips whose frames are all equally far have no
+      order and are left out.
+    - straightness: the distance from first frame to apex over the length of the path between them, in [0, 1].
+    - smoothness: the mean cosine of successive steps, in [-1, 1]: 1 along a straight line, 0 for a random walk,
+      -1/2 for noise around a point in many dimensions. A step of length 0 has cosine 0.
+    - path_agreement: the mean cosine between a clip's direction, from first frame to apex, and those of other
+      people's clips of the same expression, in [-1, 1]. Chance is the same with clips of *other* expressions: what
+      exceeds it is specific to the expression.
 
-    Chance of straightness and smoothness is theirs with the frames between the two ends of each clip in random
-    order (20 orders, seed 0). It is -1/2 for noise, and higher the more the ends differ from each other.
+    Chance of straightness and smoothness is their value with the frames between the two ends of each clip shuffled
+    (20 shuffles, seed 0). For smoothness it is -1/2 for noise, and higher the more the ends differ.
 
-    Clips with fewer than 4 rising frames are asked about agreement alone, those along which the code does not move
-    about nothing. The deviation is between subjects, over each one's mean.
+    Clips with fewer than 4 rising frames count for the agreement alone; clips along which the code does not move do not
+    count. The deviation is between subjects, over each one's mean.
 
     Args:
-        features: (N, D); all frames of a clip, not only the labelled ones.
+        features: (N, D); of all frames of a clip, labelled or not.
         subjects: (N,) ids.
         clips: (N,) ids within a subject.
-        frames: (N,) numbers that put the frames of a clip in order.
+        frames: (N,) numbers that order the frames of a clip.
         rising: (N,) bool, from `rising_by_factors` or `rising_by_pixels`.
-        expressions: (N,) labels, missing where unknown. A clip is of the one expression, other than "neutral", that
-            its frames show; with none or several it is not asked about agreement.
+        expressions: (N,) labels, missing where unknown. The expression of a clip is the one label other than "neutral"
+            among its frames; a clip with none or several does not count for the agreement.
     Returns:
         All nan with one reason if there are no images, NaN or collapsed features, or single photos only. The first
-        three also if no clip has 4 rising frames and a code that moves along them; `path_agreement` if no two people
-        have such a clip of the same expression.
+        three also if there is no clip with 4 rising frames along which the code moves; `path_agreement` if no two
+        people have a clip of the same expression along which the code moves.
     Raises:
         ValueError: If the lengths differ, or a subject or clip is missing.
     """
@@ -126,36 +128,39 @@ def continuity_scores(
         raise ValueError(
             f"features, subjects, clips, frames, rising and expressions of lengths {lengths}; expected N of each"
         )
-    if reason := why_not(features, frames, "frame number"):
+    if reason := why_unscorable(features, frames, "frame number"):
         return dict.fromkeys(CONTINUITY_SCORES, no_score(reason))
     x = features.astype(np.float64)
-    rounding = SAME * np.abs(x).max()
-    in_order = _clips_in_order(subjects, clips, frames)
-    who = numbered(as_labels(subjects))[[rows[0] for rows in in_order]]
-    rises = [x[rows[rising[rows]]] for rows in in_order]
-    shown = [_expression(labels[rows]) for rows in in_order]
-    return {**_along(rises, who, rounding), "path_agreement": _path_agreement(rises, shown, who, rounding)}
+    rounding = RELATIVE_TOLERANCE * np.abs(x).max()
+    rows_of_clips = _rows_of_clips(subjects, clips, frames)
+    who = factorize(as_labels(subjects))[[rows[0] for rows in rows_of_clips]]
+    paths = [x[rows[rising[rows]]] for rows in rows_of_clips]
+    shown = [_expression(labels[rows]) for rows in rows_of_clips]
+    return {
+        **_path_scores(paths, who, rounding),
+        "path_agreement": _path_agreement(paths, shown, who, rounding),
+    }
 
 
-def interpolation_scores(strips: Array) -> dict[str, Answers]:
-    """Return `INTERPOLATION_SCORES` of every strip: whether equal steps in the code give equal steps in the image.
+def interpolation_scores(strips: Array) -> dict[str, PerRowResults]:
+    """Return `INTERPOLATION_SCORES` of every strip: do equal steps in the code give equal steps in the image?
 
     A step is the root mean squared difference of neighbouring images.
 
-    - evenness: the mean step over the largest, in (0, 1]: 1 for equal steps, 1/(T-1) for a cut, all of the change in
-      one step. The largest counts because one jump among even steps is what the eye sees; an entropy hardly would.
-    - directness: the difference of the ends over the sum of the steps, in [0, 1]: 1 for a cross-fade, 0 for a way
-      there and back. Images that have nothing to do with each other have even steps but directness 1/(T-1).
-      Parts of a face that move over each other lower it too: it need not be 1, and is there to judge evenness by.
+    - evenness: the mean step over the largest, in (0, 1]: 1 for equal steps, 1/(T-1) for a cut, with all the change in
+      one step. It uses the largest because the eye notices a single jump; an entropy would hardly change.
+    - directness: the difference of the ends over the sum of the steps, in [0, 1]: 1 for a cross-fade, 0 for a path
+      there and back. Unrelated images have even steps, but a directness of 1/(T-1), so evenness must be read beside it.
+      It need not be 1: parts of a face that move over each other lower it too.
 
-    The chance of both is 1/(T-1), which is the worst of evenness. It is also the product of the two (the difference
-    of the ends over T-1 largest steps) for a cut, and for images that have nothing to do with each other.
+    Chance is 1/(T-1) for both, the lowest evenness there can be. It is also the product of the two (the difference of
+    the ends over T-1 times the largest step) for a cut and for unrelated images.
 
     Args:
         strips: (P, T, S, S, 3) uint8, T at least 3, decoded at `np.linspace(code_a, code_b, T, axis=1)`.
     Returns:
-        Answers over the P strips, nan for one in which no image differs from the first by a grey level, root mean
-        squared: that is rounding.
+        One result a strip; nan where no image differs from the first by one grey level (root mean squared), which
+        rounding could explain.
     Raises:
         ValueError: If the strips have another shape.
     """
@@ -171,23 +176,23 @@ def interpolation_scores(strips: Array) -> dict[str, Answers]:
             directness[number] = from_first[-1] / steps.sum()
     if not np.isfinite(evenness).any():
         reason = "no strip changes" if len(strips) else "there are no strips"
-        return dict.fromkeys(INTERPOLATION_SCORES, no_answers(len(strips), reason))
+        return dict.fromkeys(INTERPOLATION_SCORES, no_results(len(strips), reason))
     chance = 1 / (strips.shape[1] - 1)
-    return {"evenness": Answers(evenness, chance), "directness": Answers(directness, chance)}
+    return {"evenness": PerRowResults(evenness, chance), "directness": PerRowResults(directness, chance)}
 
 
-def _clips_in_order(subjects: Any, clips: Any, frames: Array) -> list[Array]:
-    """Return the rows of each clip, in the order of their frames."""
+def _rows_of_clips(subjects: Any, clips: Any, frames: Array) -> list[Array]:
+    """Return for each clip its row numbers, ordered by frame."""
     if not len(frames):
         return []
-    clip = numbered(as_labels(subjects), as_labels(clips))
+    clip = factorize(as_labels(subjects), as_labels(clips))
     order = np.lexsort((np.asarray(frames), clip))
     return np.split(order, np.flatnonzero(np.diff(clip[order])) + 1)
 
 
-def _rise(rows: Array, distance: Array, reached: float) -> Array:
-    """Return the rows up to the first that is `reached` as far as the farthest."""
-    return rows[: np.argmax(distance >= reached * distance.max()) + 1]
+def _up_to_apex(rows: Array, distance: Array, share: float) -> Array:
+    """Return the rows up to the first whose distance is this share of the largest."""
+    return rows[: np.argmax(distance >= share * distance.max()) + 1]
 
 
 def _lengths(steps: Array) -> Array:
@@ -201,46 +206,46 @@ def _difference(images: Array, others: Array) -> Array:
     return differences
 
 
-def _along(rises: list[Array], who: Array, rounding: float) -> dict[str, Score]:
-    """Return the scores of each clip by itself; `rises` are the codes (T, D) up to the apex, `who` the subjects."""
-    asked = [clip for clip, path in enumerate(rises) if len(path) >= LEAST]
-    moving = [clip for clip in asked if _lengths(rises[clip] - rises[clip][0]).max() > rounding]
+def _path_scores(paths: list[Array], who: Array, rounding: float) -> dict[str, Score]:
+    """Return the first three scores; `paths` holds the codes (T, D) of each clip up to its apex, `who` the subjects."""
+    long = [clip for clip, path in enumerate(paths) if len(path) >= MIN_ONSET]
+    moving = [clip for clip in long if _lengths(paths[clip] - paths[clip][0]).max() > rounding]
     if not moving:
-        reason = "the code does not move along any clip" if asked else f"no clip has {LEAST} rising frames"
+        reason = "the code does not move along any clip" if long else f"no clip has {MIN_ONSET} rising frames"
         return dict.fromkeys(CONTINUITY_SCORES[:3], no_score(reason))
     notes = []
-    if short := len(rises) - len(asked):
-        notes.append(f"{short} of {len(rises)} clips have fewer than {LEAST} rising frames")
-    if still := len(asked) - len(moving):
+    if short := len(paths) - len(long):
+        notes.append(f"{short} of {len(paths)} clips have fewer than {MIN_ONSET} rising frames")
+    if still := len(long) - len(moving):
         notes.append(f"in {still} clips the code does not move")
     note = " and ".join(notes) + (": not asked" if notes else "")
     rng = np.random.default_rng(0)
-    order = np.array([_order(rises[clip]) for clip in moving])
+    order = np.array([_order(paths[clip]) for clip in moving])
     straight, smooth, straight_chance, smooth_chance = np.array(
-        [_straight_and_smooth(rises[clip], rng, rounding) for clip in moving]
+        [_straight_and_smooth(paths[clip], rng, rounding) for clip in moving]
     ).T
-    seen = np.isfinite(order)
+    ordered = np.isfinite(order)
     who = who[moving]
     return {
-        "order": _mean_of_clips(order[seen], 0.0, who[seen], note)
-        if seen.any()
+        "order": _mean_over_clips(order[ordered], 0.0, who[ordered], note)
+        if ordered.any()
         else no_score("along every clip the code is equally far from the first frame"),
-        "straightness": _mean_of_clips(straight, straight_chance.mean(), who, note),
-        "smoothness": _mean_of_clips(smooth, smooth_chance.mean(), who, note),
+        "straightness": _mean_over_clips(straight, straight_chance.mean(), who, note),
+        "smoothness": _mean_over_clips(smooth, smooth_chance.mean(), who, note),
     }
 
 
 def _order(path: Array) -> float:
-    """Return Spearman's correlation of order and distance, nan if all are equally far from the first."""
-    rank = rankdata(_lengths(path[1:] - path[0]))  # not `spearmanr`, which costs a millisecond a clip
+    """Return Spearman's correlation of frame order and distance; nan if all are equally far from the first."""
+    rank = rankdata(_lengths(path[1:] - path[0]))  # `spearmanr` takes a millisecond a clip
     rank -= rank.mean()
-    place = np.arange(len(rank)) - (len(rank) - 1) / 2
-    return float(rank @ place / np.sqrt((rank @ rank) * (place @ place))) if rank.any() else np.nan
+    order = np.arange(len(rank)) - (len(rank) - 1) / 2
+    return float(rank @ order / np.sqrt((rank @ rank) * (order @ order))) if rank.any() else np.nan
 
 
 def _straight_and_smooth(path: Array, rng: np.random.Generator, rounding: float) -> Array:
     """Return (4,) straightness and smoothness of a path (T, D), and their means over random orders of its frames."""
-    orders = np.tile(np.arange(len(path)), (1 + ORDERS, 1))
+    orders = np.tile(np.arange(len(path)), (1 + SHUFFLES, 1))
     orders[1:, 1:-1] = rng.permuted(orders[1:, 1:-1], axis=1)
     steps = np.diff(path[orders], axis=1)
     lengths = _lengths(steps)
@@ -255,8 +260,8 @@ def _straight_and_smooth(path: Array, rng: np.random.Generator, rounding: float)
     return np.array([straight[0], smooth[0], straight[1:].mean(), smooth[1:].mean()])
 
 
-def _path_agreement(rises: list[Array], expressions: list[str | None], who: Array, rounding: float) -> Score:
-    ends = [path[-1] - path[0] if len(path) else np.zeros(path.shape[1]) for path in rises]
+def _path_agreement(paths: list[Array], expressions: list[str | None], who: Array, rounding: float) -> Score:
+    ends = [path[-1] - path[0] if len(path) else np.zeros(path.shape[1]) for path in paths]
     lengths = _lengths(np.array(ends))
     kept = np.array([label is not None for label in expressions]) & (lengths > rounding)
     directions = np.array(ends)[kept] / lengths[kept, None]
@@ -265,25 +270,25 @@ def _path_agreement(rises: list[Array], expressions: list[str | None], who: Arra
     others = who[:, None] != who
     same = (label[:, None] == label) & others
     different = others & ~same
-    asked, comparable = same.any(axis=1), different.any(axis=1)
-    if not asked.any():
+    scored, comparable = same.any(axis=1), different.any(axis=1)
+    if not scored.any():
         return no_score("no two people have a clip of the same expression along which the code moves")
-    agreement = (cosines * same).sum(axis=1)[asked] / same.sum(axis=1)[asked]
+    agreement = (cosines * same).sum(axis=1)[scored] / same.sum(axis=1)[scored]
     if not comparable.any():
-        return _mean_of_clips(
-            agreement, np.nan, who[asked], "all clips show one expression: chance is unknown"
+        return _mean_over_clips(
+            agreement, np.nan, who[scored], "all clips show one expression: chance is unknown"
         )
     chance = (cosines * different).sum(axis=1)[comparable] / different.sum(axis=1)[comparable]
-    return _mean_of_clips(agreement, chance.mean(), who[asked], "")
+    return _mean_over_clips(agreement, chance.mean(), who[scored], "")
 
 
 def _expression(labels: Iterable[Any]) -> str | None:
-    """Return the one expression that the frames of a clip show beside neutral, or None."""
+    """Return the one label other than neutral among a clip's frames, or None."""
     shown = {str(label) for label in labels if not pd.isna(label)} - {NEUTRAL}
     return shown.pop() if len(shown) == 1 else None
 
 
-def _mean_of_clips(values: Array, chance: float, who: Array, note: str) -> Score:
-    """Return the mean over the clips, its deviation between people."""
+def _mean_over_clips(values: Array, chance: float, who: Array, note: str) -> Score:
+    """Return the mean over clips, with the deviation between people."""
     by_subject = [values[who == number].mean() for number in np.unique(who)]
     return mean_score(by_subject, float(chance), note)._replace(value=float(values.mean()))

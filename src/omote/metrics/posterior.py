@@ -1,7 +1,7 @@
-"""How much the posterior of a code says, and draws from it.
+"""How much information the posterior of a code carries, and samples from it.
 
-A reader of the mean is not stopped by its size: a code that has collapsed to its prior can still name the subject from
-means that differ by a thousandth. Draws from the posterior carry what is left of that under its noise, and its
+A probe of the mean does not care about its scale: it can name the subject from means that differ by a thousandth, even
+where the code has collapsed to its prior. Samples carry only what the posterior's noise leaves of that, and the KL
 divergence from the prior bounds it.
 """
 
@@ -10,26 +10,26 @@ import numpy as np
 from omote.metrics.score import Array, Score, mean_score, no_score
 
 POSTERIOR_SCORES = ("kl", "active_units")
-ACTIVE = 0.01  # variance of a mean
+ACTIVE = 0.01  # variance of a dimension's mean above which the dimension is in use
 POINT = "the code is a point, not a distribution: its divergence is infinite, and a sample of it is its mean"
 
 
 def is_point(logvar: Array) -> bool:
-    """Return whether there are codes and none has any width: log variances (N, Z) of -inf everywhere."""
+    """Return whether there are codes and all log variances (N, Z) are -inf."""
     return bool(logvar.size and np.isneginf(logvar).all())
 
 
-def sampled(mean: Array, logvar: Array, seed: int) -> Array:
-    """Return (N, Z) one draw a row from a diagonal Gaussian, float64.
+def sample_posterior(mean: Array, logvar: Array, seed: int) -> Array:
+    """Return (N, Z) float64, one sample per row of a diagonal Gaussian.
 
     Args:
         mean: (N, Z).
         logvar: (N, Z) log of the variance (not of the deviation).
-        seed: of the noise, which goes to the rows in their order.
+        seed: of the noise, which depends on the order of the rows.
     Raises:
         ValueError: If the shapes differ.
     """
-    _check(mean, logvar)
+    _check_shapes(mean, logvar)
     noise = np.random.default_rng(seed).normal(size=mean.shape)
     return mean + np.exp(logvar.astype(np.float64) / 2) * noise
 
@@ -38,24 +38,24 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
     """Return `POSTERIOR_SCORES`.
 
     - kl: KL(q(z|x) || N(0, I)) in nats, mean over images, deviation between images; in closed form, as
-      `omote.objectives.divergence.gaussian_kl`. No reader of draws can learn more of an image, or of whose it is: the
-      mean is the mutual information of image and code plus a divergence, which is not negative (Hoffman and Johnson,
-      "ELBO surgery", 2016). To name one of 50 people without error takes log 50 = 3.9 nats.
-    - active_units: the number of dimensions whose mean has a variance over images above 0.01 (Burda et al.,
+      `omote.objectives.divergence.gaussian_kl`. It bounds what any reader of samples can learn about the image or the
+      person: the mean is the mutual information of image and code plus a non-negative divergence (Hoffman and Johnson,
+      "ELBO surgery", 2016). Naming one of 50 people without error takes log 50 = 3.9 nats.
+    - active_units: the number of dimensions whose mean varies over images by more than 0.01 (variance; Burda et al.,
       "Importance weighted autoencoders", 2016, section 5).
 
-    Both are 0 for a code that holds nothing, which is their chance.
+    Chance is 0 for both: the score of a code that holds nothing.
 
     Args:
         mean: (N, Z) posterior means of N images.
         logvar: (N, Z) log of the posterior variance (not of the deviation).
     Returns:
         Both nan with the reason if there are no images, no dimensions, NaN or infinity among the numbers, or the codes
-        are points (`is_point`), whose scale no prior sets. A collapsed code has a score: near 0.
+        are points (`is_point`), whose scale no prior sets. A collapsed code has a score, near 0.
     Raises:
         ValueError: If the shapes differ.
     """
-    _check(mean, logvar)
+    _check_shapes(mean, logvar)
     reason = None
     if not mean.size:
         reason = "the code has no numbers" if len(mean) else "there are no images"
@@ -73,7 +73,7 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
     }
 
 
-def _check(mean: Array, logvar: Array) -> None:
+def _check_shapes(mean: Array, logvar: Array) -> None:
     if mean.ndim != 2 or mean.shape != logvar.shape:
         raise ValueError(
             f"means of shape {mean.shape} and log variances of shape {logvar.shape}; expected (N, Z) twice"

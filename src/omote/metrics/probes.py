@@ -1,8 +1,8 @@
-"""What a probe reads from a code: expressions of people it was not fitted on.
+"""Probes: classifiers fitted on a code, tested on people (here) or clips (`leakage.py`) they were not fitted on.
 
-Probes are fitted on features standardised by the fitting part. The linear one is a multinomial logistic regression
-(L2, C = 1). The one with a hidden layer of 64 ("mlp") also reads what lies along no line, such as a person known by how
-far their codes lie from the middle.
+Features are standardised by the part the probe is fitted on. The linear probe is a multinomial logistic regression (L2,
+C = 1). The probe with a hidden layer of 64 units ("mlp") also finds what no linear probe can, for example people who
+differ only in how far their codes lie from the centre.
 """
 
 import warnings
@@ -18,7 +18,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from omote.metrics.score import Answers, Array, Score, as_labels, mean_score, no_answers, no_score, why_not
+from omote.metrics.score import (
+    Array,
+    PerRowResults,
+    Score,
+    as_labels,
+    mean_score,
+    no_results,
+    no_score,
+    why_unscorable,
+)
 
 Probe = Literal["linear", "mlp"]
 PROBE_SCORES = ("probe_accuracy", "probe_balanced_accuracy")
@@ -26,18 +35,18 @@ PROBE_SCORES = ("probe_accuracy", "probe_balanced_accuracy")
 
 def expression_probe(
     features: Array, expressions: Any, subjects: Any, *, probe: Probe = "linear", folds: int = 5
-) -> Answers:
-    """Return which rows a probe that was fitted on other people names the expression of: 1 right, 0 wrong.
+) -> PerRowResults:
+    """Return for which rows a probe fitted on other people names the expression: 1 right, 0 wrong.
 
     Cross-validated over at most `folds` folds of people. Chance is the share of the most frequent expression.
 
     Args:
         features: (N, D).
-        expressions: (N,) labels, None or NaN where unknown: such rows are neither asked nor fitted on.
+        expressions: (N,) labels, None or NaN where unknown: such rows are neither scored nor fitted on.
         subjects: (N,) ids.
     Returns:
-        Answers; nan with the reason if there are no labelled images, NaN or collapsed features, one label only, one
-        subject only, or people of one fold without whom one label is left.
+        All nan with the reason if there are no labelled images, NaN or collapsed features, one label only, one
+        subject only, or one label only outside some fold.
     Raises:
         ValueError: If the lengths differ, or a subject is missing.
     """
@@ -45,36 +54,36 @@ def expression_probe(
     if not len(features) == len(expressions) == len(subjects):
         raise ValueError(
             f"{len(features)} features, {len(expressions)} expressions and {len(subjects)} subjects; "
-            "expected one of each a row"
+            "expected one of each per row"
         )
     known = pd.notna(expressions)
     labels, who = as_labels(expressions[known]), subjects[known]
-    reason = why_not(features[known], labels, "expression") or why_not(features[known], who, "subject")
+    reason = why_unscorable(features[known], labels, "expression")
+    reason = reason or why_unscorable(features[known], who, "subject")
     if reason is None:
-        predicted = held_out_predictions(features[known], labels, subject_folds(who, folds), probe)
+        predicted = cross_validate_probe(features[known], labels, subject_folds(who, folds), probe)
         if predicted is None:
             reason = "without the people of one fold all images have the same expression"
     if reason is not None:
-        return no_answers(len(features), reason)
+        return no_results(len(features), reason)
     values = np.full(len(features), np.nan)
     values[known] = predicted == labels
-    return Answers(values, float(np.unique(labels, return_counts=True)[1].max() / len(labels)))
+    return PerRowResults(values, float(np.unique(labels, return_counts=True)[1].max() / len(labels)))
 
 
 def probe_scores(features: Array, labels: Any, subjects: Any, *, folds: int = 5) -> dict[str, Score]:
-    """Return `PROBE_SCORES` of expressions, cross-validated so that no subject is in both parts of a fold.
+    """Return `PROBE_SCORES` of expressions by `expression_probe`: mean and deviation over the folds of people.
 
-    Mean and deviation over the folds (as many as subjects where those are fewer). Chance of the accuracy is
-    the share of the most frequent label; of the balanced accuracy (mean recall of the labels that the
-    held-out people show), one over the number of labels.
+    Chance of the accuracy is the share of the most frequent label. The balanced accuracy is the mean recall of the
+    labels that the held-out people show; its chance is one over the number of labels.
 
     Args:
         features: (N, D).
         labels: (N,) expressions.
         subjects: (N,) ids.
+        folds: at most; one for each subject where subjects are fewer.
     Returns:
-        Both scores, nan with the reason if there are no images, NaN or collapsed features, one label only,
-        one subject only, or people of one fold without whom one label is left.
+        Both scores; nan with the reason in the cases of `expression_probe`.
     Raises:
         ValueError: If the lengths differ, or a label or subject is missing.
     """
@@ -95,7 +104,7 @@ def probe_scores(features: Array, labels: Any, subjects: Any, *, folds: int = 5)
 
 
 def subject_folds(subjects: Array, folds: int) -> Array:
-    """Return (N,) the number of the fold that holds each row out; folds have about as many rows each."""
+    """Return (N,) the fold that holds each row out; a subject is in one fold, and folds are about equally large."""
     fold = np.zeros(len(subjects), dtype=np.int64)
     splits = GroupKFold(min(folds, len(np.unique(subjects)))).split(subjects, groups=subjects)
     for number, (_, held_out) in enumerate(splits):
@@ -103,10 +112,10 @@ def subject_folds(subjects: Array, folds: int) -> Array:
     return fold
 
 
-def held_out_predictions(
+def cross_validate_probe(
     features: Array, labels: Array, fold: Array, probe: Probe = "linear"
 ) -> Array | None:
-    """Return (N,) the label of every row as read by a probe fitted on the other folds.
+    """Return (N,) predicted labels, each by a probe fitted on the other folds.
 
     None if the other folds of some row have one label only.
     """
@@ -115,23 +124,24 @@ def held_out_predictions(
         held_out = fold == number
         if len(np.unique(labels[~held_out])) < 2:
             return None
-        reader = fitted_probe(features[~held_out], labels[~held_out], probe)
+        fitted = fit_probe(features[~held_out], labels[~held_out], probe)
         with threadpool_limits(1):
-            predicted[held_out] = reader.predict(features[held_out].astype(np.float64))
+            predicted[held_out] = fitted.predict(features[held_out].astype(np.float64))
     return predicted
 
 
-def fitted_probe(features: Array, labels: Array, probe: Probe = "linear") -> Any:
+def fit_probe(features: Array, labels: Array, probe: Probe = "linear") -> Any:
     """Return a fitted probe, a scikit-learn estimator that predicts labels from (n, D) float64."""
-    reader = make_pipeline(StandardScaler(), _classifier(probe))
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many steps are a probe, to the end or not
-        warnings.filterwarnings("ignore", message="The number of unique classes")  # a photo or two a subject
-        return reader.fit(features.astype(np.float64), labels)
-
-
-def _classifier(probe: Probe) -> Any:
     if probe == "linear":
-        return LogisticRegression(C=1.0, max_iter=1000)
-    # L2 with C = 1 too; L-BFGS has no learning rate to choose, and 50 steps of it read more than 100 epochs of Adam
-    return MLPClassifier((64,), solver="lbfgs", alpha=1.0, max_iter=50, random_state=0)
+        classifier = LogisticRegression(C=1.0, max_iter=1000)
+    else:  # L-BFGS has no learning rate to tune, and 50 steps of it score higher than 100 epochs of Adam
+        classifier = MLPClassifier((64,), solver="lbfgs", alpha=1.0, max_iter=50, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), classifier)
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # the number of steps is part of the probe's definition
+        warnings.filterwarnings(
+            "ignore", message="The number of unique classes"
+        )  # one or two photos per subject
+        return pipeline.fit(features.astype(np.float64), labels)

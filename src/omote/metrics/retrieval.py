@@ -1,4 +1,4 @@
-"""How many of the frames nearest to one, among other people's, show the same expression."""
+"""Retrieval across people: how many of a frame's nearest frames of other people show the same expression."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omote.metrics.score import Array, Score, as_labels, mean_score, no_score, numbered, why_not
+from omote.metrics.score import Array, Score, as_labels, factorize, mean_score, no_score, why_unscorable
 
-DISTANCES_AT_ONCE = 500_000  # of a block of the search: 4 MB, which stays near the processor
+DISTANCES_AT_ONCE = 500_000  # distances in one block of the search: 4 MB, which fit into the cache
 
 
 def retrieval_scores(
@@ -16,12 +16,12 @@ def retrieval_scores(
 ) -> dict[str, Score]:
     """Return `precision_at_<k>` for every k: the share of the k nearest frames of others with the same expression.
 
-    Euclidean, unscaled, among the labelled frames. Frames at the distance of the k-th are equally near: as many of
-    them as are wanted count by the share that is right, which is what drawing among them gives on average. Asked of
-    every labelled frame; one whose expression fewer than k frames of others show cannot reach 1.
+    Euclidean, unscaled, among the labelled frames. Frames as far away as the k-th are equally near: the share of them
+    with the same expression fills the remaining places, as drawing among them would on average. Every labelled frame is
+    scored; where fewer than k frames of others show its expression, it cannot reach 1.
 
-    Chance is the expectation of neighbours drawn evenly from other people's labelled frames, mean over the frames
-    asked. The deviation is between subjects, over each one's mean.
+    Chance is the expectation for random labelled frames of other people, mean over the scored frames. The deviation is
+    between subjects, over each one's mean.
 
     Args:
         features: (N, D).
@@ -45,15 +45,16 @@ def retrieval_scores(
     if not known.any():
         return dict.fromkeys(names, no_score("no image has an expression label"))
     x = features[known].astype(np.float64)
-    label, who = numbered(as_labels(np.asarray(expressions, dtype=object)[known])), numbered(subjects[known])
-    if reason := why_not(x, label, "expression") or why_not(x, who, "subject"):
+    label = factorize(as_labels(np.asarray(expressions, dtype=object)[known]))
+    who = factorize(subjects[known])
+    if reason := why_unscorable(x, label, "expression") or why_unscorable(x, who, "subject"):
         return dict.fromkeys(names, no_score(reason))
 
     x = x - x.mean(axis=0)
     squares = (x**2).sum(axis=1)
     rounding = 1e-13 * squares.max()
     precision, available, chance = np.zeros((len(ks), len(x))), np.zeros(len(x)), np.zeros(len(x))
-    places = [min(k, len(x)) - 1 for k in ks]  # of the k-th nearest in a sorted row
+    kth_positions = [min(k, len(x)) - 1 for k in ks]  # in a sorted row
     rows_at_once = max(1, DISTANCES_AT_ONCE // len(x))
     for start in range(0, len(x), rows_at_once):
         rows = np.arange(start, min(start + rows_at_once, len(x)))
@@ -61,9 +62,9 @@ def retrieval_scores(
         same = (label[rows, None] == label) & others
         available[rows] = others.sum(axis=1)
         chance[rows] = same.sum(axis=1) / available[rows]
-        distances = squares - 2 * x[rows] @ x.T  # less |x[rows]|^2, the same along a row
+        distances = squares - 2 * x[rows] @ x.T  # without |x[rows]|^2, which is constant along a row
         distances[~others] = np.inf
-        kth = np.partition(distances, places, axis=1)[:, places]
+        kth = np.partition(distances, kth_positions, axis=1)[:, kth_positions]
         for number, k in enumerate(ks):
             limit = kth[:, number, None]
             nearer, near = distances < limit - rounding, distances <= limit + rounding
@@ -72,16 +73,16 @@ def retrieval_scores(
             precision[number, rows] = (nearer_right + (k - nearer_count) * share) / k
 
     return {
-        name: _score(found, chance, who, available >= k, k)
-        for name, k, found in zip(names, ks, precision, strict=True)
+        name: _score(of_k, chance, who, available >= k, k)
+        for name, k, of_k in zip(names, ks, precision, strict=True)
     }
 
 
-def _score(found: Array, chance: Array, who: Array, asked: Array, k: int) -> Score:
-    if not asked.any():
+def _score(precision: Array, chance: Array, who: Array, scored: Array, k: int) -> Score:
+    if not scored.any():
         return no_score(f"no frame has {k} labelled frames of other people")
-    note = "" if asked.all() else f"{(~asked).sum()} frames have fewer than {k} of other people: not asked"
-    by_subject = [found[asked & (who == number)].mean() for number in np.unique(who[asked])]
-    return mean_score(by_subject, float(chance[asked].mean()), note)._replace(
-        value=float(found[asked].mean())
+    note = "" if scored.all() else f"{(~scored).sum()} frames have fewer than {k} of other people: not asked"
+    by_subject = [precision[scored & (who == number)].mean() for number in np.unique(who[scored])]
+    return mean_score(by_subject, float(chance[scored].mean()), note)._replace(
+        value=float(precision[scored].mean())
     )

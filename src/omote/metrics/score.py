@@ -1,4 +1,4 @@
-"""One score and the checks that come before every one of them.
+"""The types that every metric returns, and the checks that come before every one of them.
 
 A score that cannot be computed is nan with its reason, so a collapsed code looks neither good nor bad.
 """
@@ -12,15 +12,22 @@ import pandas as pd
 
 Array = npt.NDArray[Any]
 
-SAME = 1e-6  # features that differ by less than this share of their size are rounding, not a code
+RELATIVE_TOLERANCE = (
+    1e-6  # features that differ by less than this share of their size differ by rounding only
+)
 
 
 class Score(NamedTuple):
-    """One number, how far it scatters, and what a guess would reach.
+    """One number with its scatter and its chance level.
 
-    `deviation` is over runs, folds or subjects: the function that makes the score says which; nan where
-    there is only one of them. `reason` says why the value is nan, or, beside a value, which part of the
-    rule had to give. `low` and `high` are a 95 % interval over people; nan where none was asked for.
+    Attributes:
+        value: nan where it cannot be computed.
+        deviation: over runs, folds or subjects, as the metric says; nan where there is only one of them.
+        chance: the value of a guess.
+        reason: why the value is nan; beside a value, which rows were left out or which rule was relaxed.
+        low, high: 95 % interval over people; nan where none was computed.
+        replicates: the value for other samples of people, from which the interval was computed
+            (`omote.metrics.intervals`); empty where there is none.
     """
 
     value: float
@@ -29,22 +36,36 @@ class Score(NamedTuple):
     reason: str = ""
     low: float = float("nan")
     high: float = float("nan")
+    replicates: tuple[float, ...] = ()
 
 
-class Answers(NamedTuple):
-    """What a score is the mean of: one number a row.
+class PerRowResults(NamedTuple):
+    """One result for each row; their mean is a score.
 
-    `values` is (N,), nan where the row was not asked. `reason` says why none was, or, beside values, which part
-    of the rule had to give.
+    Attributes:
+        values: (N,), nan for a row that was not scored.
+        chance: chance level of the mean.
+        reason: why no row was scored; beside values, why some rows were not.
     """
 
     values: Array
     chance: float = float("nan")
     reason: str = ""
 
+    def of(self, rows: Array) -> "PerRowResults":
+        """Return the results of some rows, by number or as (N,) bool."""
+        return self._replace(values=self.values[rows])
 
-def no_answers(count: int, reason: str) -> Answers:
-    return Answers(np.full(count, np.nan), reason=reason)
+    def mean(self) -> Score:
+        """Return the mean over the scored rows, without an interval."""
+        values = self.values[np.isfinite(self.values)]
+        return Score(
+            float(values.mean()) if len(values) else float("nan"), chance=self.chance, reason=self.reason
+        )
+
+
+def no_results(count: int, reason: str) -> PerRowResults:
+    return PerRowResults(np.full(count, np.nan), reason=reason)
 
 
 def no_score(reason: str) -> Score:
@@ -57,15 +78,20 @@ def mean_score(values: Sequence[float] | Array, chance: float, reason: str = "")
     return Score(float(np.mean(values)), deviation, chance, reason)
 
 
-def why_not(features: Array, labels: Array, what: str) -> str | None:
-    """Return why no score about `labels` can be read from `features`, or None where one can.
+def join_reasons(*reasons: str) -> str:
+    """Return the reasons that are not empty, separated by semicolons."""
+    return "; ".join(filter(None, reasons))
+
+
+def why_unscorable(features: Array, labels: Array, what: str) -> str | None:
+    """Return why `labels` cannot be scored on `features`, or None where they can.
 
     Args:
         features: (N, D) numbers.
-        labels: (N,) one a row.
-        what: What the labels are, one word for the sentence: "expression", "subject".
+        labels: (N,) one per row.
+        what: One word for the labels, used in the sentence: "expression", "subject".
     Raises:
-        ValueError: If features is not a table or the rows and labels differ in number.
+        ValueError: If features is not two-dimensional, or features and labels differ in length.
     """
     if features.ndim != 2 or len(features) != len(labels):
         raise ValueError(
@@ -78,15 +104,15 @@ def why_not(features: Array, labels: Array, what: str) -> str | None:
         return "the features contain NaN or infinity"
     if not features.shape[1]:
         return "the code has no numbers"
-    if np.ptp(features, axis=0).max() <= SAME * np.abs(features).max():
+    if np.ptp(features, axis=0).max() <= RELATIVE_TOLERANCE * np.abs(features).max():
         return "all features are the same: the code has collapsed"
     if len(np.unique(labels)) < 2:
         return f"all images have the same {what}"
     return None
 
 
-def numbered(*columns: Array) -> npt.NDArray[np.int64]:
-    """Return (N,) integers, equal exactly where the columns are; numbered in sorted order, not by row."""
+def factorize(*columns: Array) -> npt.NDArray[np.int64]:
+    """Return (N,) integers that are equal exactly where all columns are; numbered in sorted order."""
     return np.unique(
         np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1),
         axis=0,
@@ -95,7 +121,11 @@ def numbered(*columns: Array) -> npt.NDArray[np.int64]:
 
 
 def as_labels(values: Any) -> Array:
-    """Return labels as an array numpy can sort; refuses missing ones."""
+    """Return labels as an array that numpy can sort.
+
+    Raises:
+        ValueError: If a label is missing.
+    """
     if bool(pd.isna(np.asarray(values, dtype=object)).any()):
         raise ValueError("labels are missing; leave out the rows without one")
     array = np.asarray(values)

@@ -9,13 +9,13 @@ import pytest
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import KNOWS_ONLY_ITS_PEOPLE
-from omote.evaluation.feature import (
-    Feature,
-    as_face_set,
-    baseline_features,
-    less_subject_mean,
+from omote.evaluation.representation import (
+    Representation,
+    align_with_faces,
+    centre,
     read_feature_table,
-    run_features,
+    represent_by_baselines,
+    represent_by_run,
 )
 from omote.features.extract import extract_features
 from omote.runs.trained import Trained
@@ -26,7 +26,7 @@ from tests.conftest import Configure
 def test_a_run_gives_its_codes_and_the_expression_code_less_its_persons_mean(
     trained: Trained, faces: FaceSet
 ) -> None:
-    expression, centred, identity = run_features(trained, faces, "mine")
+    expression, centred, identity = represent_by_run(trained, faces, "mine")
     assert [expression.name, centred.name, identity.name] == [
         "mine z_e",
         "mine z_e, subject mean removed",
@@ -41,7 +41,7 @@ def test_a_method_that_has_to_be_told_who_it_is_gives_no_code_of_others(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     told = train(faces, run, configure(method="cvae", options__epochs=1))
-    expression, centred = run_features(told, faces, "told")
+    expression, centred = represent_by_run(told, faces, "told")
     known = faces.frames["subject"].isin(told.info.train_subjects).to_numpy()
     for feature in (expression, centred):
         np.testing.assert_array_equal(np.isfinite(feature.mean).all(axis=1), known)
@@ -50,11 +50,11 @@ def test_a_method_that_has_to_be_told_who_it_is_gives_no_code_of_others(
 
 def test_baselines_do_not_look_at_the_people_held_out(faces: FaceSet) -> None:
     of_training = [name for name in faces.subjects if name != faces.subjects[0]]
-    network, components, centred = baseline_features(faces, of_training)
+    network, components, centred = represent_by_baselines(faces, of_training)
     changed = np.array(faces.faces)
     held_out = (faces.frames["subject"] == faces.subjects[0]).to_numpy()
     changed[held_out] = 255 - changed[held_out]
-    others = baseline_features(FaceSet(faces.path, changed, faces.frames, faces.about), of_training)
+    others = represent_by_baselines(FaceSet(faces.path, changed, faces.frames, faces.about), of_training)
     for feature, other in zip((network, components, centred), others, strict=True):
         np.testing.assert_allclose(feature.mean[~held_out], other.mean[~held_out], atol=1e-4)
         assert np.abs(feature.mean[held_out] - other.mean[held_out]).max() > 1e-3
@@ -62,8 +62,8 @@ def test_baselines_do_not_look_at_the_people_held_out(faces: FaceSet) -> None:
 
 def test_only_frames_to_train_on_make_the_mean_and_people_without_are_named() -> None:
     frames = pd.DataFrame({"subject": list("aaab"), "use": ["train", "both", "evaluate", "evaluate"]})
-    feature = Feature("code", np.array([[1.0], [3.0], [10.0], [5.0]]))
-    centred = less_subject_mean(feature, frames)
+    feature = Representation("code", np.array([[1.0], [3.0], [10.0], [5.0]]))
+    centred = centre(feature, frames)
     np.testing.assert_array_equal(centred.mean.ravel(), [-1, 1, 8, np.nan])  # 2 is the mean of 1 and 3
     assert "no mean to remove" in centred.missing
 
@@ -158,10 +158,10 @@ def test_a_file_that_is_no_table_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_table_is_put_in_the_order_of_the_face_set(faces: FaceSet) -> None:
     frames = faces.frames.sample(frac=1, random_state=0)
-    codes = Feature("code", frames.index.to_numpy(float)[:, None])
-    (ordered,) = as_face_set([codes], frames.reset_index(drop=True), faces)
+    codes = Representation("code", frames.index.to_numpy(float)[:, None])
+    (ordered,) = align_with_faces([codes], frames.reset_index(drop=True), faces)
     np.testing.assert_array_equal(ordered.mean.ravel(), np.arange(len(faces)))
     with pytest.raises(OmoteError, match="lacks 1 of the 40 frames"):
-        as_face_set([codes], frames.iloc[1:].reset_index(drop=True), faces)
+        align_with_faces([codes], frames.iloc[1:].reset_index(drop=True), faces)
     with pytest.raises(OmoteError, match="twice"):
-        as_face_set([codes], pd.concat([frames, frames]).reset_index(drop=True), faces)
+        align_with_faces([codes], pd.concat([frames, frames]).reset_index(drop=True), faces)
