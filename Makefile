@@ -1,8 +1,8 @@
-# make demo   faces drawn -> four methods trained -> scores and pictures in demo/index.html
-# make test   the tests
-# make check  formatting, lint and types
-# make bench  the speed of everything, each line beside a reference and the machine's limit
-# Each of them makes .venv first where it is missing. PYTHON names another interpreter (3.11 or 3.12).
+# make demo   draw faces, train four methods, write scores and pictures to demo/index.html
+# make test   run the tests
+# make check  check formatting, lint and types
+# make bench  measure the speed of every part, next to a reference and the limit of the machine
+# Each target creates .venv if it is missing. PYTHON selects the interpreter (3.11 or 3.12).
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -11,7 +11,7 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/omote demo --to demo
 
-# two workers of one thread each: threads that wait for each other spin
+# two workers with one thread each: more threads would spin while waiting for each other
 test: .venv/ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 

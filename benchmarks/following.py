@@ -1,11 +1,11 @@
-"""Measure how well faces are followed (`omote.data.track`), and which are doubted (`omote.data.quality`).
+"""Measure how well faces are tracked (`omote.data.track`), and which are not trusted (`omote.data.trust`).
 
     python benchmarks/following.py PHOTOS MODEL [--detector FILE]
 
-PHOTOS is a folder of the London Set: NNN_03.jpg shows person NNN neutral, NNN_08.jpg smiling. MODEL is the ICT face
-model, as `omote prepare rendered --model` takes it. The limits of looks were found on the people of odd number; those
-of even number are held out, and the made videos show these. The limits of quality were found on all photos.
-The detector is found as by any other command.
+PHOTOS is the folder of the London Set: NNN_03.jpg shows person NNN neutral, NNN_08.jpg smiling. MODEL is the ICT face
+model, as for `omote prepare rendered --model`. The limits of the tracker's appearance distance were set on people with
+odd numbers; people with even numbers are held out and appear in the synthetic videos. The limits of quality were set on
+all photos. The detector is found as by any other command.
 """
 
 import argparse
@@ -26,37 +26,37 @@ from omote.data import quality, track, trust
 from omote.data.detect import Face, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
 from omote.data.track import MAX_DISTANCE, Tracker
-from omote.synthetic.rendered import Head, Look, read_face_model
-from omote.synthetic.rendered.expressions import movement, random_mixture
-from omote.synthetic.rendered.look import random_circumstances, random_look
+from omote.synthetic.rendered import Appearance, Head, read_face_model
+from omote.synthetic.rendered.expressions import animate, random_mixture
+from omote.synthetic.rendered.factors import random_appearance, random_nuisance
 
 Array = np.ndarray[Any, Any]
 NEUTRAL, SMILE = "03", "08"
-ROUNDS, WIDTH, HEIGHT = 8, 640, 480  # of made videos
-HEADS, TURNS = 12, 9  # rendered people, and pictures of each turned at random
-TIPPED = 40  # degrees of pitch or roll of four more
+ROUNDS, WIDTH, HEIGHT = 8, 640, 480  # of the synthetic videos
+HEADS, TURNS = 12, 9  # rendered people, and random head poses of each
+TIPPED = 40  # degrees of pitch or roll of four more poses
 ANGLES = ("yaw", "pitch", "roll")
 
 
-class Shown(NamedTuple):
+class DetectedPhoto(NamedTuple):
     image: Array
     face: Face
 
 
-class Turned(NamedTuple):
+class RenderedPose(NamedTuple):
     person: int
     angles: tuple[float, float, float]  # degrees of yaw, pitch, roll
-    true: Face  # with the true landmarks
-    shown: Shown | None  # with the detector's
+    true: Face  # with true landmarks
+    shown: DetectedPhoto | None  # with the landmarks of the detector; None if no face was found
 
 
-def photos_of(folder: Path, detector: Path) -> dict[str, Shown]:
+def read_photos(folder: Path, detector: Path) -> dict[str, DetectedPhoto]:
     photos = {}
     for file in sorted(folder.glob(f"*_{NEUTRAL}.jpg")) + sorted(folder.glob(f"*_{SMILE}.jpg")):
         image = read_photo(file)
         face = find_only_face(image, detector)
         if isinstance(face, Face):
-            photos[file.stem] = Shown(image, face)
+            photos[file.stem] = DetectedPhoto(image, face)
     return {
         name: shown
         for name, shown in photos.items()
@@ -64,29 +64,29 @@ def photos_of(folder: Path, detector: Path) -> dict[str, Shown]:
     }
 
 
-def heads(model: Path, detector: Path) -> list[Turned]:
-    """Render people in their rooms: straight, turned at random, and tipped each way."""
+def render_heads(model: Path, detector: Path) -> list[RenderedPose]:
+    """Render people in rooms: facing the camera, in random poses, and strongly tipped in each direction."""
     face_model, pictures = read_face_model(model), []
-    average = Head(face_model, np.zeros(100), Look())
+    average = Head(face_model, np.zeros(100), Appearance())
     marks = average.neutral[average.anatomy.landmarks].mean(1).astype(float)
     print(f"landmarks of the average head: {marks.round(2).tolist()} cm")
     for person in range(HEADS):
         rng = np.random.default_rng([1, person])
-        head = Head(face_model, np.clip(rng.normal(0, 1, 100), -2.5, 2.5), random_look(rng))
-        session = random_circumstances(rng)
+        head = Head(face_model, np.clip(rng.normal(0, 1, 100), -2.5, 2.5), random_appearance(rng))
+        session = random_nuisance(rng)
         at_random = rng.uniform((-30, -20, -15), (30, 20, 15), (TURNS, 3)).tolist()
         tipped = [(0, -TIPPED, 0), (0, TIPPED, 0), (0, 0, -TIPPED), (0, 0, TIPPED)]
         for yaw, pitch, roll in [(0, 0, 0), *at_random, *tipped]:
-            amounts = movement(random_mixture(rng), np.ones(1), 0.0, rng)[0]
+            amounts = animate(random_mixture(rng), np.ones(1), 0.0, rng)[0]
             now = replace(session, yaw=yaw, pitch=pitch, roll=roll, scale=0.6, shift_x=0.0, shift_y=0.0)
             image, landmarks, box = head.render(amounts, now, 256)
             face = find_only_face(image, detector)
-            shown = Shown(image, face) if isinstance(face, Face) else None
-            pictures.append(Turned(person, (yaw, pitch, roll), Face(1.0, box, landmarks), shown))
+            shown = DetectedPhoto(image, face) if isinstance(face, Face) else None
+            pictures.append(RenderedPose(person, (yaw, pitch, roll), Face(1.0, box, landmarks), shown))
     return pictures
 
 
-def at_random(pictures: list[Turned]) -> list[Turned]:
+def without_tipped(pictures: list[RenderedPose]) -> list[RenderedPose]:
     return [one for one in pictures if max(map(abs, one.angles[1:])) < TIPPED]
 
 
@@ -94,15 +94,15 @@ def percent(values: Any) -> str:
     return f"{100 * np.mean(values):.1f} %"
 
 
-def goes_on(one: Shown, others: list[Shown]) -> Array:
-    """Return for each of the others whether, next after the one in a video, it gets the number of that."""
+def keeps_number(one: DetectedPhoto, others: list[DetectedPhoto]) -> Array:
+    """Return for each of ``others`` whether the tracker gives it the same number when it follows ``one`` in a video."""
     tracker = Tracker()
     tracker.follow(one.image, [one.face])
     state = tracker.state()
     return np.array([Tracker.from_state(state).follow(image, [face]) == [0] for image, face in others])
 
 
-def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
+def print_looks(photos: dict[str, DetectedPhoto], pictures: list[RenderedPose]) -> None:
     people = sorted({name[:3] for name in photos})
     for rest, kind in ((1, "odd people, limits found on them"), (0, "even people, held out")):
         some = [person for person in people if int(person) % 2 == rest]
@@ -111,7 +111,7 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
             np.array([track.describe_appearance(*one) for one in of], float) / 255 for of in (before, after)
         )
         distances = np.linalg.norm(ours[:, None] - theirs, axis=2)
-        near = np.stack([goes_on(one, after) for one in before])
+        near = np.stack([keeps_number(one, after) for one in before])
         same = np.eye(len(some), dtype=bool)
         print(f"{kind} ({len(some)})")
         middle, most = np.median(distances[same]), distances[same].max()
@@ -123,14 +123,16 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
     kept: dict[str, list[bool]] = {}
     changes: dict[bool, list[float]] = {True: [], False: []}
     straight = [
-        (one, one.shown, track._make_thumbnail(one.shown.image)) for one in at_random(pictures) if one.shown
+        (one, one.shown, track._make_thumbnail(one.shown.image))
+        for one in without_tipped(pictures)
+        if one.shown
     ]
     for (a, now, scene), (b, later, later_scene) in permutations(straight, 2):
         turn = np.abs(np.subtract(a.angles, b.angles))
         if a.person == b.person:
             yaw, tilt = 20 * int(turn[0] // 20), "less" if turn[1:].max() < 15 else "more"
             kind = f"{yaw}-{yaw + 20} degrees of yaw, {tilt} than 15 of pitch and roll"
-            kept.setdefault(kind, []).append(bool(goes_on(now, [later])[0]))
+            kept.setdefault(kind, []).append(bool(keeps_number(now, [later])[0]))
         changes[a.person == b.person].append(float(np.abs(scene - later_scene).mean()))
     for kind, known in sorted(kept.items()):
         print(f"rendered heads turned at once by {kind}: missed {percent(~np.array(known))} of {len(known)}")
@@ -139,13 +141,13 @@ def print_looks(photos: dict[str, Shown], pictures: list[Turned]) -> None:
     print(f"    {middle:.0f} (median) to another person and room, {beyond} beyond SCENE_CHANGE")
 
 
-Placed = tuple[str, float, float, float]  # photo, x and y of the middle of the box, its height
-Video = list[tuple[int, list[Placed]]]  # of each frame the place, and who is there, the last in front
-WARM = 2  # the place that is room 0 in warmer light
+PlacedFace = tuple[str, float, float, float]  # name of the photo; centre (x, y) and height of the box
+Video = list[tuple[int, list[PlacedFace]]]  # per frame: the room, and the faces in it, the last in front
+WARM = 2  # room 0 in warmer light
 
 
-def pasted(image: Array, shown: Shown, x: float, y: float, height: float) -> Array:
-    """Return the (H, W, 3) float picture with a soft ellipse of the photo, head and neck, at a place."""
+def paste(image: Array, shown: DetectedPhoto, x: float, y: float, height: float) -> Array:
+    """Return the (H, W, 3) float image with head and neck of the photo pasted in as a soft ellipse."""
     (left, top, width, high), scale = shown.face.box, height / shown.face.box[3]
     row, column = np.mgrid[: shown.image.shape[0], : shown.image.shape[1]]
     across, down = column - left - width / 2, row - top - high * 0.45
@@ -158,24 +160,24 @@ def pasted(image: Array, shown: Shown, x: float, y: float, height: float) -> Arr
     return np.asarray(image * (1 - share) + layers[..., :3] * share)
 
 
-def made_videos(rng: np.random.Generator, one: str, other: str) -> dict[str, Video]:
+def make_videos(rng: np.random.Generator, one: str, other: str) -> dict[str, Video]:
     both = one, other
 
     def turn(k: int) -> int:
         return k // 20 % 2
 
-    def at(person: str, k: int, x: float, y: float, height: float) -> Placed:
+    def at(person: str, k: int, x: float, y: float, height: float) -> PlacedFace:
         return f"{person}_{SMILE if k // 12 % 2 else NEUTRAL}", x, y, height
 
-    def moving(k: int) -> list[Placed]:
+    def moving(k: int) -> list[PlacedFace]:
         there = not (50 <= k < 65 or 90 <= k < 93)
         moved = 320 + 220 * np.sin(k / 17), 240 + 60 * np.sin(k / 11), 130 + 50 * np.sin(k / 23)
         return [at(one, k, *moved)] if there else []
 
-    def crossing(k: int) -> list[Placed]:
+    def crossing(k: int) -> list[PlacedFace]:
         return [at(one, k, 100 + 4.4 * k, 220, 120), at(other, k + 12, 540 - 4.4 * k, 240, 150)]
 
-    def still(k: int, person: str) -> list[Placed]:
+    def still(k: int, person: str) -> list[PlacedFace]:
         return [at(person, k, 320 + rng.uniform(-5, 5), 240, 170)]
 
     return {
@@ -187,33 +189,35 @@ def made_videos(rng: np.random.Generator, one: str, other: str) -> dict[str, Vid
     }
 
 
-def frames(video: Video, photos: dict[str, Shown], rng: np.random.Generator) -> Iterator[Array]:
+def render_frames(
+    video: Video, photos: dict[str, DetectedPhoto], rng: np.random.Generator
+) -> Iterator[Array]:
     coarse = rng.uniform(0, 128, (2, 6, 8, 3)) + rng.uniform(30, 120, (2, 1, 1, 1))
     rooms = [cv2.resize(room, (WIDTH, HEIGHT)) for room in coarse]
-    for place, people in video:
-        image: Array = rooms[place % WARM]
+    for room, people in video:
+        image: Array = rooms[room % WARM]
         for name, x, y, height in people:
-            image = pasted(image, photos[name], x, y, height)
-        image = image * ((1.1, 1, 0.9) if place == WARM else 1)
+            image = paste(image, photos[name], x, y, height)
+        image = image * ((1.1, 1, 0.9) if room == WARM else 1)
         yield np.clip(image + rng.normal(0, 3, image.shape), 0, 255).astype(np.uint8)
 
 
-def who(face: Face, people: list[Placed]) -> str | None:
-    """Return the person whose place the face is nearest to, if it is there."""
+def who(face: Face, people: list[PlacedFace]) -> str | None:
+    """Return the person nearest to the face, None if nobody is near."""
     x, y = face.box[:2] + face.box[2:] / 2
     distances = [(float(np.hypot(x - px, y - py)) / height, name[:3]) for name, px, py, height in people]
     return min(distances)[1] if distances and min(distances)[0] < 0.4 else None
 
 
-def print_videos(photos: dict[str, Shown], detector: Path) -> None:
-    """Print how many faces have another number than the one that stands for their person in that video."""
+def print_videos(photos: dict[str, DetectedPhoto], detector: Path) -> None:
+    """Print how many faces have another track number than most faces of the same person in that video."""
     rng = np.random.default_rng(2)
     people = sorted({name[:3] for name in photos if int(name[:3]) % 2 == 0})
     counts: dict[str, Counter[str]] = {}
     for _ in range(ROUNDS):
         both = rng.choice(people, 2, replace=False).tolist()
-        for kind, video in made_videos(rng, *both).items():
-            images = list(frames(video, photos, rng))
+        for kind, video in make_videos(rng, *both).items():
+            images = list(render_frames(video, photos, rng))
             found = [find_faces(image, detector) for image in images]
             for every in (1, 10):
                 tracker, ids = Tracker(), np.zeros((2, 1000))
@@ -229,9 +233,9 @@ def print_videos(photos: dict[str, Shown], detector: Path) -> None:
         print(f"{kind}: {count['wrong']} of {count['faces']}, in {count['videos']} of {ROUNDS} videos")
 
 
-def print_pose(pictures: list[Turned], photos: dict[str, Shown]) -> None:
+def print_pose(pictures: list[RenderedPose], photos: dict[str, DetectedPhoto]) -> None:
     turned = [(one, one.shown.face) for one in pictures if one.shown]
-    some = [(one, one.shown.face) for one in at_random(pictures) if one.shown]
+    some = [(one, one.shown.face) for one in without_tipped(pictures) if one.shown]
     true = np.array([one.angles for one, _ in some])
     print(f"{len(true)} rendered pictures, turned by up to 30, 20 and 15 degrees")
     for kind, found in (
@@ -251,16 +255,16 @@ def print_pose(pictures: list[Turned], photos: dict[str, Shown]) -> None:
         print(f"pitch of the photos by {kind}: {np.mean(pitches):.1f} (mean)")
 
 
-def blurred(width: float, image: Array, face: Face) -> Array:
+def blur_face(width: float, image: Array, face: Face) -> Array:
     return cv2.GaussianBlur(image, (0, 0), width * face.box[3] / quality.SIDE)
 
 
-def shrunk(height: float, image: Array, face: Face) -> Array:
+def shrink(height: float, image: Array, face: Face) -> Array:
     scale = height / face.box[3]
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def covered(image: Array, face: Face) -> Array:
+def cover_lower_half(image: Array, face: Face) -> Array:
     x, y, width, height = face.box.round().astype(int)
     image = image.copy()
     image[y + height // 2 : y + height * 11 // 10, max(0, x - width // 10) : x + width * 11 // 10] = 90
@@ -273,14 +277,14 @@ def cut_off(image: Array, face: Face) -> Array:
 
 CHANGES: dict[str, Callable[[Array, Face], Array]] = {
     "as they are": lambda image, face: image,
-    **{f"Gaussian of {width} of 64 pixels": partial(blurred, width) for width in (1, 2, 3)},
-    **{f"{height} pixels high": partial(shrunk, height) for height in (32, 24, 16)},
-    "lower half covered": covered,
+    **{f"Gaussian of {width} of 64 pixels": partial(blur_face, width) for width in (1, 2, 3)},
+    **{f"{height} pixels high": partial(shrink, height) for height in (32, 24, 16)},
+    "lower half covered": cover_lower_half,
     "a third cut off": cut_off,
 }
 
 
-def print_doubts(photos: dict[str, Shown], detector: Path) -> None:
+def print_doubts(photos: dict[str, DetectedPhoto], detector: Path) -> None:
     for change, changed in CHANGES.items():
         numbers, reasons = [], []
         for shown in photos.values():
@@ -308,7 +312,7 @@ def print_doubts(photos: dict[str, Shown], detector: Path) -> None:
         print(f"    {', '.join(told)}")
 
 
-def print_times(shown: Shown) -> None:
+def print_times(shown: DetectedPhoto) -> None:
     tracker = Tracker()
     jobs: dict[str, Callable[[], object]] = {
         "follow": lambda: tracker.follow(shown.image, [shown.face]),
@@ -333,25 +337,25 @@ def main() -> None:
     parser.add_argument("--detector", type=Path)
     args = parser.parse_args()
     if args.model is None:
-        print("not measured: name the folder of the London Set and the ICT Face Model Light")
+        print("nothing measured: give the folder of the London Set and the ICT Face Model Light")
         return
     cv2.setNumThreads(1)
     detector = find_detector(args.detector)
-    photos = photos_of(args.photos, detector)
+    photos = read_photos(args.photos, detector)
     if len({int(name[:3]) % 2 for name in photos}) < 2:
         parser.error(
-            f"{args.photos} has no photos NNN_03.jpg and NNN_08.jpg of people of odd and of even number."
+            f"{args.photos} needs photos NNN_03.jpg and NNN_08.jpg of people with odd and with even numbers."
         )
-    pictures = heads(args.model, detector)
+    pictures = render_heads(args.model, detector)
     print(f"{len(photos)} photos and {len(pictures)} rendered pictures; faces found in", end=" ")
     print(f"{sum(one.shown is not None for one in pictures)} of the rendered ones")
-    print("\nLooks")
+    print("\nAppearance distance")
     print_looks(photos, pictures)
-    print("\nMade videos: faces with another number than their person's")
+    print("\nSynthetic videos: faces with another track number than their person's")
     print_videos(photos, detector)
     print("\nPose, degrees")
     print_pose(pictures, photos)
-    print("\nPhotos, changed, and found anew")
+    print("\nAltered photos, detected again")
     print_doubts(photos, detector)
     print("\nTime")
     print_times(next(iter(photos.values())))

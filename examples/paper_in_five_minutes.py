@@ -1,14 +1,14 @@
-"""The paper in five minutes: a walk through Kanou & Nagao from the data to the figures, at the scale "tiny".
+"""The paper in five minutes: Kanou & Nagao step by step, from the data to the figures, at the scale "tiny".
 
-    python examples/paper_in_five_minutes.py             # writes paper_in_five_minutes/report.html
+    python examples/paper_in_five_minutes.py             # writes paper_in_five_minutes/paper/report.html
 
-Each cell (# %%) runs on its own in an editor that knows cells, or all of them from top to bottom. At this scale every
-stage gets some tens of steps, so the codes hold next to nothing and the order of the rows means nothing: it shows how
-the parts fit. `omote reproduce FACES --to DIR --scale small` is the same with enough steps to learn something, and
+Run the script as a whole, or cell by cell (# %%) in an editor that supports cells. At this scale every stage has only a
+few dozen steps: the codes contain next to nothing, and the order of the rows means nothing. The script shows how the
+parts fit together. `omote reproduce FACES --to DIR --scale small` does the same with enough steps to learn something;
 --scale paper is the paper's training.
 """
 
-# %% Data: faces with a subject id. The expression is known here because the faces are drawn; no training looks at it.
+# %% Data: faces with a subject id. Expressions are known because the faces are drawn; training never reads them.
 from pathlib import Path
 
 import numpy as np
@@ -28,19 +28,19 @@ else:
 print(faces.frames[["subject", "clip", "frame", "expression", "use"]].head(4).to_string())
 print(f"{len(faces)} faces of {len(faces.subjects)} people, {faces.size} px\n")
 
-# %% Tables 1 and 2: two encoders and a decoder; row 3 of Table 3 has a discriminator too.
+# %% Tables 1 and 2: two encoders and a decoder; row 3 of Table 3 also has a discriminator.
 config = row_config(ROWS[3], "paper", num_frames=len(faces), seed=0, test_subjects=[])
 method = method_class("proposed")(128, config.options)
 for name, network in method.named_children():
     print(f"{name}: {sum(p.numel() for p in network.parameters()):,} weights")
 
-# %% Eqs. 1 to 5: a stage's phases give the objective as named terms, one number an image, already weighted.
+# %% Eqs. 1 to 5: each phase of a stage returns its objective as named, weighted terms, one number per image.
 images = torch.tensor(np.array(faces.faces[:: len(faces) // 8][:8])).permute(0, 3, 1, 2).float() / 255
 people = torch.arange(8)
 batch = Batch(
     images=images,
-    same_subject=images,  # x_rand_id; in a training a random image of the same person
-    partner=people.roll(1),  # whose expression is put on, for Eq. 4
+    same_subject=images,  # x_rand_id; in training, a random image of the same person
+    partner=people.roll(1),  # the person whose expression is transferred, for Eq. 4
     has_partner=torch.ones(8),
     subjects=people,
 )
@@ -50,13 +50,13 @@ for stage in method.stages():
         terms = {name: round(term.mean().item(), 2) for name, term in phase.terms(batch).items()}
         print(f"  {phase.name} minimises the sum of {terms}")
 
-# %% Table 3 and Figures 3 to 5: train, score and draw all eight rows. Run again, it trains nothing anew.
+# %% Table 3 and Figures 3 to 5: train, score and draw all eight rows. A second run trains nothing again.
 results = omote.reproduce(faces, folder / "paper", scale="tiny")
 print("\nrow                              paper   here (train people, per cent)")
 for row, accuracy, _ in results.rows:
     print(f"{row.number}  {row.title:<30}{row.train[0]:>5.1f}  {100 * accuracy['train'].value:>5.1f}")
 
-# %% Which claims of the paper hold? At this scale the answer means nothing; the page says so too.
+# %% Which claims of the paper hold? At this scale the answer means nothing, as the report says.
 for claim in judge_claims(results):
     print(claim.sentence)
 print(f"\nOpen {folder / 'paper' / 'report.html'} in a browser.")

@@ -20,7 +20,7 @@ SHARED = Path(os.environ.get("OMOTE_SHARED", Path(__file__).parents[2] / "shared
 
 
 def save_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as Parquet or CSV, by the suffix."""
+    """Write a table as Parquet or CSV, depending on the suffix."""
     if path.suffix == ".csv":
         table.to_csv(path, index=False)
     else:
@@ -29,7 +29,7 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of photos and models beside the project; a test that asks for it is skipped without."""
+    """The folder of photos and models next to the project. Tests that need it are skipped if it is missing."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the shared data in {SHARED} (or OMOTE_SHARED)")
     return SHARED
@@ -46,7 +46,7 @@ def detector(shared: Path) -> Path:
 
 @pytest.fixture
 def in_bfloat16() -> None:
-    """A test that asks for features in bfloat16 is skipped where the processor does not multiply in it."""
+    """Skips a test if the processor does not multiply in bfloat16."""
     if not multiplies_in_bfloat16("cpu"):
         pytest.skip("the processor does not multiply in bfloat16")
 
@@ -78,7 +78,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
 
 @pytest.fixture(scope="session")
 def configure() -> Configure:
-    """A function of changes to a small and quick configuration; "options__epochs" stands for "options.epochs"."""
+    """A function that returns a small, quick configuration with changes; "options__epochs" means "options.epochs"."""
 
     def read(**changes: object) -> TrainConfig:
         small = {"options.epochs": 2, "options.width": 8, "options.latent_size": 8, "batch_size": 12}
@@ -92,11 +92,11 @@ def configure() -> Configure:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A folder that is not there yet."""
+    """A folder that does not exist yet."""
     return tmp_path / "run"
 
 
 @pytest.fixture
 def trained(faces: FaceSet, run: Path, configure: Configure) -> Trained:
-    """`proposed`, trained for an epoch a stage."""
+    """The method `proposed`, trained for one epoch per stage."""
     return train(faces, run, configure(method="proposed", options__epochs=1))
