@@ -1,7 +1,6 @@
 """Locks on folders, between processes."""
 
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -51,7 +50,7 @@ def test_a_folder_that_another_process_holds_is_refused(
 def test_a_killed_process_lets_go_of_a_folder_that_another_one_waits_for(
     holder: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    threading.Timer(0.3, holder.send_signal, [signal.SIGKILL]).start()
+    threading.Timer(0.3, holder.kill).start()
     hold(tmp_path)
     assert not is_in_use(tmp_path)  # nothing but the lock is left
 

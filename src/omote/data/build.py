@@ -223,7 +223,7 @@ def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) 
         for path in tables:
             faces.write(np.load(path.with_suffix(".npy"), allow_pickle=False).tobytes())
             table = pq.read_table(path)
-            writer.write_table(fit_schema(table, schema))
+            writer.write_table(_fit_schema(table, schema))
             subjects.update(table["subject"].to_pylist())
             expressions.update(name for name in table["expression"].to_pylist() if name is not None)
             clips.update(zip(table["subject"].to_pylist(), table["clip"].to_pylist(), strict=True))
@@ -246,7 +246,7 @@ def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) 
     return ""
 
 
-def fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return a table with the columns and types of the schema; a column that it lacks is empty."""
     columns = [
         table[name].cast(schema.field(name).type)
