@@ -9,7 +9,7 @@ from omote.errors import OmoteError
 from omote.methods.registry import DEFAULT_METHOD, METHODS
 
 _OTHERS = [name for name in METHODS if name != DEFAULT_METHOD]
-METHODS_HELP = f"{DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
+METHODS_HELP = f"Method: {DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
 
 FaceSetArgument = Annotated[Path, typer.Argument(help="Face set: a folder made by `omote prepare`.")]
 RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.")]

@@ -56,9 +56,9 @@ def reproduce(
     except ValueError:
         raise OmoteError(f'--rows was given "{rows}"; it takes numbers of rows, such as 1,4') from None
     face_set = open_face_set(faces)
+    from omote.reproduction.execute import execute
     from omote.reproduction.plan import make_plan
     from omote.reproduction.reproduce import write_results
-    from omote.reproduction.execute import execute
 
     plan = make_plan(
         face_set, to, rows=numbers, scale=scale, seeds=seeds, folds=folds,

@@ -37,7 +37,7 @@ def train(
         typer.Option(
             "--set",
             help="Any other setting, as NAME=VALUE, such as options.switch_weight=0. Can be repeated. `omote options` "
-            "lists all settings.",
+            "lists all settings and their defaults.",
         ),
     ] = None,
     overwrite: Overwrite = False,
