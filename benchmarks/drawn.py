@@ -1,8 +1,8 @@
-"""Print how many faces a second one core draws, at 64 and at 128 px.
+"""Print how many faces one core draws per second, at 64 and at 128 px.
 
     python benchmarks/drawn.py [--seconds 5]
 
-Faces come with their true factors, as `omote prepare drawn` makes them; time is processor time of one thread.
+Faces come with their true factors, as in `omote prepare drawn`. Time is the processor time of one thread.
 """
 
 import argparse
@@ -25,11 +25,11 @@ def faces_per_second(size: int, seconds: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--seconds", type=float, default=5.0, help="processor time to spend on each size")
+    parser.add_argument("--seconds", type=float, default=5.0, help="processor time per size")
     seconds = parser.parse_args().seconds
     cv2.setNumThreads(1)
     for size, aim in ((64, "at least 200"), (128, "no aim")):
-        print(f"{size:>4} px: {faces_per_second(size, seconds):6.0f} faces a second a core ({aim})")
+        print(f"{size:>4} px: {faces_per_second(size, seconds):6.0f} faces per second and core ({aim})")
 
 
 if __name__ == "__main__":

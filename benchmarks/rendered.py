@@ -1,17 +1,17 @@
-"""Print how many faces a second one core renders, at 64 and at 128 px.
+"""Print how many faces one core renders per second, at 64 and at 128 px.
 
     python benchmarks/rendered.py [MODEL] [--seconds 5]
 
-MODEL: the ICT Face Model Light, as `omote prepare rendered --model` takes it; nothing is measured without.
-Mixed expressions and circumstances; time is processor time of one thread. Preparing a person comes once for all of its
-pictures.
+MODEL: the ICT Face Model Light, as for `omote prepare rendered --model`; without it nothing is measured.
+Expressions and nuisance factors are random. Time is the processor time of one thread. A person is prepared once for all
+of their images.
 """
 
 import argparse
 import os
 import time
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is there
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is imported
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import cv2
@@ -22,10 +22,10 @@ from omote.synthetic.rendered.model import FaceModel, read_face_model
 from omote.synthetic.rendered.scene import Head
 
 
-def speed(model: FaceModel, size: int, seconds: float) -> tuple[float, float]:
-    """Return pictures a second, and the seconds that preparing a person takes."""
+def measure_speed(model: FaceModel, size: int, seconds: float) -> tuple[float, float]:
+    """Return images per second, and the seconds to prepare a person."""
     people = 5
-    pictures, preparing, rendering = 0, 0.0, 0.0
+    images, preparing, rendering = 0, 0.0, 0.0
     for number in range(people):
         rng = np.random.default_rng(number)
         start = time.process_time()
@@ -37,25 +37,25 @@ def speed(model: FaceModel, size: int, seconds: float) -> tuple[float, float]:
                 rng.uniform(size=len(model.expression)) < 0.2
             )
             head.render(expression, random_nuisance(rng), size)
-            pictures += 1
+            images += 1
         rendering += time.process_time() - start
-    return pictures / rendering, preparing / people
+    return images / rendering, preparing / people
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("model", nargs="?", help="folder FaceXModel, or an .npz file of it")
-    parser.add_argument("--seconds", type=float, default=5.0, help="processor time to spend on each size")
+    parser.add_argument("model", nargs="?", help="folder FaceXModel, or an .npz file of its arrays")
+    parser.add_argument("--seconds", type=float, default=5.0, help="processor time per size")
     options = parser.parse_args()
     if options.model is None:
-        print("rendered faces: not measured, as no face model was named")
+        print("rendered faces: not measured, because no face model was given")
         return
     cv2.setNumThreads(1)
     model = read_face_model(options.model)
     for size, aim in ((64, "no aim"), (128, "at least 40")):
-        rate, preparing = speed(model, size, options.seconds)
+        rate, preparing = measure_speed(model, size, options.seconds)
         print(
-            f"{size:>4} px: {rate:6.0f} faces a second a core ({aim}); {preparing:.2f} s to prepare a person"
+            f"{size:>4} px: {rate:6.0f} faces per second and core ({aim}); {preparing:.2f} s to prepare a person"
         )
 
 

@@ -98,7 +98,7 @@ class Mouth:
 
 @dataclass
 class Shape:
-    """Everything on a face."""
+    """The outlines of a whole face."""
 
     head: HeadOutline
     eyes: list[Eye]  # right, left
@@ -227,7 +227,7 @@ def _mouth(i: Identity, au: UnitStrengths, head: HeadOutline) -> Mouth:
     at = (-1, -0.8, -0.55, -0.28, 0, 0.28, 0.55, 0.8, 1)
     dip = (0, 0.006, 0.0, -0.004, 0.006, -0.004, 0.0, 0.006, 0)  # of the closed lips' line
     cupid = (0, 0.30, 0.72, 1.06, 0.84, 1.06, 0.72, 0.30, 0)  # contour of the upper lip
-    round_ = (0, 0.34, 0.70, 0.95, 1.0, 0.95, 0.70, 0.34, 0)  # contour of the lower lip
+    bulge = (0, 0.34, 0.70, 0.95, 1.0, 0.95, 0.70, 0.34, 0)  # contour of the lower lip
     bow = 2.2 + 1.3 * au(10) + 0.6 * au(9) + 4 * jaw_drop
     closed = 1 - min(1.0, opening * 8)
     up = [(x, y + d * closed) for (x, y), d in zip((arc(t, top, bow) for t in at), dip, strict=True)]
@@ -237,7 +237,7 @@ def _mouth(i: Identity, au: UnitStrengths, head: HeadOutline) -> Mouth:
         (x, y - upper_height * c - (0.012 * au(10) if 0 < abs(t) < 0.7 else 0))
         for (x, y), c, t in zip(up, cupid, at, strict=True)
     ]
-    outer_low = [(x, y + lower_height * r) for (x, y), r in zip(low, round_, strict=True)]
+    outer_low = [(x, y + lower_height * r) for (x, y), r in zip(low, bulge, strict=True)]
     up_edge, low_edge = curve(*up, steps=4), curve(*low, steps=4)
 
     teeth_height = 0.08 * opening / (0.05 + opening) * (1 - 0.45 * au(26) * (1 - au(12)))

@@ -54,9 +54,8 @@ class Head:
         hair_triangles = mesh.triangles + len(kept)
         behind = self.hair[mesh.triangles, 2].max(1) < -0.5
         self.solid = np.concatenate([self.anatomy.face, hair_triangles[behind][:, ::-1], self.anatomy.mouth])
-        self.num_closed = len(self.solid) - len(
-            self.anatomy.mouth
-        )  # solid triangles while the mouth is closed
+        # While the mouth is closed, only the first triangles of `solid` are rendered.
+        self.num_closed = len(self.solid) - len(self.anatomy.mouth)
         self.overlay = np.concatenate([self.anatomy.lashes, hair_triangles[~behind]])
         self.triangles = np.concatenate([self.solid, self.overlay])
         # Texture coordinates in [0, 1].
@@ -75,9 +74,7 @@ class Head:
         count = len(self.triangles)
         ones, columns = np.ones(3 * count, np.float32), np.repeat(np.arange(count), 3)
         shape = (len(kept) + len(self.hair), count)
-        self.incidence = sparse.csr_array(
-            (ones, (self.triangles.ravel(), columns)), shape
-        )  # see smooth_over_mesh
+        self.incidence = sparse.csr_array((ones, (self.triangles.ravel(), columns)), shape)
         visibility = light.bake_visibility(np.concatenate([self.neutral, self.hair]), self.triangles)
         # The neutral mouth is closed and sees no sky, so its visibility is set as for an open one: by depth.
         inside = self.anatomy.inside
