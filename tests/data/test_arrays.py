@@ -10,6 +10,7 @@ from omote.data import arrays, build
 from omote.data.arrays import prepare_arrays
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
+from tests.data.test_prepare import counts_of
 
 NOISE = np.random.default_rng(0).integers(0, 256, (7, 64, 64, 3), dtype=np.uint8)
 SUBJECTS = [3, 3, 3, "bob", "bob", 3, "bob"]
@@ -26,7 +27,7 @@ def test_the_face_set_holds_the_arrays_in_the_order_given(tmp_path: Path) -> Non
     assert face_set.about.importer == "arrays"
     assert face_set.about.options == {"cropped": True}
     assert face_set.about.licence == "CC0"
-    assert face_set.about.counts.subjects == 2
+    assert counts_of(face_set).subjects == 2
     assert open_face_set(tmp_path / "faces").frames.equals(face_set.frames)
 
 
@@ -45,7 +46,7 @@ def test_the_frames_of_a_clip_are_counted_for_each_subject_in_the_order_given(tm
 def test_a_missing_expression_stays_unknown(tmp_path: Path) -> None:
     face_set = prepare(tmp_path, expressions=pd.Series(["fear", None, np.nan, "joy", "", "fear", "joy"]))
     assert face_set.frames["expression"].isna().tolist() == [False, True, True, False, True, False, False]
-    assert face_set.about.counts.expressions == {"fear": 2, "joy": 2}
+    assert counts_of(face_set).expressions == {"fear": 2, "joy": 2}
 
 
 def test_it_does_not_matter_how_many_faces_are_copied_at_a_time(

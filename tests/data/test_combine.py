@@ -12,6 +12,7 @@ from omote.data.combine import combine_face_sets
 from omote.data.face_set import About, FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.synthetic.prepare import prepare_drawn
+from tests.data.test_prepare import counts_of
 
 SKIPPED = Skipped(source="b.mp4", frame=2, reason="no face")
 
@@ -53,8 +54,8 @@ def test_people_get_the_name_of_their_data_set_and_all_else_is_kept(tmp_path: Pa
     for i, source in enumerate((one, two)):
         frames = both.frames.iloc[3 * i : 3 * i + 3].reset_index(drop=True)
         pd.testing.assert_frame_equal(frames.drop(columns="subject"), source.frames.drop(columns="subject"))
-    assert both.about.counts.clips == 4
-    assert both.about.counts.expressions == {"happiness": 2, "joy": 2}
+    assert counts_of(both).clips == 4
+    assert counts_of(both).expressions == {"happiness": 2, "joy": 2}
     pd.testing.assert_frame_equal(
         open_face_set(tmp_path / "one").frames, one.frames
     )  # the source is as it was
@@ -74,9 +75,9 @@ def test_about_keeps_licences_options_and_counts_of_every_source(tmp_path: Path)
     about = combine_face_sets([one, two], tmp_path / "both").about
     assert (about.importer, about.dataset, about.align) == ("combined", "CK+ and MUG", "none")
     assert about.licence == "CK+: Ask the authors.\nMUG: CC BY 4.0"
-    assert [source.dataset for source in about.sources] == ["CK+", "MUG"]
-    assert [source.options for source in about.sources] == [{"seed": 3}, {"seed": 0}]
-    assert [source.counts for source in about.sources] == [one.about.counts, two.about.counts]
+    assert [source.dataset for source in about.parts] == ["CK+", "MUG"]
+    assert [source.options for source in about.parts] == [{"seed": 3}, {"seed": 0}]
+    assert [source.counts for source in about.parts] == [one.about.counts, two.about.counts]
     assert str(tmp_path) not in (tmp_path / "both" / "about.json").read_text()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from omote.data import resize
 from omote.data.build import FaceBatch, Skipped, build_face_set
-from omote.data.face_set import About, FaceSet
+from omote.data.face_set import About, FaceSet, Origin
 from omote.data.resize import resize_face_set
 from omote.errors import OmoteError
 
@@ -70,7 +70,7 @@ def test_about_keeps_the_origin_and_says_what_it_was_made_from(large: FaceSet, t
     about = resize_face_set(large, tmp_path / "small", size=64).about
     assert about.size == 64
     assert (about.importer, about.options, about.licence) == ("made", {"seed": 0}, "CC0")
-    assert (about.made_from.name, about.made_from.size) == ("large", 128)
+    assert about.made_from == Origin(name="large", size=128, versions=about.versions, by="area averaging")
     assert str(tmp_path) not in (tmp_path / "small" / "about.json").read_text()
 
 

@@ -112,7 +112,7 @@ def embed(
     task = _EmbedTask(reader, inputs, **options)
     pieces = list(task.pieces(ResumePoint()))
     task.check(_summarise(task.skipped, map(task.describe, pieces)))
-    skipped = chain(task.skipped, *(piece.skipped for piece in pieces))
+    skipped = [*task.skipped, *chain.from_iterable(piece.skipped for piece in pieces)]
     types = {"source": "str", "frame": "Int64", "reason": "str"}
     return (
         pd.concat([piece.table for piece in pieces], ignore_index=True),
@@ -354,9 +354,7 @@ def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
     if not path.exists():
         raise OmoteError(f"{given} does not exist")
     if path.suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
-        raise OmoteError(
-            f"{given} is neither a photo nor a video that omote reads, nor a face set or folder"
-        )
+        raise OmoteError(f"{given} is neither a photo nor a video that omote reads, nor a face set or folder")
     return [Source(str(path))]
 
 

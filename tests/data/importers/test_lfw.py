@@ -11,6 +11,7 @@ from omote.data.face_set import FaceSet
 from omote.data.importers import lfw as importer
 from omote.data.prepare import prepare_dataset
 from omote.errors import OmoteError
+from tests.data.test_prepare import counts_of
 
 Photos = dict[str, int]  # a person's name and number of photos
 
@@ -85,4 +86,4 @@ def test_faces_of_lfw_are_detected_as_in_all_photos(
     face_set = prepare_dataset("lfw", tmp_path / "home", tmp_path / "set", detector=detector, workers=1)
     assert face_set.subjects == ["Ann_Lee"]
     assert face_set.frames["detection_score"].iloc[0] > 0.8
-    assert face_set.about.counts.skipped == {"no face": 1}
+    assert counts_of(face_set).skipped == {"no face": 1}
