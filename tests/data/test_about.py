@@ -1,4 +1,4 @@
-"""Metadata of face sets: files of before, fields that are not known, and what is published."""
+"""Metadata of face sets: older files, unknown fields, and what is published."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from omote.data.face_set import About, read_about
 from omote.errors import OmoteError
 
-# As written before the metadata had a type.
+# Contents of about.json as written before `About` existed.
 PHOTOS = {
     "format": "omote face set",
     "format_version": 1,
@@ -64,7 +64,7 @@ def test_a_file_is_read_and_written_without_a_change(content: dict[str, Any]) ->
     assert About.model_validate(json.loads(json.dumps(about.to_json()))) == about
 
 
-def test_a_field_that_is_not_known_is_kept_but_not_published() -> None:
+def test_an_unknown_field_is_kept_but_not_published() -> None:
     about = About.model_validate(PHOTOS | {"photographer": "ann"})
     assert about.to_json()["photographer"] == "ann"
     assert "photographer" not in about.without_names().to_json()
@@ -83,7 +83,7 @@ def test_names_of_people_folders_and_files_are_not_published() -> None:
     assert "licence" not in combined  # each source has its own
 
 
-def test_of_synthetic_people_all_options_are_published() -> None:
+def test_all_options_of_synthetic_faces_are_published() -> None:
     published = About.model_validate(DRAWN).without_names()
     assert published.to_json() == DRAWN | {
         "counts": {"subjects": 8, "clips": 40, "frames": 160, "expressions": {"fear": 16}}
@@ -96,14 +96,14 @@ def test_only_what_was_counted_is_published() -> None:
     assert about.without_names().to_json()["counts"] == {"subjects": 1, "clips": 1, "frames": 1}
 
 
-def test_what_the_faces_are() -> None:
+def test_the_kind_of_faces_is_known() -> None:
     photos, drawn, combined = (About.model_validate(one) for one in (PHOTOS, DRAWN, COMBINED))
     assert [about.is_synthetic for about in (photos, drawn, combined)] == [False, True, False]
     assert not photos.is_cropped
     assert About.model_validate({"options": {"cropped": True}}).is_cropped
     assert not About.model_validate(
         {"options": None}
-    ).is_cropped  # as scores of a face set without options have it
+    ).is_cropped  # as in old scores of a face set without options
     assert drawn.parts == [drawn]
     assert [part.name for part in combined.parts] == ["london", "ann"]
 

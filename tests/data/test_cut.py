@@ -37,12 +37,12 @@ def ramp(height: int = 40, width: int = 60) -> np.ndarray:
     return np.dstack([x, y, 0 * x]).astype(np.uint8)
 
 
-def test_a_square_at_the_source_s_own_scale_is_the_source_s_pixels() -> None:
+def test_a_square_at_the_scale_of_the_source_has_its_pixels() -> None:
     image = ramp()
     assert np.array_equal(cut_square(image, (30, 20), 16, 0.0, 16), image[12:28, 22:38])
 
 
-def test_what_lies_outside_repeats_the_border() -> None:
+def test_the_border_is_repeated_outside_the_picture() -> None:
     square = cut_square(ramp(), (0, 0), 16, 0.0, 16)
     assert square[:, :, 0].max() == 7
     assert (square[:8, :8, :2] == 0).all()
@@ -54,27 +54,29 @@ def test_shrinking_averages_over_areas() -> None:
     assert (cut_square(stripes, (32, 32), 64, 0.0, 8) == 100).all()
 
 
-def test_a_turned_square_shows_the_tilted_picture_upright() -> None:
+def test_a_rotated_square_shows_a_tilted_picture_upright() -> None:
     image = ramp(60, 60)
-    square = cut_square(image, (30, 30), 20, math.pi / 2, 20)  # its upper edge is the source's right-hand one
+    square = cut_square(
+        image, (30, 30), 20, math.pi / 2, 20
+    )  # its upper edge is the right edge of the source
     assert np.array_equal(square, np.rot90(image[20:40, 20:40]))
 
 
-def test_the_middle_of_a_picture_and_all_of_a_square_one() -> None:
+def test_the_middle_of_a_square_picture_is_all_of_it() -> None:
     image = ramp(40, 60)
     assert np.array_equal(cut_middle(image, 40), image[:, 10:50])
     assert np.array_equal(cut_middle(image[:, :40], 40), image[:, :40])
     assert cut_middle(image, 8).shape == (8, 8, 3)
 
 
-def test_margin_adds_its_share_on_each_side() -> None:
+def test_the_margin_is_added_on_each_side() -> None:
     face = Face(1.0, np.array([20.0, 10, 12, 20]), np.zeros((5, 2)))
     assert np.array_equal(cut_out(ramp(), face, 20, "none", 0.0), ramp()[10:30, 16:36])
     assert np.array_equal(cut_out(ramp(), face, 24, "none", 0.1), ramp()[8:32, 14:38])
 
 
 @pytest.mark.parametrize(("degrees", "scale"), [(0, 1.0), (20, 1.0), (-15, 0.6)])
-def test_aligned_eyes_lie_level_at_fixed_places(
+def test_aligned_eyes_lie_level_at_fixed_positions(
     photo: np.ndarray, detector: Path, degrees: float, scale: float
 ) -> None:
     turn = cv2.getRotationMatrix2D((256, 256), degrees, scale)
@@ -172,7 +174,7 @@ def test_a_model_of_face_crops_asks_for_face_crops() -> None:
         (Cut(64, "nose"), "align is 'nose'"),  # type: ignore[arg-type]
     ],
 )
-def test_a_cut_that_makes_no_sense_is_named(wrong: Cut, message: str) -> None:
+def test_an_invalid_cut_is_refused(wrong: Cut, message: str) -> None:
     with pytest.raises(OmoteError, match=message):
         wrong.check()
 

@@ -35,7 +35,7 @@ def found(image: np.ndarray, model: Path) -> Face:
     return face
 
 
-def test_the_face_is_where_it_is(photo: np.ndarray, detector: Path) -> None:
+def test_box_and_landmarks_of_a_portrait_are_plausible(photo: np.ndarray, detector: Path) -> None:
     face = found(photo, detector)
     assert face.score > 0.8
     x, y, width, height = face.box
@@ -67,7 +67,7 @@ def test_a_face_that_fills_the_picture_is_found(photo: np.ndarray, detector: Pat
     assert found(tight, detector).box[3] > 350
 
 
-def test_two_people_are_told_from_one_with_someone_far_behind(
+def test_two_people_are_refused_but_a_small_face_in_the_background_is_ignored(
     photo: np.ndarray, other: np.ndarray, detector: Path
 ) -> None:
     assert find_only_face(np.hstack([photo, other]), detector) == "two people"
@@ -83,7 +83,7 @@ def test_pictures_of_nobody_have_no_face(detector: Path, shape: tuple[int, int])
     assert find_only_face(noise, detector) == "no face"
 
 
-def test_a_named_detector_is_taken_and_its_content_checked(
+def test_a_named_detector_is_used_and_its_checksum_is_checked(
     tmp_path: Path, detector: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
@@ -99,7 +99,7 @@ def test_a_named_detector_is_taken_and_its_content_checked(
         find_detector(tmp_path / "none.onnx")
 
 
-def test_without_a_network_the_error_says_what_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_the_error_says_which_file_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*args: Any, **options: Any) -> str:
         raise ConnectionError("Max retries exceeded")
 
@@ -117,7 +117,7 @@ def test_without_a_network_the_error_says_what_to_put_where(monkeypatch: pytest.
         assert told in str(error.value)
 
 
-def test_a_second_address_is_tried_and_the_content_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_address_is_tried_with_the_same_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def retrieve(url: str, known_hash: str, **options: Any) -> str:

@@ -1,3 +1,5 @@
+"""Photos and videos of all kinds, damaged ones too."""
+
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -83,7 +85,7 @@ def test_grey_becomes_three_equal_channels(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(read_photo(tmp_path / "photo.png"), np.repeat(ramp[..., None], 3, 2))
 
 
-def test_black_and_white_of_one_bit(tmp_path: Path) -> None:
+def test_one_bit_becomes_black_and_white(tmp_path: Path) -> None:
     Image.fromarray(np.eye(8, dtype=bool)).save(tmp_path / "photo.png")
     assert np.array_equal(read_photo(tmp_path / "photo.png")[..., 0], 255 * np.eye(8, dtype=np.uint8))
 
@@ -100,7 +102,7 @@ def test_sixteen_bits_of_colour_are_scaled(tmp_path: Path) -> None:
     assert np.array_equal(read_photo(tmp_path / "photo.png"), quarters())
 
 
-def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+def test_transparency_becomes_white(tmp_path: Path) -> None:
     image = np.dstack([quarters(), np.full((32, 48), 255, np.uint8)])
     image[:, :10, 3] = 0
     image[:, 10:20, 3] = 128
@@ -111,7 +113,7 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     assert np.array_equal(found[:, 20:], quarters()[:, 20:])
 
 
-def test_of_an_animation_the_first_picture_is_taken(tmp_path: Path) -> None:
+def test_an_animation_gives_its_first_picture(tmp_path: Path) -> None:
     first, second = Image.fromarray(quarters()), Image.new("RGB", (48, 32))
     first.save(tmp_path / "photo.gif", save_all=True, append_images=[second])
     first.save(tmp_path / "photo.tif", save_all=True, append_images=[second])
@@ -129,7 +131,7 @@ def test_a_truncated_photo_is_unreadable(tmp_path: Path, suffix: str) -> None:
         read_photo(file)
 
 
-def test_what_is_no_photo_is_unreadable(tmp_path: Path) -> None:
+def test_a_file_that_is_no_photo_is_unreadable(tmp_path: Path) -> None:
     for content in (b"", b"dear diary"):
         (tmp_path / "photo.jpg").write_bytes(content)
         with pytest.raises(Unreadable, match="not an image"):
@@ -152,7 +154,7 @@ def test_too_large_photos_are_refused_before_they_are_decoded(tmp_path: Path) ->
 
 
 def write_video(file: Path, frames: int = 20, fps: int = 10, rotation: int = 0, noise: int = 0) -> Path:
-    """A video of `quarters()` that grow darker by 5 a frame."""
+    """Write a video of `quarters()` that darkens by 5 levels per frame."""
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=fps, options={"qmin": "4", "qmax": "4"})
         stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
@@ -200,7 +202,7 @@ def test_frames_are_taken_at_equal_intervals(tmp_path: Path, fps: float, numbers
         (Excerpt(start=99), []),
     ],
 )
-def test_an_excerpt_is_taken_and_goes_on_after_any_frame(
+def test_an_excerpt_can_be_resumed_after_any_frame(
     tmp_path: Path, excerpt: Excerpt, numbers: range | list[int]
 ) -> None:
     file = write_video(tmp_path / "clip.mp4")
@@ -210,8 +212,8 @@ def test_an_excerpt_is_taken_and_goes_on_after_any_frame(
         assert rest == [number for number in numbers if number > after]
 
 
-def test_frames_a_second_are_counted_by_time_where_a_recording_pauses(tmp_path: Path) -> None:
-    """10 frames a second, a pause of 4 s, and again: one frame is taken a second, and no second is made up for."""
+def test_frames_per_second_are_counted_by_time_stamps_when_a_recording_pauses(tmp_path: Path) -> None:
+    """10 frames per second, a pause of 4 s, then more: one frame per second is taken, and none for the pause."""
     file = tmp_path / "clip.mkv"
     with av.open(str(file), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
@@ -237,12 +239,12 @@ def test_frames_a_second_are_counted_by_time_where_a_recording_pauses(tmp_path: 
         (Excerpt(start=-1), "neither before 0"),
     ],
 )
-def test_an_excerpt_that_makes_no_sense_is_named(excerpt: Excerpt, message: str) -> None:
+def test_an_invalid_excerpt_is_refused(excerpt: Excerpt, message: str) -> None:
     with pytest.raises(OmoteError, match=message):
         excerpt.check()
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "avi", "mkv"])  # Matroska does not say how many frames there are
+@pytest.mark.parametrize("suffix", ["mp4", "avi", "mkv"])  # Matroska does not store the number of frames
 @pytest.mark.parametrize(
     ("count", "numbers"),
     [
@@ -254,7 +256,7 @@ def test_an_excerpt_that_makes_no_sense_is_named(excerpt: Excerpt, message: str)
         (99, range(20)),
     ],
 )
-def test_a_number_of_frames_is_taken_from_the_first_to_the_last(
+def test_a_number_of_frames_is_taken_evenly_with_first_and_last(
     tmp_path: Path, suffix: str, count: int, numbers: range | list[int]
 ) -> None:
     file = write_video(tmp_path / f"clip.{suffix}")
@@ -264,7 +266,7 @@ def test_a_number_of_frames_is_taken_from_the_first_to_the_last(
     assert all(np.array_equal(frame.image, every[frame.number].image) for frame in frames)
 
 
-def test_of_a_truncated_video_the_number_is_taken_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_video_gives_the_chosen_frames_before_its_end(tmp_path: Path) -> None:
     file = with_index_first(write_video(tmp_path / "clip.mp4", frames=41, noise=40))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     frames, seen = read_video(file, count=9), list[int]()
@@ -276,12 +278,12 @@ def test_of_a_truncated_video_the_number_is_taken_as_far_as_it_goes(tmp_path: Pa
 @pytest.mark.parametrize(
     ("rotation", "expected"),
     [
-        (90, [GREEN, WHITE, RED, BLUE]),  # shown turned counterclockwise
+        (90, [GREEN, WHITE, RED, BLUE]),  # displayed rotated counterclockwise
         (-90, [BLUE, RED, WHITE, GREEN]),
         (180, [WHITE, BLUE, GREEN, RED]),
     ],
 )
-def test_videos_are_turned_as_their_tag_says(
+def test_videos_are_rotated_by_their_tag(
     tmp_path: Path, rotation: int, expected: list[tuple[int, int, int]]
 ) -> None:
     frame = next(iter(read_video(write_video(tmp_path / "clip.mp4", rotation=rotation))))
@@ -290,9 +292,9 @@ def test_videos_are_turned_as_their_tag_says(
 
 
 @pytest.mark.parametrize("suffix", ["avi", "mkv", "mp4"])
-def test_a_truncated_video_gives_the_frames_before_and_says_so(tmp_path: Path, suffix: str) -> None:
+def test_a_truncated_video_gives_its_good_frames_and_then_an_error(tmp_path: Path, suffix: str) -> None:
     file = write_video(tmp_path / f"clip.{suffix}", frames=40, noise=40)
-    if suffix == "mp4":  # its index comes last: move it to the front, as for the web
+    if suffix == "mp4":  # its index is at the end: move it to the front, as for streaming
         file = with_index_first(file)
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
@@ -314,7 +316,7 @@ def with_index_first(file: Path) -> Path:
     return other
 
 
-def test_what_is_no_video_is_unreadable(tmp_path: Path) -> None:
+def test_a_file_that_is_no_video_is_unreadable(tmp_path: Path) -> None:
     for content in (b"", b"dear diary" * 100):
         (tmp_path / "clip.mp4").write_bytes(content)
         with pytest.raises(Unreadable, match="unreadable"):
@@ -329,12 +331,14 @@ def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 @pytest.mark.parametrize("excerpt", [Excerpt(), Excerpt(every=4), Excerpt(fps=5), Excerpt(start=1, end=1.5)])
-def test_the_number_of_frames_is_known_before_reading(tmp_path: Path, suffix: str, excerpt: Excerpt) -> None:
+def test_the_number_of_frames_is_estimated_before_reading(
+    tmp_path: Path, suffix: str, excerpt: Excerpt
+) -> None:
     file = write_video(tmp_path / f"clip.{suffix}")
     assert estimate_num_frames(file, excerpt) == pytest.approx(len(list(read_video(file, excerpt))), abs=1)
 
 
-def test_some_frames_are_read_alone_and_what_follows_them_is_not_looked_at(tmp_path: Path) -> None:
+def test_single_frames_are_read_without_decoding_the_rest(tmp_path: Path) -> None:
     file = with_index_first(write_video(tmp_path / "clip.mp4", frames=40, noise=40))
     whole = list(read_video(file))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])

@@ -37,20 +37,20 @@ def resized(image: np.ndarray, face: Face, scale: float) -> tuple[np.ndarray, Fa
 
 def test_blur_of_stripes_and_of_a_ramp_is_known() -> None:
     columns = np.arange(64)[None] + np.zeros((64, 1))
-    # Nine columns in turns hold 4 or 5 bright ones: an average leaves a ninth of the difference.
+    # Nine neighbouring columns hold 4 or 5 bright ones, so their mean keeps a ninth of the difference.
     assert measure_blur(picture(columns % 2 * 180)) == pytest.approx(1 / 9, abs=0.02)
-    assert measure_blur(picture(columns * 4)) > 0.9  # a ramp stays one, but for its ends
+    assert measure_blur(picture(columns * 4)) > 0.9  # blurring changes a ramp only at its ends
     assert measure_blur(picture(0 * columns)) == 1
 
 
-def test_blur_grows_with_the_blur(faces: FaceSet) -> None:
+def test_the_measure_grows_with_the_blur(faces: FaceSet) -> None:
     for image in faces.faces[::8]:
         values = [measure_blur(image), *(measure_blur(softer(image, sigma)) for sigma in (1, 2, 3))]
         assert values == sorted(values)
         assert values[0] < MAX_BLUR < values[-1]
 
 
-def test_a_small_face_counts_as_blurred_as_it_is_however_it_is_enlarged(faces: FaceSet) -> None:
+def test_enlarging_does_not_make_a_small_face_sharper(faces: FaceSet) -> None:
     image, face = faces.faces[0], Face(1.0, np.array([8.0, 4, 48, 56]), np.zeros((5, 2)))
     small, its_face = resized(image, face, 0.25)
     large, larger_face = resized(small, its_face, 8)
@@ -58,16 +58,18 @@ def test_a_small_face_counts_as_blurred_as_it_is_however_it_is_enlarged(faces: F
     assert measure_blur(large, larger_face) == pytest.approx(measure_blur(small, its_face), abs=0.06)
 
 
-def test_sharp_photos_are_not_blurred_and_blurred_ones_are(photos: list[tuple[np.ndarray, Face]]) -> None:
+def test_sharp_and_blurred_photos_are_on_either_side_of_the_limit(
+    photos: list[tuple[np.ndarray, Face]],
+) -> None:
     sharp = [measure_blur(image, face) for image, face in photos]
     assert max(sharp) < 0.45
     assert min(measure_blur(softer(image, 2.5 * face.box[3] / 64), face) for image, face in photos) > MAX_BLUR
-    for scale in (0.5, 3):  # the size of a face that has pixels enough says nothing
+    for scale in (0.5, 3):  # size does not matter if there are enough pixels
         again = [measure_blur(*resized(image, face, scale)) for image, face in photos]
         np.testing.assert_allclose(again, sharp, atol=0.05)
 
 
-def test_a_quick_square_shows_the_box_and_repeats_the_border() -> None:
+def test_the_square_shows_the_box_and_repeats_the_border() -> None:
     y, x = np.mgrid[:100, :100]
     image = np.dstack([x, y, 0 * x]).astype(np.uint8)
     face = Face(1.0, np.array([30.0, 20, 40, 40]), np.zeros((5, 2)))
@@ -88,7 +90,7 @@ def test_a_quick_square_shows_the_box_and_repeats_the_border() -> None:
 
 
 def seen(yaw: float, pitch: float, roll: float, points: np.ndarray, scale: float = 7.0) -> Face:
-    """Return a face whose landmarks are the points of a head that is turned, seen from far away."""
+    """Return a face whose landmarks are the points of a rotated head, seen from far away."""
     x, y, _ = rotation_matrix(yaw, pitch, roll).astype(float) @ (points - points.mean(0)).T
     return Face(1.0, BOX, scale * np.column_stack([x, -y]) + (300, 200))
 
@@ -97,12 +99,12 @@ def seen(yaw: float, pitch: float, roll: float, points: np.ndarray, scale: float
 @pytest.mark.parametrize(
     "angles", [(0, 0, 0), (25, 0, 0), (0, -15, 0), (0, 0, 30), (-20, 10, -8), (40, -20, 15)]
 )
-def test_known_angles_are_found_again(points: np.ndarray, angles: tuple[float, float, float]) -> None:
-    # From far away there is no perspective, which `estimate_pose` expects: a difference of a degree or two.
+def test_known_angles_are_recovered(points: np.ndarray, angles: tuple[float, float, float]) -> None:
+    # `estimate_pose` expects perspective, which is absent from far away: an error of a degree or two.
     np.testing.assert_allclose(estimate_pose(seen(*angles, points), points), angles, atol=2.5)
 
 
-def test_the_place_and_the_size_of_the_face_do_not_matter() -> None:
+def test_position_and_size_of_the_face_do_not_matter() -> None:
     one = estimate_pose(seen(12, 5, -4, YUNET_POINTS))
     other = seen(12, 5, -4, YUNET_POINTS, scale=0.9)
     np.testing.assert_allclose(
@@ -111,7 +113,7 @@ def test_the_place_and_the_size_of_the_face_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("landmarks", [np.full((5, 2), math.nan), np.full((5, 2), 7.0)])
-def test_without_landmarks_the_pose_is_not_known(landmarks: np.ndarray) -> None:
+def test_without_landmarks_the_pose_is_unknown(landmarks: np.ndarray) -> None:
     assert all(math.isnan(angle) for angle in estimate_pose(GOOD._replace(landmarks=landmarks)))
 
 
@@ -126,7 +128,7 @@ def test_true_landmarks_of_rendered_heads_give_their_angles(model_file: Path) ->
             rendered = head.render(np.zeros(57), Nuisance(yaw=yaw, pitch=pitch, roll=roll), 32)
             found.append(estimate_pose(Face(1.0, rendered.box, rendered.landmarks), POINTS))
         off = np.array(found) - angles
-        assert (np.abs(off).mean(0) < (3, 7, 2)).all()  # the head is not of average proportions
+        assert (np.abs(off).mean(0) < (3, 7, 2)).all()  # the head does not have average proportions,
         assert (off.std(0) < (3, 3, 2)).all()  # which shifts the angles more than it scales them
         assert all(
             np.corrcoef(one, other)[0, 1] > 0.98
@@ -134,7 +136,7 @@ def test_true_landmarks_of_rendered_heads_give_their_angles(model_file: Path) ->
         )
 
 
-def test_people_who_look_straight_ahead_are_seen_to(photos: list[tuple[np.ndarray, Face]]) -> None:
+def test_people_who_look_straight_ahead_have_small_angles(photos: list[tuple[np.ndarray, Face]]) -> None:
     found = np.array([estimate_pose(face) for _, face in photos])
     assert (np.abs(found.mean(0)) < 2).all()
     assert (np.abs(found).max(0) < (MAX_YAW / 2, MAX_PITCH, 12)).all()

@@ -1,4 +1,4 @@
-"""Batches, x_rand_id and partners: who meets whom in a step."""
+"""Batches of an epoch, x_rand_id, partners and evenly spaced rows."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from omote.data.sampling import SameSubject, epoch_batches, evenly_spaced, other
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(1, 20))
-def test_an_epoch_has_every_frame_once_in_batches_of_nearly_one_size(
+def test_an_epoch_has_every_frame_once_in_batches_of_nearly_equal_size(
     frames: int, size: int, seed: int, together: int
 ) -> None:
     subjects = np.random.default_rng(seed).integers(0, 7, frames)
@@ -22,7 +22,7 @@ def test_an_epoch_has_every_frame_once_in_batches_of_nearly_one_size(
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_frames_of_a_subject_stand_together_in_groups_drawn_anew() -> None:
+def test_frames_of_a_subject_stand_together_in_groups_that_differ_between_epochs() -> None:
     subjects = np.arange(120) % 5  # 24 frames each
     epochs = [
         epoch_batches(subjects, 120, np.random.default_rng(seed), frames_per_subject=8)[0] for seed in (0, 1)
@@ -36,7 +36,7 @@ def test_frames_of_a_subject_stand_together_in_groups_drawn_anew() -> None:
     )
 
 
-def test_people_with_few_frames_fill_a_batch_together() -> None:
+def test_subjects_with_few_frames_share_a_batch() -> None:
     subjects = np.repeat(np.arange(40), 2)
     batches = epoch_batches(subjects, 16, np.random.default_rng(0), frames_per_subject=16)
     assert [len(batch) for batch in batches] == [16] * 5
@@ -57,7 +57,7 @@ def test_x_rand_id_is_of_the_same_subject_and_reaches_all_its_frames(
         assert set(others) == {i for i in range(6) if SUBJECTS[i] == SUBJECTS[frame]}
 
 
-def test_uniform_takes_frames_alike_and_balanced_takes_clips_alike() -> None:
+def test_uniform_weights_frames_equally_and_balanced_weights_clips_equally() -> None:
     # subject b: clip 1 has frames 0, 2, 5 and clip 2 has frame 3
     shares = {}
     for draw in ("uniform", "balanced"):
@@ -68,7 +68,7 @@ def test_uniform_takes_frames_alike_and_balanced_takes_clips_alike() -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 5))
-def test_a_partner_is_of_another_subject_wherever_there_is_one(subjects: list[int], seed: int) -> None:
+def test_a_partner_is_of_another_subject_if_there_is_one(subjects: list[int], seed: int) -> None:
     subject = np.array(subjects)
     partner, found = other_subject(subject, np.random.default_rng(seed))
     assert found.all() == (len(set(subjects)) > 1)

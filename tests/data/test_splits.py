@@ -1,3 +1,5 @@
+"""Splits by subject."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +9,7 @@ from omote.errors import OmoteError
 
 
 @given(st.lists(st.text(max_size=3), min_size=2), st.integers(0, 2**32), st.data())
-def test_nobody_is_in_both_and_nobody_is_lost(subjects: list[str], seed: int, data: st.DataObject) -> None:
+def test_each_subject_is_in_exactly_one_set(subjects: list[str], seed: int, data: st.DataObject) -> None:
     people = set(subjects)
     test = data.draw(st.integers(0, len(people) - 1))
     train, held_out = split_subjects(subjects, test, seed)
@@ -25,6 +27,6 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order() -> None:
 
 
 @pytest.mark.parametrize("test", [-1, 3, 4])
-def test_someone_is_left_to_train_on(test: int) -> None:
+def test_a_split_without_training_subjects_is_refused(test: int) -> None:
     with pytest.raises(OmoteError, match="of 3 people"):
         split_subjects(["a", "b", "c"], test, 0)

@@ -1,4 +1,4 @@
-"""Which face is who: made-up videos of drawn faces, photos and rendered heads, in which it is known."""
+"""Tracking on synthetic videos of drawn faces, photos and rendered heads, with known identities."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def test_new_faces_get_the_next_numbers_in_their_order(faces: FaceSet) -> None:
     assert new == [2]
 
 
-def test_a_picture_without_a_face_has_no_number(faces: FaceSet) -> None:
+def test_a_frame_without_faces_gets_no_numbers(faces: FaceSet) -> None:
     tracker = Tracker()
     assert tracker.follow(*scene()) == []
     assert tracker.follow(*scene((drawn(faces, 0), HERE))) == [0]
@@ -61,7 +61,7 @@ def test_a_picture_without_a_face_has_no_number(faces: FaceSet) -> None:
     assert tracker.follow(*scene((drawn(faces, 0), HERE))) == [0]
 
 
-def test_a_face_keeps_its_number_as_it_moves_and_comes_back_elsewhere(faces: FaceSet) -> None:
+def test_a_face_keeps_its_number_when_it_moves_or_comes_back_elsewhere(faces: FaceSet) -> None:
     tracker = Tracker()
     for step in range(12):
         assert tracker.follow(*scene((drawn(faces, 3, step % 4), (40 + 8 * step, 30 + 4 * step)))) == [0]
@@ -70,13 +70,13 @@ def test_a_face_keeps_its_number_as_it_moves_and_comes_back_elsewhere(faces: Fac
     assert tracker.follow(*scene((drawn(faces, 3), THERE))) == [0]
 
 
-def test_two_who_change_places_from_one_picture_to_the_next_keep_their_numbers(faces: FaceSet) -> None:
+def test_two_people_who_swap_places_between_frames_keep_their_numbers(faces: FaceSet) -> None:
     tracker, one, other = Tracker(), drawn(faces, 0), drawn(faces, 1)
     first = tracker.follow(*scene((one, HERE), (other, THERE)))
     assert tracker.follow(*scene((one, THERE), (other, HERE))) == first
 
 
-def test_someone_else_in_the_same_place_is_someone_else(faces: FaceSet) -> None:
+def test_another_person_in_the_same_place_gets_another_number(faces: FaceSet) -> None:
     tracker = Tracker()
     assert [tracker.follow(*scene((drawn(faces, subject), HERE))) for subject in (0, 1, 2, 0)] == [
         [0],
@@ -96,7 +96,7 @@ def video(faces: FaceSet) -> list[tuple[np.ndarray, list[Face]]]:
     ]
 
 
-def test_a_tracker_goes_on_from_its_state_as_if_it_had_never_stopped(faces: FaceSet) -> None:
+def test_a_tracker_restored_from_its_state_goes_on_as_without_a_stop(faces: FaceSet) -> None:
     whole, stopped = Tracker(), Tracker()
     for image, found in video(faces):
         stopped = Tracker.from_state(json.loads(json.dumps(stopped.state())))
@@ -104,7 +104,7 @@ def test_a_tracker_goes_on_from_its_state_as_if_it_had_never_stopped(faces: Face
     assert stopped.state() == whole.state()
 
 
-def test_a_state_is_not_changed_by_what_comes_later(faces: FaceSet) -> None:
+def test_a_state_is_not_changed_by_later_frames(faces: FaceSet) -> None:
     tracker = Tracker()
     tracker.follow(*scene((drawn(faces, 0), HERE)))
     state = tracker.state()
@@ -114,7 +114,7 @@ def test_a_state_is_not_changed_by_what_comes_later(faces: FaceSet) -> None:
 
 
 def stranger(number: int) -> Shown:
-    """Return a square of its own colours and stripes, as different from others as nobody is."""
+    """Return a square of random colours, more unlike the others than people are."""
     rng = np.random.default_rng(number)
     coarse = rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)
     picture = np.asarray(cv2.resize(coarse, (64, 64), interpolation=cv2.INTER_NEAREST))
@@ -123,7 +123,7 @@ def stranger(number: int) -> Shown:
     )
 
 
-def test_those_away_longest_are_forgotten_so_that_memory_does_not_grow() -> None:
+def test_tracks_away_longest_are_evicted_so_that_memory_does_not_grow() -> None:
     tracker = Tracker()
     for number in range(3 * MAX_AWAY):
         assert tracker.follow(*scene((stranger(number), HERE))) == [number]
@@ -132,7 +132,7 @@ def test_those_away_longest_are_forgotten_so_that_memory_does_not_grow() -> None
     assert tracker.follow(*scene((stranger(0), HERE))) == [3 * MAX_AWAY]
 
 
-def test_more_people_at_once_than_are_remembered_keep_their_numbers() -> None:
+def test_people_in_view_keep_their_numbers_even_if_they_are_more_than_the_limit() -> None:
     places = [(64 * column, 64 * row) for row in range(5) for column in range(8)]
     people = [stranger(number) for number in range(len(places))]
     image = np.zeros((320, 512, 3), np.uint8)
@@ -145,7 +145,7 @@ def test_more_people_at_once_than_are_remembered_keep_their_numbers() -> None:
         assert tracker.follow(image, found) == list(range(len(found)))
 
 
-def test_darker_light_changes_looks_less_than_another_person_does(faces: FaceSet) -> None:
+def test_darker_light_changes_the_descriptor_less_than_another_person_does(faces: FaceSet) -> None:
     image, face = drawn(faces, 0)
     darker = (0.8 * image).astype(np.uint8)
 
@@ -163,7 +163,7 @@ def test_darker_light_changes_looks_less_than_another_person_does(faces: FaceSet
     )
 
 
-def test_a_head_that_turns_and_smiles_is_one(model_file: Path) -> None:
+def test_a_head_that_turns_and_smiles_keeps_its_number(model_file: Path) -> None:
     model = read_face_model(model_file)
     head = Head(model, np.zeros(100), Appearance())
     smile = np.array([float(name.startswith("mouthSmile")) for name in head.names])
@@ -180,12 +180,12 @@ def test_a_head_that_turns_and_smiles_is_one(model_file: Path) -> None:
         assert tracker.follow(rendered.image, [Face(1.0, rendered.box, rendered.landmarks)]) == [0]
 
 
-# Photos: half of the people, on whom no number of the tracker was found
+# Photos of the people with even numbers, who were not used to set the tracker's constants
 
 
 @pytest.fixture(scope="module")
 def people(london: Path, detector: Path) -> list[tuple[Shown, Shown]]:
-    """The neutral and the smiling photo of each person of even number, a quarter of their size."""
+    """The neutral and the smiling photo of each person with an even number, at a quarter of their size."""
 
     def shown(file: Path) -> Shown:
         image = np.asarray(cv2.resize(read_photo(file), (192, 192), interpolation=cv2.INTER_AREA))
@@ -197,7 +197,7 @@ def people(london: Path, detector: Path) -> list[tuple[Shown, Shown]]:
     return [(shown(file), shown(file.with_name(file.name.replace("_03", "_08")))) for file in neutral]
 
 
-def test_people_are_known_again_elsewhere_and_taken_for_others_hardly_ever(
+def test_people_are_recognised_elsewhere_and_rarely_confused(
     people: list[tuple[Shown, Shown]],
 ) -> None:
     missed, mistaken = 0, 0
@@ -213,7 +213,7 @@ def test_people_are_known_again_elsewhere_and_taken_for_others_hardly_ever(
     assert mistaken <= 0.01 * len(people) * (len(people) - 1) / 2
 
 
-def test_people_who_stay_are_never_lost_and_others_in_their_place_mostly_noticed(
+def test_people_who_stay_are_never_lost_and_others_in_their_place_are_mostly_noticed(
     people: list[tuple[Shown, Shown]],
 ) -> None:
     mistaken = 0
@@ -229,13 +229,13 @@ def test_people_who_stay_are_never_lost_and_others_in_their_place_mostly_noticed
 
 
 def crossing(one: Sequence[Shown], other: Sequence[Shown], step: int) -> tuple[np.ndarray, list[Face]]:
-    """Return a picture of two who pass each other, the second in front; who is covered is not found."""
+    """Return a frame of two people who pass each other, the second in front; a covered face is not detected."""
     places = (10 + 30 * step, 60), (370 - 30 * step, 40)
     image, found = scene((one[step % 2], places[0]), (other[step // 2 % 2], places[1]))
     return image, [face for face in found if abs(places[0][0] - places[1][0]) > 150] or found[:1]
 
 
-def test_two_who_pass_each_other_keep_their_numbers(people: list[tuple[Shown, Shown]]) -> None:
+def test_two_people_who_pass_each_other_keep_their_numbers(people: list[tuple[Shown, Shown]]) -> None:
     for one, other in zip(people[:20:2], people[1:20:2], strict=True):
         tracker = Tracker()
         seen = []

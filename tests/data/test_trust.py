@@ -13,7 +13,7 @@ from tests.data.test_quality import BOX, GOOD, resized, softer
 SHAPE = (100, 100)  # of a picture
 
 
-def test_a_good_face_is_not_doubted_and_what_is_not_known_is_no_reason() -> None:
+def test_a_good_face_is_trusted_and_missing_values_give_no_reason() -> None:
     assert find_doubts(face=GOOD, shape=SHAPE, blur=0.35, pose=Pose(5, -3, 2), ood=0.8) == []
     assert find_doubts() == []
     assert find_doubts(blur=math.nan, pose=UNKNOWN, ood=math.nan) == []
@@ -35,11 +35,11 @@ def test_a_good_face_is_not_doubted_and_what_is_not_known_is_no_reason() -> None
         ("unlike the training faces", {"ood": 1.01}),
     ],
 )
-def test_each_reason_is_told_alone(reason: str, known: dict[str, object]) -> None:
+def test_each_limit_gives_its_own_reason(reason: str, known: dict[str, object]) -> None:
     assert find_doubts(**{"face": GOOD, "shape": SHAPE, **known}) == [reason]  # type: ignore[arg-type]
 
 
-def test_a_face_that_reaches_the_border_is_whole() -> None:
+def test_a_face_that_touches_the_border_is_not_cut_off() -> None:
     assert find_doubts(face=GOOD._replace(box=np.array([0.0, 0, 100, 100])), shape=SHAPE) == []
 
 
@@ -60,7 +60,7 @@ def doubted(image: np.ndarray, face: Face) -> list[str]:
     )
 
 
-def test_good_photos_are_trusted_and_bad_ones_are_not(photos: list[tuple[np.ndarray, Face]]) -> None:
+def test_good_photos_are_trusted_and_spoilt_ones_are_not(photos: list[tuple[np.ndarray, Face]]) -> None:
     assert all(doubted(image, face) == [] for image, face in photos)
     for image, face in photos:
         assert "too blurred" in doubted(softer(image, 2.5 * face.box[3] / 64), face)

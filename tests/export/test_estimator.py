@@ -51,7 +51,7 @@ FURTHER_CHECKS = (
 
 
 def as_faces(_: object, X: Any, **__: object) -> np.ndarray:
-    """Stand in for scikit-learn's fitting of its data to an estimator: each row of numbers becomes a face, as a row.
+    """Replace scikit-learn's adaptation of its data to an estimator: each row of numbers becomes a face, as a row.
 
     The first pixel is the row's first number, cut to a whole one: some checks take it for the subject.
     """
@@ -98,7 +98,7 @@ def test_it_passes_scikit_learns_check_of_the_array_api() -> None:
         "from tests.export import test_estimator\n"
         "estimator_checks._enforce_estimator_tags_X = test_estimator.as_faces\n"
         f"check = next(check for check in test_estimator.CHECKS if check.func.__name__ == {ARRAY_API!r})\n"
-        "check(test_estimator.SMALL)"  # a SkipTest where the variable is missing
+        "check(test_estimator.SMALL)"  # a SkipTest if the variable is missing
     )
     subprocess.run(
         [sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "SCIPY_ARRAY_API": "1"}
@@ -118,12 +118,12 @@ def people(faces: FaceSet) -> list[str]:
 
 @pytest.fixture(scope="module")
 def fitted(faces: FaceSet, people: list[str]) -> ExpressionFeatures:
-    """The method by default, small."""
+    """The default method, small."""
     features: ExpressionFeatures = clone(SMALL).set_params(method="omote")
     return features.fit(faces.faces, people)
 
 
-def test_it_is_the_training_of_omote(
+def test_fit_trains_as_omote_train_does(
     fitted: ExpressionFeatures, faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     config = configure(method="omote", options__epochs=1, test_subjects=0, batch_size=64, precision="auto")
@@ -132,7 +132,7 @@ def test_it_is_the_training_of_omote(
     assert fitted.transform(faces.faces).dtype == np.float32
 
 
-def test_by_default_it_is_the_method_with_its_own_settings(configure: Configure) -> None:
+def test_the_default_is_the_method_with_its_own_settings(configure: Configure) -> None:
     config = ExpressionFeatures()._config()
     own = type(configure()).read()
     assert config == own
@@ -144,7 +144,7 @@ def test_the_docstrings_example_runs() -> None:
     assert doctest.DocTestRunner(optionflags=doctest.FAIL_FAST).run(example).failed == 0
 
 
-def test_pictures_rows_and_other_numbers_give_the_same_features(
+def test_pictures_rows_and_other_numeric_types_give_the_same_features(
     fitted: ExpressionFeatures, faces: FaceSet
 ) -> None:
     expected = fitted.transform(faces.faces)
@@ -170,7 +170,7 @@ def test_a_table_has_the_names_of_the_features(faces: FaceSet, people: list[str]
     assert set(table.dtypes) == {np.dtype("float32")}
 
 
-def test_the_subject_may_be_of_any_kind(faces: FaceSet, people: list[str]) -> None:
+def test_subjects_may_be_of_any_type(faces: FaceSet, people: list[str]) -> None:
     expected = clone(SMALL).fit(faces.faces, people).transform(faces.faces)
     number = [int(person) for person in people]
     for y in (number, np.array(number), pd.Series(people), pd.Categorical(people), np.array(people, object)):
@@ -218,7 +218,7 @@ def test_a_training_leaves_no_file_behind(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_ready_encoder_gives_the_features_of_its_run(trained: Trained, faces: FaceSet) -> None:
+def test_a_trained_encoder_gives_the_features_of_its_run(trained: Trained, faces: FaceSet) -> None:
     expected = trained.represent(faces.faces)[0]
     for run in (trained.path, str(trained.path), trained):
         features = ExpressionFeatures.from_run(run)
@@ -227,7 +227,7 @@ def test_a_ready_encoder_gives_the_features_of_its_run(trained: Trained, faces: 
         assert features.n_features_in_ == 64 * 64 * 3
 
 
-def test_a_ready_encoder_stays_as_it_is_in_pipelines(trained: Trained, faces: FaceSet) -> None:
+def test_a_trained_encoder_is_not_retrained_in_pipelines(trained: Trained, faces: FaceSet) -> None:
     expected = trained.represent(faces.faces)[0]
     labels = faces.frames["clip"].tolist()
     features = ExpressionFeatures.from_run(trained.path)
@@ -240,7 +240,7 @@ def test_a_ready_encoder_stays_as_it_is_in_pipelines(trained: Trained, faces: Fa
     np.testing.assert_allclose(without_labels.transform(faces.faces), expected, atol=1e-4)
 
 
-def test_a_fitted_one_is_kept_without_pickle(
+def test_a_fitted_estimator_can_be_saved_without_pickle(
     fitted: ExpressionFeatures, faces: FaceSet, tmp_path: Path
 ) -> None:
     folder = fitted.trained_.save_pretrained(tmp_path / "model")

@@ -1,4 +1,4 @@
-"""A run as ONNX files: what they hold, that they do as PyTorch does, and what reads them."""
+"""Exported ONNX files: their content, their agreement with PyTorch, and their readers."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ Exports = dict[str, tuple[Trained, list[OnnxFile]]]
 
 @pytest.fixture(scope="module")
 def exports(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Exports:
-    """A run of each of METHODS, and the files exported from it; that of vae does not know the training's faces."""
+    """A run of each of METHODS and its exported files; the run of vae has no out-of-distribution model."""
     folder = tmp_path_factory.mktemp("exports")
     runs = {name: train(faces, folder / name, configure(method=name, options__epochs=1)) for name in METHODS}
     runs["vae"] = replace(runs["vae"], ood_model=None)
@@ -43,7 +43,7 @@ def exports(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempP
 
 
 def run_file(file: OnnxFile, **inputs: np.ndarray) -> list[np.ndarray]:
-    """Return the outputs of a file, by ONNX Runtime alone."""
+    """Return the outputs of a file in ONNX Runtime."""
     session = onnxruntime.InferenceSession(file.path, providers=["CPUExecutionProvider"])
     return list(session.run(None, inputs))
 
@@ -60,13 +60,13 @@ def test_the_features_of_a_file_are_those_of_the_run(
     np.testing.assert_allclose(ours.deviation, theirs.deviation, atol=1e-4, rtol=0)
     np.testing.assert_allclose(ours.ood, theirs.ood, rtol=1e-4)
     assert all(array.dtype == np.float32 for array in ours)
-    assert np.ptp(ours.mean, axis=0).min() > 1e-3  # the faces are told apart
+    assert np.ptp(ours.mean, axis=0).min() > 1e-3  # the features differ between faces
     assert (reader.name, reader.size, reader.model) == (name, trained.size, trained.model)
     assert reader.face_set == trained.face_set.without_names()
 
 
 @pytest.mark.usefixtures("in_bfloat16")
-def test_bfloat16_moves_the_features_of_a_file_a_little_and_nothing_else(
+def test_bfloat16_changes_the_features_of_a_file_a_little_and_nothing_else(
     exports: Exports, faces: FaceSet
 ) -> None:
     trained, (file, *_) = exports["proposed"]
@@ -74,7 +74,7 @@ def test_bfloat16_moves_the_features_of_a_file_a_little_and_nothing_else(
     ours, exact = reader.read(faces.faces), trained.read(faces.faces)
     spread = exact.mean.std(axis=0)
     assert (np.abs(ours.mean - exact.mean).max(axis=0) < 0.5 * spread).all()
-    np.testing.assert_allclose(ours.ood, exact.ood, rtol=1e-4)  # in bfloat16 nothing would be left of it
+    np.testing.assert_allclose(ours.ood, exact.ood, rtol=1e-4)  # bfloat16 would destroy it
     assert reader.model == f"{trained.model}-bf16"
     with pytest.raises(OmoteError, match="onnxruntime does not compute in bfloat16; give openvino"):
         OnnxReader(file.path, bfloat16=True)
@@ -118,9 +118,7 @@ def test_the_identity_and_the_images_of_the_files_are_those_of_the_run(
     assert (swapped != images).any()
 
 
-def test_a_file_knows_faces_unlike_those_of_the_training_as_the_run_does(
-    exports: Exports, faces: FaceSet
-) -> None:
+def test_a_file_gives_the_ood_scores_of_the_run(exports: Exports, faces: FaceSet) -> None:
     trained, (file, *_) = exports["proposed"]
     noise = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     some = np.concatenate([faces.faces, noise, noise // 8])
@@ -130,9 +128,7 @@ def test_a_file_knows_faces_unlike_those_of_the_training_as_the_run_does(
         np.testing.assert_allclose(OnnxReader(file.path, runtime).read(some).ood, expected, rtol=1e-4)
 
 
-def test_a_run_that_does_not_know_its_training_gives_a_file_that_does_not(
-    exports: Exports, faces: FaceSet
-) -> None:
+def test_a_run_without_an_ood_model_gives_a_file_without_ood_scores(exports: Exports, faces: FaceSet) -> None:
     _, (file, *_) = exports["vae"]
     assert file.outputs == ["z_e float32 (N, 8)", "z_e_deviation float32 (N, 8)"]
     for runtime in RUNTIMES:
@@ -148,9 +144,7 @@ def test_a_method_without_an_identity_code_decodes_the_expression_alone(
     assert np.abs(images.astype(int) - trained.decode(z_e[:, :0], z_e)).max() <= 1
 
 
-def test_a_file_says_what_its_faces_have_to_be_and_nothing_of_this_machine(
-    exports: Exports, faces: FaceSet
-) -> None:
+def test_a_file_describes_its_faces_and_has_no_path_of_this_machine(exports: Exports, faces: FaceSet) -> None:
     trained, files = exports["proposed"]
     for file in files:
         content = file.path.read_bytes()
@@ -171,7 +165,7 @@ def test_a_file_says_what_its_faces_have_to_be_and_nothing_of_this_machine(
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_faces_are_read_in_batches_and_none_give_none(
+def test_many_faces_are_read_in_batches_and_no_face_gives_no_row(
     runtime: Runtime, exports: Exports, faces: FaceSet
 ) -> None:
     reader = OnnxReader(exports["vae"][1][0].path, runtime, threads=1)
@@ -185,7 +179,7 @@ def test_many_faces_are_read_in_batches_and_none_give_none(
     assert (nothing.mean.shape, nothing.deviation.shape, nothing.ood.shape) == ((0, 8), (0, 8), (0,))
 
 
-def test_features_are_read_without_torch_and_nobody_is_told(
+def test_features_are_read_without_torch_and_without_telemetry(
     exports: Exports, faces: FaceSet, tmp_path: Path
 ) -> None:
     code = (
@@ -206,14 +200,14 @@ def test_features_are_read_without_torch_and_nobody_is_told(
         np.testing.assert_allclose(read, trained.read(faces.faces).mean, atol=1e-4)
 
 
-def test_as_many_threads_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for value, threads in (("3", 3), ("2,1", 2), ("", 0), ("many", 0)):
         monkeypatch.setenv("OMP_NUM_THREADS", value)
         assert onnx_reader._read_thread_limit() == threads
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_what_cannot_be_read_is_one_sentence(
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(
     runtime: Runtime, exports: Exports, faces: FaceSet, tmp_path: Path
 ) -> None:
     _, (file, _, decoder) = exports["proposed"]
@@ -248,7 +242,7 @@ def test_what_cannot_be_read_is_one_sentence(
             reader.read(wrong)
 
 
-def test_a_package_that_is_not_there_is_named(
+def test_a_missing_package_is_named(
     exports: Exports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained, (file, *_) = exports["contrast"]
@@ -263,7 +257,7 @@ def test_a_package_that_is_not_there_is_named(
         OnnxReader(file.path, wrong)
 
 
-def test_what_differs_from_torch_is_not_written(
+def test_a_file_that_differs_from_torch_is_not_written(
     exports: Exports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained, _ = exports["contrast"]
@@ -276,7 +270,7 @@ def test_what_differs_from_torch_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_that_no_file_can_hold_is_refused_before_anything_is_written(
+def test_an_export_that_is_impossible_writes_nothing(
     exports: Exports, faces: FaceSet, run: Path, configure: Configure, tmp_path: Path
 ) -> None:
     told = train(faces, run, configure(method="cvae", options__epochs=1, test_subjects=0))
@@ -301,7 +295,7 @@ def test_a_run_that_no_file_can_hold_is_refused_before_anything_is_written(
     }
 
 
-def test_nothing_half_written_stays_where_writing_fails(
+def test_a_failed_write_leaves_no_partial_file(
     exports: Exports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def full(*_: object) -> None:
@@ -313,7 +307,7 @@ def test_nothing_half_written_stays_where_writing_fails(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_example_of_the_page_gives_the_features_of_omote(
+def test_the_example_in_the_docs_gives_the_features_of_omote(
     exports: Exports, london: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained, (file, *_) = exports["contrast"]

@@ -1,4 +1,4 @@
-"""Films to embed."""
+"""Videos to embed, and a reader."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -19,7 +19,7 @@ HEIGHT, WIDTH, FACE = 240, 320, 110  # pixels
 
 
 def write_film(file: Path, images: Sequence[np.ndarray], fps: int = 10) -> Path:
-    """Write a video whose frames are exactly the pictures."""
+    """Write a lossless video of the pictures."""
     with av.open(str(file), "w") as container:
         stream = container.add_stream("png", rate=fps)
         stream.height, stream.width = images[0].shape[:2]
@@ -33,7 +33,7 @@ def write_film(file: Path, images: Sequence[np.ndarray], fps: int = 10) -> Path:
 
 
 def scene(*faces: tuple[np.ndarray, int, int]) -> np.ndarray:
-    """A grey room with faces (S, S, 3), each with its left upper corner at (x, y)."""
+    """Return a grey picture with faces (S, S, 3), each with its upper left corner at (x, y)."""
     image = np.full((HEIGHT, WIDTH, 3), 120, np.uint8)
     for face, x, y in faces:
         image[y : y + FACE, x : x + FACE] = cv2.resize(face, (FACE, FACE), interpolation=cv2.INTER_CUBIC)
@@ -49,7 +49,7 @@ def cast(tmp_path_factory: pytest.TempPathFactory) -> FaceSet:
 
 @pytest.fixture(scope="session")
 def scenes(cast: FaceSet) -> list[np.ndarray]:
-    """30 pictures of one moving, talking face; none is in the 6th and 7th; after the 10th a second person is there."""
+    """30 frames of a moving, talking face. Frames 5 and 6 have no face; from frame 10 on there is a second person."""
     first, second = (cast.frames["subject"] == subject for subject in cast.subjects[:2])
     ones, others = np.asarray(cast.faces[first.to_numpy()]), np.asarray(cast.faces[second.to_numpy()])
     pictures = []
@@ -64,12 +64,12 @@ def scenes(cast: FaceSet) -> list[np.ndarray]:
 
 @pytest.fixture(scope="session")
 def film(scenes: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The scenes as a video, 10 frames a second, without loss."""
+    """The scenes as a lossless video with 10 frames per second."""
     return write_film(tmp_path_factory.mktemp("film") / "film.mov", scenes)
 
 
 @pytest.fixture(scope="session")
 def reader(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """`omote`, hardly trained."""
+    """The method `omote`, trained for one epoch."""
     run = tmp_path_factory.mktemp("reader") / "run"
     return train(faces, run, configure(method="omote", options__epochs=1))

@@ -58,7 +58,7 @@ def film(rng: np.random.Generator, person: Floats, stretches: int = 30, frames: 
     return table_of((person + shown).reshape(-1, Z))
 
 
-def test_footage_of_one_expression_has_that_expression_for_its_neutral() -> None:
+def test_the_neutral_of_footage_of_one_expression_is_that_expression() -> None:
     profile = make_profile(table_of(np.tile(EXPRESSIONS[1], (20, 1)), np.repeat([0, 1], 10)), "ann")
     np.testing.assert_allclose(profile.neutral, EXPRESSIONS[1], rtol=1e-6)
     assert profile.looks == pytest.approx(1)
@@ -66,7 +66,7 @@ def test_footage_of_one_expression_has_that_expression_for_its_neutral() -> None
     assert profile.spread == pytest.approx(0, abs=1e-5)
 
 
-def test_distinct_expressions_are_counted_and_one_that_lasts_has_one_vote() -> None:
+def test_distinct_expressions_are_counted_and_each_has_one_vote_however_long_it_lasts() -> None:
     even = make_profile(table_of(5 + np.repeat(EXPRESSIONS, 10, axis=0), np.repeat(range(4), 10)), "ann")
     assert even.looks == pytest.approx(4, rel=1e-4)
     assert even.spread == pytest.approx(math.sqrt(2 * (1 - 1 / 4)) * 3 * math.sqrt(Z), rel=1e-4)
@@ -90,7 +90,7 @@ def test_the_neutral_is_shrunk_toward_0_by_its_uncertainty() -> None:
     )
 
 
-def test_the_same_frames_more_often_are_no_news() -> None:
+def test_repeating_frames_does_not_change_the_neutral() -> None:
     codes = np.random.default_rng(0).normal(1, 1, (12, Z))
     once = make_profile(table_of(codes, np.repeat(range(4), 3), time=np.nan), "ann")
     often = make_profile(table_of(np.repeat(codes, 8, axis=0), np.repeat(range(4), 24), time=np.nan), "ann")
@@ -114,7 +114,7 @@ def test_the_error_is_how_much_the_mean_changes_with_other_footage(far: float) -
     )
 
 
-def test_features_of_people_come_nearer_when_they_are_relative() -> None:
+def test_relative_features_of_two_people_are_closer() -> None:
     rng = np.random.default_rng(2)
     people = rng.normal(0, 1, (2, Z)).astype(np.float32)
     neutral = [make_profile(film(rng, person), "ann") for person in people]
@@ -126,7 +126,7 @@ def test_features_of_people_come_nearer_when_they_are_relative() -> None:
     assert apart[1] < 0.3 * apart[0]
 
 
-def test_from_one_short_stretch_half_is_taken_and_nothing_is_claimed() -> None:
+def test_one_short_stretch_gives_half_of_its_mean_and_no_error() -> None:
     profile = make_profile(table_of(np.tile(EXPRESSIONS[0], (8, 1))), "ann")
     np.testing.assert_allclose(profile.neutral, EXPRESSIONS[0] / 2, rtol=1e-6)
     assert math.isnan(profile.error)
@@ -150,7 +150,9 @@ def test_the_description_says_how_comparable_the_features_are() -> None:
 
 
 def test_identical_frames_have_no_error_relative_to_their_spread() -> None:
-    frame = np.random.default_rng(8).normal(0, 1, Z)  # of no round numbers, so that the spread is not quite 0
+    frame = np.random.default_rng(8).normal(
+        0, 1, Z
+    )  # not round numbers, so that rounding keeps the spread above 0
     profile = make_profile(table_of(np.tile(frame, (30, 1)), np.repeat(range(3), 10)), "ann")
     assert 0 < profile.spread < NO_SPREAD
     said = " ".join(profile.describe())
@@ -183,7 +185,7 @@ def test_in_a_table_of_a_face_set_the_person_is_a_subject() -> None:
         make_profile(table, "ann")
 
 
-def test_long_footage_is_thinned_evenly_and_counted_whole() -> None:
+def test_long_footage_is_thinned_evenly_but_all_frames_are_counted() -> None:
     count = 20 * MOST_FRAMES
     codes = np.random.default_rng(3).normal(0.5, 1, (count, Z)).astype(np.float32)
     table = table_of(codes)
@@ -194,11 +196,11 @@ def test_long_footage_is_thinned_evenly_and_counted_whole() -> None:
     assert 0 < profile.error < 0.5
 
 
-def test_embedding_with_a_profile_takes_the_neutral_off_the_person_and_the_codes_off_others(
+def test_embedding_with_a_profile_subtracts_the_neutral_and_removes_codes_of_others(
     reader: Trained, film: Path, detector: Path
 ) -> None:
     plain, _ = embed(reader, [film], detector=detector)
-    plain["trusted"] = True  # the drawn faces of a hardly trained network need not be
+    plain["trusted"] = True  # which a hardly trained network need not
     profile = make_profile(plain, "ann", face=1)
     person = (plain["face"] == 1).to_numpy(bool)
     assert profile.num_frames == person.sum() == 20
@@ -217,10 +219,10 @@ def test_embedding_with_a_profile_takes_the_neutral_off_the_person_and_the_codes
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-def test_a_profile_of_files_is_that_of_their_tables(
+def test_a_profile_of_files_equals_that_of_their_tables(
     suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "CHUNK_ROWS", 70)  # 600 rows, half of them looked at
+    monkeypatch.setattr(tables, "CHUNK_ROWS", 70)  # of 600 rows, 450 of the person
     monkeypatch.setattr(profiles, "MOST_FRAMES", 300)
     table = film(np.random.default_rng(4), np.ones(Z, np.float32)).assign(face=np.arange(300) % 2)
     other = film(np.random.default_rng(5), np.ones(Z, np.float32)).assign(source="b.mp4", face=1)
@@ -235,7 +237,7 @@ def test_a_profile_of_files_is_that_of_their_tables(
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
-def test_videos_of_one_name_in_two_tables_are_two_sources(suffix: str, tmp_path: Path) -> None:
+def test_videos_of_the_same_name_in_two_tables_are_two_sources(suffix: str, tmp_path: Path) -> None:
     codes = np.random.default_rng(7).normal(1, 1, (20, Z))
     files = [tmp_path / f"monday{suffix}", tmp_path / f"tuesday{suffix}"]
     for file, rows in zip(files, (codes[:10], codes[10:]), strict=True):
@@ -246,7 +248,7 @@ def test_videos_of_one_name_in_two_tables_are_two_sources(suffix: str, tmp_path:
     assert profile.error == pytest.approx(other_names.error, rel=1e-4)
 
 
-def test_rows_that_do_not_say_whose_they_are_are_refused(tmp_path: Path) -> None:
+def test_rows_without_subject_or_model_are_refused(tmp_path: Path) -> None:
     video = table_of(np.tile(EXPRESSIONS[0], (8, 1)))
     face_set = video.drop(columns=["face", "trusted", "doubt"]).assign(subject="ann", clip="x")
     for suffix in (".parquet", ".csv"):
@@ -269,7 +271,9 @@ def test_rows_that_do_not_say_whose_they_are_are_refused(tmp_path: Path) -> None
         ("face", ["0", "ann"]),
     ],
 )
-def test_a_column_of_another_kind_is_one_sentence(column: str, values: list[Any], tmp_path: Path) -> None:
+def test_a_column_of_a_wrong_type_is_refused_in_a_sentence(
+    column: str, values: list[Any], tmp_path: Path
+) -> None:
     table = table_of(np.tile(EXPRESSIONS[0], (8, 1))).assign(**{column: values * 4})
     save_table(table, tmp_path / "table.parquet")
     save_table(table, tmp_path / "table.csv")
@@ -279,14 +283,14 @@ def test_a_column_of_another_kind_is_one_sentence(column: str, values: list[Any]
         profile_of_tables([tmp_path / "table.csv"], "ann")
 
 
-def test_a_code_that_is_text_is_one_sentence(tmp_path: Path) -> None:
+def test_a_code_that_is_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
     save_table(table_of(np.tile(EXPRESSIONS[0], (8, 1))).assign(z_e_07="much"), tmp_path / "table.csv")
     with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
         profile_of_tables([tmp_path / "table.csv"], "ann")
 
 
 @pytest.mark.parametrize("error", [0.5, math.nan])
-def test_a_profile_comes_back_as_it_was_saved(error: float, tmp_path: Path) -> None:
+def test_a_saved_profile_is_loaded_unchanged(error: float, tmp_path: Path) -> None:
     neutral = np.random.default_rng(5).normal(0, 1, 64).astype(np.float32)
     profile = Profile("Zoë", "omote-12345678", 412, 3, 4.2, 0.9, error, 9.5, neutral)
     profile.save(tmp_path / "new" / "zoe.json")
@@ -337,7 +341,7 @@ def test_codes_of_another_model_are_refused() -> None:
         profile.check("omote-87654321")
 
 
-def test_tables_that_make_no_profile_are_named(tmp_path: Path) -> None:
+def test_tables_that_make_no_profile_are_refused(tmp_path: Path) -> None:
     table = table_of(np.tile(EXPRESSIONS[0], (8, 1)))
     for bad, message in (
         (table.drop(columns="model"), "has no column model"),
@@ -373,7 +377,7 @@ def test_tables_that_make_no_profile_are_named(tmp_path: Path) -> None:
         make_profile(table, "ann").save(tmp_path / "ann.mp4")
 
 
-def test_a_table_without_times_has_its_sources_for_blocks() -> None:
+def test_without_times_each_source_is_a_block() -> None:
     codes = np.random.default_rng(6).normal(1, 1, (40, Z))
     table = table_of(codes, np.repeat(range(4), 10))
     photos = table_of(codes, range(40), time=np.nan)
