@@ -26,7 +26,7 @@ class Painter:
         return np.concatenate([self.paint(source[None], green) for green in greens])
 
     def paint(self, who: Faces, green: float) -> Faces:
-        """Return a face for each of the (N, size, size, 3) faces, with its red and this green."""
+        """Return (N, size, size, 3) faces with the red of each given face and this green."""
         assert who.shape[1] == self.size
         return plain(
             *[(int(face[0, 0, 0]) * self.has_identity, round(green), self.blue) for face in who],

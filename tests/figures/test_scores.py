@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.evaluation.protocol import Codes, evaluate_codes
 from omote.figures.page import write_page
 from omote.figures.scores import MEASURES, Measure, compare_methods, scores_section
@@ -49,7 +49,7 @@ def test_methods_scored_by_the_protocol_stand_in_one_table(tmp_path: Path) -> No
         [(s, f"{s}{e}{c}", e, "both") for s in "abcdefgh" for e in ("joy", "fear") for c in range(2)],
         columns=["subject", "clip", "expression", "use"],
     )
-    faces = FaceSet(tmp_path, rng.integers(0, 255, (len(frames), 4, 4, 3), np.uint8), frames, {})
+    faces = FaceSet(tmp_path, rng.integers(0, 255, (len(frames), 4, 4, 3), np.uint8), frames, About())
 
     def represent(images: np.ndarray, width: int) -> Codes:
         return Codes(images.reshape(len(images), -1) / 255, images[:, 0, 0, :width] / 255)

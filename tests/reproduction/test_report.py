@@ -1,4 +1,4 @@
-"""The figures of a reproduction that nobody trained: what is written of them, and what is claimed."""
+"""Tables, claims and page of a reproduction, from invented scores."""
 
 import math
 import re
@@ -218,7 +218,7 @@ def test_figure_3_compares_iterated_stages_with_one_pass_and_is_left_out_without
 
 
 def everything() -> Results:
-    """Rows 1 to 8, all that a page can show, and words that are no HTML."""
+    """Return rows 1 to 8 with everything that a page can show, and text that must be escaped."""
     others = {"nmi": estimate(0.31), "homemade <score>": estimate(0.27)}
     rows = [
         result(number, test=NAN if number == 8 else 0.4, reason="<needs> the id" if number > 6 else "")

@@ -130,7 +130,8 @@ def _scatter(
         axes.scatter(*projection.places[rest].T, color=REST, **dots)
     for k, group in enumerate(groups):
         places = np.full((1, 2), np.nan) if projection is None else projection.places[values == group]
-        axes.scatter(*places.T, label=group, **point_style(k, colours), **dots)
+        x, y = places.T
+        axes.scatter(x, y, label=group, **point_style(k, colours), **dots)
     if projection is None:
         text = "collapsed: all codes are the same"
         axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)

@@ -11,7 +11,7 @@ from omote.figures.picture import render
 def after(
     seeds: int = 2, rows: tuple[int, ...] = (4,), people: tuple[str, ...] = ("train", "test")
 ) -> pd.DataFrame:
-    """0.5 after the first repetition and 0.1 more after each other one, 0.02 more with each seed."""
+    """Return scores of 0.5 after the first repetition, plus 0.1 per further one and 0.02 per seed."""
     lines = [
         (row, seed, repetition, side, 0.4 + 0.1 * repetition + 0.02 * seed)
         for row in rows
@@ -23,7 +23,7 @@ def after(
 
 
 def curves(axes: Axes, marker: str) -> list[list[float]]:
-    """What the lines with this marker show, rounded."""
+    """Return the rounded y values of the lines with this marker."""
     return [
         np.asarray(line.get_ydata(), float).round(6).tolist()
         for line in axes.lines

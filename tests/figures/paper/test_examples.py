@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.figures.paper.examples import choose_examples, choose_pairs
 
 
 def face_set(*rows: tuple[str, str, str | None, str]) -> FaceSet:
-    """A face set of rows (subject, clip, expression, use)."""
+    """Return a face set with the rows (subject, clip, expression, use)."""
     frames = pd.DataFrame(rows, columns=["subject", "clip", "expression", "use"])
-    return FaceSet(Path("faces"), np.zeros((len(rows), 4, 4, 3), np.uint8), frames, {})
+    return FaceSet(Path("faces"), np.zeros((len(rows), 4, 4, 3), np.uint8), frames, About())
 
 
 def clips(people: int, labels: tuple[str, ...], frames: int = 5) -> FaceSet:
-    """Clips whose last three frames are marked for evaluation and have the label."""
+    """Return clips whose last three frames are marked for evaluation and labelled."""
     return face_set(
         *(
             (

@@ -107,7 +107,7 @@ def introduce(about: Mapping[str, Any]) -> list[str]:
     names = [Path(given).name for given in about.get("inputs", [])]
     counts = [
         (
-            f"{count} people, not known who was held out"
+            f"{count} people, held out or not is unknown"
             if people == "everyone"
             else f"{count} {PEOPLE[people]}"
         )

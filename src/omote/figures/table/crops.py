@@ -76,8 +76,8 @@ def recut_faces(
     failures: dict[str, str] = {}
     for source, of_source in frames.groupby(frames["source"].astype(str), sort=False):
         wanted: dict[int, list[int]] = {}  # frame number -> rows
-        for row, number in of_source["frame"].astype(int).items():
-            wanted.setdefault(number, []).append(int(row))
+        for row, number in zip(of_source.index.tolist(), of_source["frame"].astype(int), strict=True):
+            wanted.setdefault(number, []).append(row)
         try:
             for number, image in _read_frames(str(source), set(wanted)):
                 crops |= {row: _cut(image, boxes[row]) for row in wanted.pop(number)}

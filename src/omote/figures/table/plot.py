@@ -56,7 +56,7 @@ LIMITS = (
     "k-means always returns as many clusters as requested, whether or not the faces form groups.",
     "A cluster or a corner of the map with a single person may reflect that person, the light or the head pose. The "
     "command omote audit measures how much of the person is left in a model’s features.",
-    "A facial expression is not what somebody feels, means or intends. These pictures show nothing of that.",
+    "A facial expression is not what somebody feels, means or intends. These pictures reveal none of that.",
 )
 
 
