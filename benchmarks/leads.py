@@ -1,10 +1,10 @@
-"""What each of the things that make a training step fast is worth: the step without it, beside the step as it is.
+"""Ablation of everything that makes a training step fast: the step without it, compared with the step as it is.
 
     python benchmarks/leads.py [--size 64] [--rounds 8] [--lead NAME]
 
-The expression stage of `proposed`, at the paper's width, on the CPU, faces in memory. Each line has a process of its
-own in which both steps take turns; its last number is the other step's median time over that of the step as it is, so
-1.10 says that the lead gains a tenth. The last lines are not without something but with something else.
+The expression stage of `proposed`, at the paper's width, on the CPU, with faces in memory. Each line comes from its own
+process, in which both steps alternate. Its last number is the median time of the other step over that of the step as it
+is: 1.10 means that the optimisation saves a tenth. The last lines add something instead of leaving it out.
 """
 
 import argparse
@@ -26,21 +26,21 @@ from omote.training.fabric import keep_freed_memory, make_fabric
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 WARM_UP = 2
-GIVEN_BACK = "freed memory given back"
+FREED = "freed memory given back"
 Step = Callable[[], None]
 
 
-class ThreeDecodings(Proposed):
-    """One call of the decoder a use."""
+class ThreeDecoderCalls(Proposed):
+    """`Proposed` with a decoder call for each use."""
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
         count = len(z_i) // 3
         parts = zip(z_i.split(count), z_e.split(count), strict=True)
-        return torch.cat([super(ThreeDecodings, self).decode(*part) for part in parts])
+        return torch.cat([super(ThreeDecoderCalls, self).decode(*part) for part in parts])
 
 
-class IdentityAnew(Proposed):
-    """The frozen identity encoder reads the images in every step."""
+class UncachedIdentity(Proposed):
+    """`Proposed` that runs the frozen identity encoder in every step."""
 
     def frozen_identity(self, batch: Batch) -> Tensor:
         with torch.no_grad():
@@ -59,7 +59,7 @@ def make(
     folded: bool = False,
     matmul: str = "highest",
 ) -> Step:
-    """Return the step, without or with one thing."""
+    """Return a function that takes the step, with one change."""
     fabric = make_fabric("cpu", precision)  # type: ignore[arg-type]
     method = cls(size, ProposedOptions())
     if channels_last:
@@ -75,26 +75,26 @@ def make(
         optimisers = [Adam(each.param_groups[0]["params"], 5e-4) for each in optimisers]
     faces = torch.randint(0, 256, (count, size, size, 3), dtype=torch.uint8)
     partner, ones = torch.arange(count).roll(1), torch.ones(count)
-    known = encode_frozen(stage, to_images(faces))
+    posteriors = encode_frozen(stage, to_images(faces))
 
     def step() -> None:
         torch.set_float32_matmul_precision(matmul)
         images = to_images(faces)
         if not channels_last:
             images = images.contiguous()
-        take_step(fabric, stage, optimisers, Batch(images, images, partner, ones, partner, known))
+        take_step(fabric, stage, optimisers, Batch(images, images, partner, ones, partner, posteriors))
 
     return step
 
 
 def leads(size: int) -> dict[str, tuple[Callable[[], Step], int]]:
-    """Return what makes each of the other steps, and how many images it takes."""
+    """Return, for each other step, the function that makes it and its number of images."""
     return {
         "float32": (lambda: make(size, precision="32-true"), 64),
         "NCHW": (lambda: make(size, channels_last=False), 64),
-        GIVEN_BACK: (lambda: make(size), 64),
-        "identity codes read in every step": (lambda: make(size, cls=IdentityAnew), 64),
-        "one call of the decoder a use": (lambda: make(size, cls=ThreeDecodings), 64),
+        FREED: (lambda: make(size), 64),
+        "identity codes read in every step": (lambda: make(size, cls=UncachedIdentity), 64),
+        "one call of the decoder a use": (lambda: make(size, cls=ThreeDecoderCalls), 64),
         "Adam not fused": (lambda: make(size, fused=False), 64),
         "frozen BatchNorm folded": (lambda: make(size, folded=True), 64),
         "float32, matmul precision medium": (lambda: make(size, precision="32-true", matmul="medium"), 64),
@@ -104,15 +104,15 @@ def leads(size: int) -> dict[str, tuple[Callable[[], Step], int]]:
     }
 
 
-def compared(size: int, rounds: int, name: str) -> None:
-    """Print the line of one lead: its step and the step as it is, in turns."""
+def compare(size: int, rounds: int, name: str) -> None:
+    """Print one line: the other step and the step as it is, alternating."""
     other, count = leads(size)[name]
-    steps = [(make(size), 64, True), (other(), count, name != GIVEN_BACK)]
+    steps = [(make(size), 64, True), (other(), count, name != FREED)]
     took: list[list[float]] = [[], []]
     for turn in range(WARM_UP + rounds):
         for (step, images, keep), seconds in zip(steps, took, strict=True):
             with keep_freed_memory() if keep else nullcontext():
-                step()  # after a change of memory
+                step()  # not timed: the allocator has just been switched
                 began = time.perf_counter()
                 step()
                 if turn >= WARM_UP:
@@ -122,20 +122,20 @@ def compared(size: int, rounds: int, name: str) -> None:
 
 
 def main() -> None:
-    """Print the table, each line from a process of its own."""
+    """Print the table, each line from its own process."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=64, choices=[64, 128])
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--lead", help="this one alone")
+    parser.add_argument("--lead", help="this line only")
     a = parser.parse_args()
     if a.lead:
-        compared(a.size, a.rounds, a.lead)
+        compare(a.size, a.rounds, a.lead)
         return
-    told = make_fabric("cpu", "auto").strategy.precision.precision
+    precision = make_fabric("cpu", "auto").strategy.precision.precision
     print(
-        f"expression stage of proposed, {a.size} px, {told}, {torch.get_num_threads()} threads: time an image"
+        f"expression stage of proposed, {a.size} px, {precision}, {torch.get_num_threads()} threads: time per image"
     )
     sys.stdout.flush()
     for name in leads(a.size):

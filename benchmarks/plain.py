@@ -1,8 +1,8 @@
-"""The training step of the paper as one would write it down: the reference of `speed.py`, and of a test.
+"""A plain implementation of the paper's training steps: the reference of `speed.py` and of a test.
 
-Float32, NCHW, one forward per use, the standard Adam, a DataLoader over PNG files, PyTorch's default settings. The
-networks are those of a method object, `Conventional` or `Proposed`; the equations are written out again, from the paper
-and with its default readings, so that the product's can be compared with them. Noise is drawn in the product's order.
+Float32, NCHW, a forward pass for each use, standard Adam, a DataLoader over PNG files, and PyTorch's default settings.
+The networks belong to a method object, `Conventional` or `Proposed`. The equations are written out again from the
+paper, with the default readings, as a check of the product's. Noise is drawn in the same order as there.
 """
 
 import random
@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 from omote.methods.conventional import Conventional
 from omote.methods.proposed import Proposed
 
-Terms = dict[str, Tensor]  # name -> mean over the batch, weighted
+Terms = dict[str, Tensor]  # name -> weighted batch mean
 Step = Callable[[Tensor, Tensor], Terms]
 
 
@@ -26,66 +26,66 @@ def kl(mu: Tensor, logvar: Tensor) -> Tensor:
     return (-0.5 * torch.sum(1 + logvar - mu**2 - logvar.exp(), 1)).mean()
 
 
-def sampled(mu: Tensor, logvar: Tensor) -> Tensor:
+def sample(mu: Tensor, logvar: Tensor) -> Tensor:
     return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
 
 
 def identity_terms(m: Conventional, x: Tensor, same_subject: Tensor) -> Terms:
-    """Return the terms of Eq. 1 of (B, 3, S, S) images and, for each, another one of the same subject."""
+    """Return the terms of Eq. 1 for (B, 3, S, S) images ``x`` and, for each, another image of its subject."""
     mu, logvar = m.identity_encoder(x)
-    z_i = sampled(mu, logvar)
-    made = m.decoder(torch.cat([z_i, torch.zeros_like(z_i)], 1))
+    z_i = sample(mu, logvar)
+    output = m.decoder(torch.cat([z_i, torch.zeros_like(z_i)], 1))
     return {
         "kl": m.options.kl_weight * kl(mu, logvar),
-        "reconstruction": m.options.reconstruction_weight * F.mse_loss(made, same_subject),
+        "reconstruction": m.options.reconstruction_weight * F.mse_loss(output, same_subject),
     }
 
 
 def expression_terms(
     m: Conventional, x: Tensor, partner: Tensor, *, one_decoder_call: bool = False
 ) -> tuple[Terms, list[Tensor]]:
-    """Return the terms of Eq. 2, or of Eq. 5 of `Proposed`; and the images that its discriminator sees.
+    """Return the terms of Eq. 2, or of Eq. 5 for `Proposed`, and the fake images for its discriminator.
 
     Args:
         m: the networks and the weights of the terms.
         x: (B, 3, S, S) images in [0, 1].
         partner: (B,) index into the batch of an image of another subject.
-        one_decoder_call: decode for all uses at once, as the product does. BatchNorm then takes its statistics over all
-            of them, which is another function than one call per use.
+        one_decoder_call: decode for all uses in one call, as the product does. BatchNorm statistics are then computed
+            over all of them, so the result differs from separate calls.
     """
     c = m.options
     with torch.no_grad():
         z_i = m.identity_encoder(x).mean
     mu, logvar = m.expression_encoder(x)
-    z_e = sampled(mu, logvar)
+    z_e = sample(mu, logvar)
     codes = [torch.cat([z_i, z_e], 1)]
     if isinstance(m, Proposed):
         codes.append(torch.cat([torch.randn_like(z_i), torch.randn_like(z_e)], 1))
         codes.append(torch.cat([z_i, z_e[partner]], 1))
     if one_decoder_call:
-        made = list(m.decoder(torch.cat(codes)).chunk(len(codes)))
+        outputs = list(m.decoder(torch.cat(codes)).chunk(len(codes)))
     else:
-        made = [m.decoder(code) for code in codes]
+        outputs = [m.decoder(code) for code in codes]
     terms = {
         "kl": c.kl_weight * kl(mu, logvar),
-        "reconstruction": c.reconstruction_weight * F.mse_loss(made[0], x),
+        "reconstruction": c.reconstruction_weight * F.mse_loss(outputs[0], x),
     }
     if isinstance(m, Proposed):
-        x_made, x_p, swapped = made
+        x_rec, x_p, swapped = outputs
         beta, gamma = m.options.adversarial_weight, m.options.switch_weight
-        read_i, read_e = m.identity_encoder(swapped).mean, m.expression_encoder(swapped).mean
-        as_real = F.softplus(-m.discriminator(x_made)) + F.softplus(-m.discriminator(x_p))
+        encoded_i, encoded_e = m.identity_encoder(swapped).mean, m.expression_encoder(swapped).mean
+        as_real = F.softplus(-m.discriminator(x_rec)) + F.softplus(-m.discriminator(x_p))
         terms["adversarial"] = beta * as_real.mean()
-        terms["switch_identity"] = gamma * F.mse_loss(read_i, z_i)
-        terms["switch_expression"] = gamma * F.mse_loss(read_e, z_e[partner].detach())
-    return terms, [image.detach() for image in made[:2]]
+        terms["switch_identity"] = gamma * F.mse_loss(encoded_i, z_i)
+        terms["switch_expression"] = gamma * F.mse_loss(encoded_e, z_e[partner].detach())
+    return terms, [image.detach() for image in outputs[:2]]
 
 
-def discriminator_terms(m: Proposed, x: Tensor, x_made: Tensor, x_p: Tensor) -> Terms:
-    """Return the terms of Eq. 3 as the discriminator pays them."""
+def discriminator_terms(m: Proposed, x: Tensor, x_rec: Tensor, x_p: Tensor) -> Terms:
+    """Return the terms of Eq. 3 for the discriminator."""
     return {
         "real": F.softplus(-m.discriminator(x)).mean(),
-        "reconstructed": F.softplus(m.discriminator(x_made)).mean(),
+        "reconstructed": F.softplus(m.discriminator(x_rec)).mean(),
         "prior": F.softplus(m.discriminator(x_p)).mean(),
     }
 
@@ -93,7 +93,7 @@ def discriminator_terms(m: Proposed, x: Tensor, x_made: Tensor, x_p: Tensor) -> 
 def identity_step(m: Conventional) -> Step:
     """Return a function of (x, same_subject) that takes one step of the identity stage.
 
-    It returns the mean of each term under the product's name, "generator/kl".
+    That function returns the mean of each term under the product's name, "generator/kl".
     """
     m.eval()
     adam = _adam(m, m.identity_encoder, m.decoder)
@@ -114,11 +114,11 @@ def expression_step(m: Conventional, *, one_decoder_call: bool = False) -> Step:
     def step(x: Tensor, partner: Tensor) -> Terms:
         if isinstance(m, Proposed):
             m.discriminator.requires_grad_(False)
-        terms, made = expression_terms(m, x, partner, one_decoder_call=one_decoder_call)
+        terms, fakes = expression_terms(m, x, partner, one_decoder_call=one_decoder_call)
         means = _descend(adam, "generator", terms)
         if isinstance(m, Proposed) and against is not None:
             m.discriminator.requires_grad_(True)
-            means |= _descend(against, "discriminator", discriminator_terms(m, x, *made))
+            means |= _descend(against, "discriminator", discriminator_terms(m, x, *fakes))
         return means
 
     return step
@@ -137,7 +137,7 @@ def _descend(adam: torch.optim.Adam, phase: str, terms: Terms) -> Terms:
 
 
 class Photos(Dataset[tuple[Tensor, Tensor, int]]):
-    """PNG files in a folder a subject: an image, for the identity stage another one of its subject, and the subject."""
+    """PNG files in a folder per subject: image, another one of its subject (``pairs``) or itself, and subject number."""
 
     def __init__(self, folder: Path, *, pairs: bool) -> None:
         self.people = [sorted(person.iterdir()) for person in sorted(folder.iterdir())]
@@ -161,5 +161,5 @@ def read(file: Path) -> Tensor:
 
 
 def partners(subjects: Tensor) -> Tensor:
-    """Return for each image of a batch the index of a random one of another subject."""
+    """Return, for each image of a batch, the index of a random image of another subject."""
     return torch.multinomial((subjects[:, None] != subjects).float(), 1)[:, 0]

@@ -1,15 +1,16 @@
-"""Train with float32 and with bfloat16, several seeds each, and say whether the scores differ by more than seeds do.
+"""Train in float32 and in bfloat16 with several seeds, and test whether the scores differ by more than seed noise.
 
     python benchmarks/precision.py FACES --to FOLDER [--seeds 4] [--epochs E] [--config TOML]
                                    [--methods proposed,omote] [--workers 1]
 
-Runs go to FOLDER/METHOD-PRECISION-seedN, one thread each, and go on where they were stopped; scores to FOLDER/scores,
-as `benchmarks/methods.py` makes them. The same people are held out by every training, and only they are scored here.
---epochs are those of a stage of `proposed`; `omote` has 1.8 times as many.
+Runs are written to FOLDER/METHOD-PRECISION-seedN, one thread each, and are resumed if interrupted; scores go to
+FOLDER/scores, as in `benchmarks/methods.py`. All trainings hold out the same people, and only these are scored.
+--epochs are per stage of `proposed`; `omote` has 1.8 times as many.
 
-A seed gives both precisions the same first weights, batches and noise, so differences are taken seed by seed. One is
-"within seed noise" if its 95 % interval (Student's t over seeds) holds 0; one of twenty is outside by chance where
-there is nothing. Without arguments drawn faces and tiny networks show in some minutes that it works.
+With the same seed, both precisions start from the same weights and use the same batches and noise, so differences are
+paired by seed. A difference is "within seed noise" if its 95 % interval (Student's t over seeds) contains 0; without
+any effect, one in twenty is outside by chance. Without arguments, a test with drawn faces and tiny networks takes
+minutes.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from omote.runs.config import TrainConfig
 from omote.synthetic.prepare import prepare_drawn
 
 PRECISIONS = ("32-true", "bf16-mixed")
-SCORES = {  # score -> how it is called; those of swaps see the decoder, all others the expression encoder alone
+SCORES = {  # score -> heading; scores of swaps depend on the decoder, all others on the expression encoder only
     **{score: head for score, head in SHOWN.items() if not score.endswith("_by_judge")},
     "identity_read_back_by_itself": "swap: own reading of the person",
 }
@@ -68,7 +69,7 @@ def compare(arguments: argparse.Namespace, changes: dict[str, Any]) -> None:
         trainings.append((faces.path, run, config, os.getpid()))
     in_turn("trained", train_one, trainings, arguments.workers)
     if missing := [run.name for *_, run in runs if not (run / "weights.safetensors").is_file()]:
-        raise OmoteError(f"{', '.join(missing)} did not end; what went wrong stands above")
+        raise OmoteError(f"{', '.join(missing)} did not finish; see the errors above")
     to_score = [(faces.path, run, held_out, None, _scores(run)) for *_, run in runs]
     in_turn("scored", score_one, to_score, arguments.workers)
     scores = pd.concat(
@@ -83,7 +84,7 @@ def _scores(run: Path) -> Path:
 
 
 def page(scores: pd.DataFrame, seeds: int) -> str:
-    """Return the table for a reader; in per cent but R²."""
+    """Return the table as Markdown, in per cent except R²."""
     lines = [
         f"| people held out, {seeds} seeds | chance | {' | '.join(PRECISIONS)} | difference | 95 % interval "
         "| in deviations | within seed noise |",
@@ -95,7 +96,7 @@ def page(scores: pd.DataFrame, seeds: int) -> str:
             rows = scores[(scores["method"] == method) & (scores["score"] == score)]
             values = rows.pivot(index="seed", columns="precision", values="value").reindex(columns=PRECISIONS)
             if not len(values) or values.isna().to_numpy().any():
-                continue  # a method without a decoder makes no swaps
+                continue  # a method without a decoder has no scores of swaps
             scale = 1 if score == "r2_au" else 100
             one, other = (scale * values[precision].to_numpy() for precision in PRECISIONS)
             chance = scale * rows["chance"].mean()
@@ -106,16 +107,16 @@ def page(scores: pd.DataFrame, seeds: int) -> str:
     return "\n".join(
         [
             *lines, "",
-            f"In brackets after a mean the standard deviation over seeds; a difference is {PRECISIONS[1]} less "
-            f"{PRECISIONS[0]}, in brackets its standard error; \"in deviations\" is it over the deviation of "
-            f"seeds (both precisions, root mean square). {sum(within)} of {len(within)} differences lie within seed "
-            f"noise; {0.05 * len(within):.1f} outside are to be expected by chance.",
+            f"After each mean in brackets: the standard deviation over seeds. A difference is {PRECISIONS[1]} minus "
+            f"{PRECISIONS[0]}, with its standard error in brackets; \"in deviations\" is the difference divided by "
+            f"the deviation over seeds (root mean square of both precisions). {sum(within)} of {len(within)} "
+            f"differences are within seed noise; {0.05 * len(within):.1f} outside are expected by chance.",
         ]
     )  # fmt: skip
 
 
 def difference(one: Sequence[float], other: Sequence[float], digits: int) -> tuple[list[str], bool]:
-    """Return the cells of a row, and whether ``other`` less ``one`` lies within seed noise; (N,) in order of seeds."""
+    """Return the cells of a row, and whether ``other`` - ``one`` is within seed noise; (N,) each, in order of seeds."""
     less = np.subtract(other, one)
     mean, error = float(less.mean()), float(less.std(ddof=1)) / math.sqrt(len(less))
     reach = float(t.ppf(0.975, len(less) - 1)) * error
@@ -135,8 +136,8 @@ def main() -> None:
     parser.add_argument("faces", nargs="?", type=Path)
     parser.add_argument("--to", type=Path)
     parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, help="of a stage of the reference; the TOML's, if not given")
-    parser.add_argument("--config", type=Path, help="TOML with settings that all methods have")
+    parser.add_argument("--epochs", type=int, help="per stage of `proposed`; by default as in the TOML file")
+    parser.add_argument("--config", type=Path, help="TOML file with settings that all methods have")
     parser.add_argument("--methods", default="proposed,omote")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()

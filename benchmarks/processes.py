@@ -1,10 +1,10 @@
-"""One training step in one process and in two that share its batch: seconds, and the bytes that they exchange.
+"""A training step in one process and in two: seconds, and the bytes exchanged between the two.
 
     python benchmarks/processes.py [--size 64] [--batch 64] [--steps 6]
 
-The expression stage of `proposed`, float32, one thread a process, so two processes have twice the cores. The bytes are
-those of the tensors given to all_reduce and made by all_gather; a ring of W processes sends 2 (W - 1) / W of the first
-from each of them, and (W - 1) / W of the second.
+The expression stage of `proposed`, float32, one thread per process, so two processes use twice the cores. The bytes are
+those of the inputs of all_reduce and of the outputs of all_gather. In a ring of W processes, each sends 2 (W - 1) / W
+of the former and (W - 1) / W of the latter.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from omote.training.step import begin_stage, encode_frozen, take_step
 WARM_UP = 2
 
 
-def counted(calls: dict[str, list[int]]) -> None:
-    """Count what goes through torch.distributed from now on."""
+def count_bytes(calls: dict[str, list[int]]) -> None:
+    """Record the bytes of each later call of torch.distributed."""
     all_reduce, all_gather = dist.all_reduce, dist.all_gather
 
     def reduce(tensor: torch.Tensor, *more: Any, **named: Any) -> Any:
@@ -45,7 +45,7 @@ def counted(calls: dict[str, list[int]]) -> None:
 
 
 def child(size: int, count: int, steps: int) -> None:
-    """Take steps in this process, one of as many as torchrun started, and print what the first one sees."""
+    """Take steps in this process, and print times and bytes if it is the first one."""
     fabric = make_fabric("cpu", "32-true")
     method = Proposed(size, ProposedOptions())
     method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -60,7 +60,7 @@ def child(size: int, count: int, steps: int) -> None:
     with keep_freed_memory():
         for step in range(WARM_UP + steps):
             if step == WARM_UP + steps - 1 and num_processes() > 1:
-                counted(calls)
+                count_bytes(calls)
             began = time.perf_counter()
             take_step(fabric, stage, optimisers, batch)
             took.append(time.perf_counter() - began)
@@ -69,7 +69,7 @@ def child(size: int, count: int, steps: int) -> None:
         print(json.dumps({"seconds": sorted(took[WARM_UP:])[steps // 2], **found}))
 
 
-def measured(processes: int, *arguments: str) -> dict[str, Any]:
+def measure(processes: int, *arguments: str) -> dict[str, Any]:
     several = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     command = [
         sys.executable,
@@ -99,15 +99,15 @@ def main() -> None:
         child(a.size, a.batch, a.steps)
         return
     given = ("--size", str(a.size), "--batch", str(a.batch), "--steps", str(a.steps))
-    turns = [(measured(1, *given), measured(2, *given)) for _ in range(3)]
+    turns = [(measure(1, *given), measure(2, *given)) for _ in range(3)]
     one, two = (min(turn[side]["seconds"] for turn in turns) for side in (0, 1))
     print(
-        f"expression stage of proposed, {a.size} px, batch {a.batch}, float32, one thread a process, best of 3"
+        f"expression stage of proposed, {a.size} px, batch {a.batch}, float32, one thread per process, best of 3"
     )
     print(f"  one process {a.batch / one:6.1f} images/s, two {a.batch / two:6.1f}: {one / two:.2f} times")
     for name in ("all_reduce", "all_gather"):
         calls, size = turns[0][1][name]
-        print(f"  {name}: {calls} calls, {size / 1e6:.2f} MB a step")
+        print(f"  {name}: {calls} calls, {size / 1e6:.2f} MB per step")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`contrast` and `omote`: the equations, and who learns in which stage."""
+"""`contrast` and `omote`: their equations, and what each stage trains."""
 
 import math
 from typing import Any
@@ -33,7 +33,7 @@ def test_codes_are_points_of_length_sqrt_z() -> None:
 
 
 @pytest.mark.parametrize("name", ["contrast", "omote"])
-def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
+def test_the_contrast_compares_two_views_of_the_images(name: str) -> None:
     method, batch = make(name, temperature=0.3, light=0.5).eval(), batch_of()
     assert isinstance(method, Contrast | Omote)
     torch.manual_seed(5)
@@ -45,7 +45,7 @@ def test_the_contrast_is_of_two_views_of_the_images(name: str) -> None:
     torch.testing.assert_close(terms, {"contrast": contrast_within_subject(one, other, batch.subjects, 0.3)})
 
 
-def test_half_way_between_two_expressions_is_drawn_as_an_expression() -> None:
+def test_the_decoder_normalises_an_expression_code_between_two_others() -> None:
     method = make("omote").eval()
     z_i, near, far = torch.zeros(1, 6), 6**0.5 * torch.eye(6)[:1], 6**0.5 * torch.eye(6)[1:2]
     half = (near + far) / 2
@@ -53,7 +53,7 @@ def test_half_way_between_two_expressions_is_drawn_as_an_expression() -> None:
     assert not torch.allclose(method.decode(z_i, torch.zeros(1, 6)), method.decode(z_i, half))
 
 
-def test_among_everyone_strangers_count_too() -> None:
+def test_among_everyone_the_negatives_include_other_people() -> None:
     batch = batch_of()
     batch.subjects = torch.arange(6)
     for among, alone in (("subject", True), ("everyone", False)):
@@ -62,8 +62,8 @@ def test_among_everyone_strangers_count_too() -> None:
         assert bool((method.terms(batch)["contrast"].abs() < 1e-6).all()) == alone
 
 
-def test_views_that_alter_nothing_leave_nothing_to_learn_from_a_frame_alone() -> None:
-    """Without alterations both views are the image; a batch of strangers pays nothing whatever the code."""
+def test_without_augmentation_the_views_are_the_images() -> None:
+    """A batch with one frame per subject has no negatives, so the contrast is 0."""
     nothing: dict[str, Any] = {"light": 0, "placement": 0, "mirror": False, "surroundings": False}
     method, batch = make("contrast", **nothing), batch_of()
     assert isinstance(method, Contrast)
@@ -72,8 +72,8 @@ def test_views_that_alter_nothing_leave_nothing_to_learn_from_a_frame_alone() ->
     assert method.terms(batch)["contrast"].abs().max() < 1e-6
 
 
-def test_contrast_learns_what_changes_within_a_person_and_not_who_it_is() -> None:
-    """Colour says who, the place of a spot says what: after some steps frames lie together by the spot."""
+def test_contrast_learns_what_varies_within_a_person_and_not_the_identity() -> None:
+    """Colour is the person, the position of a spot the expression; nearest codes then agree in the spot."""
     who, what = torch.arange(16) // 4, torch.arange(16) % 4
     images = torch.full((16, 3, 64, 64), 0.1)
     images += torch.tensor([[0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0.3, 0.3, 0.3]])[who][:, :, None, None]
@@ -89,7 +89,7 @@ def test_contrast_learns_what_changes_within_a_person_and_not_who_it_is() -> Non
     assert (who[near.argmax(1)] == who).float().mean() <= 0.2
 
 
-def test_frames_of_a_subject_come_together_where_they_are_compared() -> None:
+def test_frames_of_a_subject_share_a_batch_in_the_stage_that_compares_them() -> None:
     def stages(**options: Any) -> list[tuple[str, int, int]]:
         method = make("omote", frames_per_subject=5, epochs=3, **options)
         return [(stage.name, stage.epochs, stage.frames_per_subject) for stage in method.stages()]
@@ -103,7 +103,7 @@ def face_terms(method: Method, batch: Batch) -> Terms:
     return terms_of(method, "face", batch)
 
 
-def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
+def test_the_face_stage_is_eq_1_given_the_expression_code() -> None:
     method, batch = make("omote").eval(), batch_of()
     assert isinstance(method, Omote)
     terms = face_terms(method, batch)
@@ -115,7 +115,7 @@ def test_the_face_stage_is_eq_1_with_the_expression_given() -> None:
     torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.images))
 
 
-def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
+def test_the_decoder_stage_is_eqs_2_and_4_given_both_codes() -> None:
     assert list(terms_of(make("omote"), "decoder", batch_of())) == ["reconstruction"]
     method, batch = make("omote", switch_weight=7).eval(), batch_of()
     batch.has_partner[2] = 0
@@ -133,8 +133,8 @@ def test_the_decoder_stage_is_eqs_2_and_4_with_codes_that_are_given() -> None:
         torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_the_identity_code_never_reads_the_image_that_is_drawn() -> None:
-    """Its divergence would change with that image if it did."""
+def test_the_identity_code_does_not_come_from_the_decoded_image() -> None:
+    """If it did, its KL divergence would change with that image."""
     method, batch = make("omote").eval(), batch_of()
     before = face_terms(method, batch)
     batch.images = batch.images.flip(0)
@@ -143,8 +143,8 @@ def test_the_identity_code_never_reads_the_image_that_is_drawn() -> None:
     assert not torch.isclose(before["reconstruction"], after["reconstruction"]).any()
 
 
-def test_the_expression_code_of_omote_is_what_the_contrast_alone_makes_of_it() -> None:
-    """Nothing but the contrast moves the expression encoder: with equal weights both learn the same, to the bit."""
+def test_omote_and_contrast_learn_the_same_expression_code() -> None:
+    """Only the contrast trains the expression encoder: from equal weights both end with equal weights, bit for bit."""
     omote, contrast = make("omote"), make("contrast")
     assert isinstance(omote, Omote)
     assert isinstance(contrast, Contrast)

@@ -1,4 +1,4 @@
-"""The contract over the whole registry, and the equations of each method."""
+"""The contract of all methods in the registry, and the equations of the paper's methods."""
 
 from dataclasses import replace
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from omote.methods.method import Batch, GenerativeOptions, Method, Stage
+from omote.methods.method import Batch, GenerativeOptions, Method, Stage, sample
 from omote.methods.proposed import Proposed
 from omote.methods.registry import METHODS, method_class
 from omote.methods.vae import Vae
@@ -24,7 +24,7 @@ def make(name: str, seed: int = 0, **options: Any) -> Method:
 
 
 def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
-    """Return a batch, with what the stage remembers of it."""
+    """Return a batch, with the posteriors of the stage's frozen encoders."""
     generator = torch.Generator().manual_seed(1)
     images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
     batch = Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
@@ -34,7 +34,7 @@ def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
 
 
 def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = None) -> dict[str, Tensor]:
-    """Take a few of the loop's own steps; return the last one's means."""
+    """Take steps as the training loop does; return the means of the last one."""
     fabric = make_fabric("cpu", "32-true")
     optimisers = begin_stage(method, stage)
     for step in range(steps):
@@ -44,13 +44,13 @@ def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = Non
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_the_contract(
+def test_terms_codes_and_images_have_the_shapes_of_the_contract(
     name: str,
 ) -> None:
     method, batch = make(name), batch_of()
     for stage in method.stages():
         batch.cached_posteriors = encode_frozen(stage, batch.images)
-        for phase in stage.phases:  # a later phase finds what an earlier one left in the batch
+        for phase in stage.phases:  # in order: a later phase uses what an earlier one left in the batch
             terms = phase.terms(batch)
             assert terms
             assert all(term.shape == (6,) for term in terms.values())
@@ -60,19 +60,20 @@ def test_terms_are_one_number_an_image_and_codes_and_images_have_the_shapes_of_t
     assert q_e.mean.shape == q_e.logvar.shape == (6, 6)
     widths = {"vae": 0, "beta_vae": 0, "contrast": 0, "cvae": 3}
     assert q_i.mean.shape == q_i.logvar.shape == (6, widths.get(name, 6))
+    assert method.has_identity == (q_i.mean.shape[1] > 0)
     if method.has_decoder:
         assert method.decode(q_i.mean, q_e.mean).shape == batch.images.shape
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_stage_moves_the_modules_it_names_and_leaves_all_others_bit_identical(name: str) -> None:
+def test_a_stage_changes_the_modules_it_trains_and_no_bit_of_the_others(name: str) -> None:
     method = make(name)
     for stage in method.stages():
         before = {key: value.clone() for key, value in method.state_dict().items()}
         take(method, stage, steps=2)
         trained = {id(module) for phase in stage.phases for module in phase.trains}
         for child_name, child in method.named_children():
-            # running means and variances are in the state too
+            # the state includes the running statistics of BatchNorm
             same = [
                 torch.equal(value, before[f"{child_name}.{key}"]) for key, value in child.state_dict().items()
             ]
@@ -93,18 +94,18 @@ def test_the_discriminators_phase_gives_no_gradient_to_the_generator() -> None:
 
 
 @pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
-def test_the_discriminators_phase_is_eq_3_of_images_made_before_the_generators_step(
+def test_the_discriminators_phase_is_eq_3_of_images_decoded_before_the_generators_step(
     generator_loss: str,
 ) -> None:
-    """Its weights get the gradient that fresh logits of the same images would give them."""
+    """Its weights get the same gradient as from Eq. 3 written out for the same images."""
     method = make("proposed", generator_loss=generator_loss)
     stage = method.stages()[1]
     batch = batch_of(stage=stage)
     take(method, stage, batch=batch)
-    discriminator = make("proposed").get_submodule("discriminator")  # as it was before its step
-    x, made = discriminator(batch.images), discriminator(batch.scratch["fakes"])
-    x_made, x_p = torch.sigmoid(made).chunk(2)
-    (-torch.sigmoid(x).log() - (1 - x_made).log() - (1 - x_p).log()).mean().backward()
+    discriminator = make("proposed").get_submodule("discriminator")  # with the weights before its step
+    x, fake = discriminator(batch.images), discriminator(batch.scratch["fakes"])
+    x_rec, x_p = torch.sigmoid(fake).chunk(2)
+    (-torch.sigmoid(x).log() - (1 - x_rec).log() - (1 - x_p).log()).mean().backward()
     for mine, fresh in zip(
         method.get_submodule("discriminator").parameters(), discriminator.parameters(), strict=True
     ):
@@ -113,7 +114,7 @@ def test_the_discriminators_phase_is_eq_3_of_images_made_before_the_generators_s
         torch.testing.assert_close(mine.grad, fresh.grad, rtol=1e-3, atol=1e-6)
 
 
-def test_the_expression_encoder_learns_from_the_switch_loss_and_the_identity_encoder_does_not() -> None:
+def test_the_switch_loss_trains_expression_encoder_and_decoder_and_not_the_identity_encoder() -> None:
     method = make("proposed")
     stage = method.stages()[1]
     batch = batch_of(stage=stage)
@@ -168,7 +169,7 @@ def test_expression_stage_is_eq_5_term_by_term() -> None:
         torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_an_image_without_a_partner_pays_no_switch_loss() -> None:
+def test_an_image_without_a_partner_has_no_switch_loss() -> None:
     stage = make("proposed").stages()[1]
     batch = batch_of(stage=stage)
     batch.has_partner[2] = 0
@@ -203,7 +204,7 @@ def test_proposed_without_its_two_losses_is_conventional_to_the_bit() -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_swapped_and_printed_weights_and_the_other_readings_of_the_balance() -> None:
+def test_the_readings_of_the_weights_change_the_terms_as_they_say() -> None:
     batch = batch_of()
 
     def terms(**options: Any) -> dict[str, Tensor]:
@@ -219,7 +220,72 @@ def test_swapped_and_printed_weights_and_the_other_readings_of_the_balance() -> 
     torch.testing.assert_close(terms(resolution_invariant=True)["kl"], plain["kl"])  # 64 px is the reference
 
 
-def test_at_128_px_a_resolution_invariant_kl_weighs_a_quarter() -> None:
+def expression_terms(**options: Any) -> tuple[Method, Batch, dict[str, Tensor]]:
+    """Return `proposed` in evaluation mode, a batch, and its terms of the expression stage with noise of seed 5."""
+    method = make("proposed", **options).eval()
+    stage = method.stages()[1]
+    batch = batch_of(stage=stage)
+    torch.manual_seed(5)
+    return method, batch, stage.phases[0].terms(batch)
+
+
+def test_a_bernoulli_likelihood_replaces_the_squared_error_by_the_cross_entropy() -> None:
+    terms, batch = {}, batch_of()
+    for likelihood in ("mse", "bce"):
+        vae = make("vae", likelihood=likelihood).eval()
+        torch.manual_seed(3)
+        terms[likelihood] = vae.stages()[0].phases[0].terms(batch)
+    torch.manual_seed(3)
+    output = vae.decode(torch.zeros(6, 0), sample(vae.represent(batch.images)))
+    expected = 1e5 * torch.nn.functional.binary_cross_entropy(output, batch.images, reduction="none")
+    torch.testing.assert_close(terms["bce"]["reconstruction"], expected.mean((1, 2, 3)))
+    assert not torch.isclose(terms["bce"]["reconstruction"], terms["mse"]["reconstruction"]).any()
+    assert torch.equal(terms["bce"]["kl"], terms["mse"]["kl"])
+
+
+def test_an_identity_code_can_be_a_sample_in_the_expression_stage() -> None:
+    method, batch, terms = expression_terms(identity_code="sample")
+    torch.manual_seed(5)
+    z_i, z_e = sample(method.identify(batch.images)), sample(method.represent(batch.images))
+    output = method.decode(z_i, z_e)
+    torch.testing.assert_close(
+        terms["reconstruction"], 1e5 * mean_squared_error(output, batch.images), rtol=1e-3, atol=1e-5
+    )
+    mean = method.decode(method.identify(batch.images).mean, z_e)
+    assert not torch.isclose(terms["reconstruction"], 1e5 * mean_squared_error(mean, batch.images)).any()
+
+
+def test_the_switch_code_can_be_the_mean_of_the_partners_posterior() -> None:
+    method, batch, terms = expression_terms(switch_code="mean")
+    z_i, z_ed = method.identify(batch.images).mean, method.represent(batch.images).mean.roll(1, 0)
+    swapped = method.decode(z_i, z_ed)
+    for name, encoded, code in (
+        ("switch_identity", method.identify(swapped), z_i),
+        ("switch_expression", method.represent(swapped), z_ed),
+    ):
+        torch.testing.assert_close(
+            terms[name], 10 * mean_squared_error(encoded.mean, code), rtol=1e-3, atol=1e-5
+        )
+    sampled = expression_terms()[2]
+    assert not torch.isclose(terms["switch_expression"], sampled["switch_expression"]).any()
+    assert torch.equal(terms["reconstruction"], sampled["reconstruction"])
+
+
+@pytest.mark.parametrize("normalisation", ["none", "batch"])
+def test_only_a_normalised_discriminator_mixes_the_images_of_a_batch(normalisation: str) -> None:
+    method = make("proposed", discriminator_normalisation=normalisation)
+    discriminator, images = method.get_submodule("discriminator"), batch_of().images
+    norms = [module for module in discriminator.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    alone, together = discriminator(images[:2]), discriminator(images)[:2]
+    assert (len(norms), torch.allclose(alone, together, rtol=1e-3)) == ((0, True), (8, False))[
+        normalisation == "batch"
+    ]
+    stage = method.stages()[1]
+    means = take(method, stage, steps=2, batch=batch_of(stage=stage))
+    assert all(bool(mean.isfinite()) for mean in means.values())
+
+
+def test_at_128_px_a_resolution_invariant_kl_has_a_quarter_of_the_weight() -> None:
     vae = make("vae")
     assert isinstance(vae, Vae)
     posterior = vae.represent(torch.rand(2, 3, 64, 64))
@@ -228,25 +294,25 @@ def test_at_128_px_a_resolution_invariant_kl_weighs_a_quarter() -> None:
         torch.testing.assert_close(method.kl(posterior), factor * vae.kl(posterior))
 
 
-def test_a_method_without_a_decoder_has_no_options_of_one() -> None:
+def test_a_method_without_a_decoder_has_no_options_for_one() -> None:
     assert "kl_weight" not in method_class("contrast").Options.model_fields
     with pytest.raises(ValueError, match="kl_weight"):
         make("contrast", kl_weight=1)
 
 
-def test_the_switch_target_gets_gradient_only_where_asked() -> None:
-    """The code z_e^d is read from x; with the target detached and no other term, only the re-reading moves it."""
-    for moves in (False, True):
-        method, batch = make("proposed", switch_target_gradient=moves), batch_of()
+def test_the_switch_target_gets_a_gradient_only_if_asked_for() -> None:
+    """With ``switch_target_gradient``, L_switch has a gradient into z_e^d itself."""
+    for target_gradient in (False, True):
+        method, batch = make("proposed", switch_target_gradient=target_gradient), batch_of()
         method.eval()
         z_i, z_ed = torch.zeros(6, 6), torch.zeros(6, 6, requires_grad=True)
         assert isinstance(method, Proposed)
         terms = method.switch_terms(batch.images, z_i, z_ed, batch.has_partner)
         torch.stack(list(terms.values())).sum().backward()
-        assert (z_ed.grad is not None) == moves
+        assert (z_ed.grad is not None) == target_gradient
 
 
-def test_cvae_is_told_the_subject_in_encoder_and_decoder() -> None:
+def test_encoder_and_decoder_of_cvae_use_the_subject() -> None:
     method, batch = make("cvae"), batch_of()
     method.eval()
     one_hot = method.identify(batch.images, batch.subjects).mean
@@ -264,7 +330,7 @@ def test_cvae_is_told_the_subject_in_encoder_and_decoder() -> None:
     )
 
 
-def test_a_condition_on_nobody_leaves_a_vae() -> None:
+def test_a_cvae_with_zero_condition_weights_is_a_vae() -> None:
     cvae, vae = make("cvae", seed=0), make("vae", seed=1)
     state = {key: value for key, value in cvae.state_dict().items() if key.startswith("encoder")}
     state["encoder.condition.weight"] = torch.zeros(8, 3)

@@ -1,4 +1,4 @@
-"""The rivals with the same supervision: beta-VAE, ML-VAE, GVAE and the subject-adversarial VAE."""
+"""Methods of others with the same supervision: beta-VAE, ML-VAE, GVAE and the subject-adversarial VAE."""
 
 import math
 from typing import Any
@@ -35,15 +35,15 @@ def batch_of(subjects: list[int]) -> Batch:
 
 
 def in_order(batch: Batch, order: Tensor) -> Batch:
-    """Return the batch with its frames in another order; nobody here looks at partners."""
+    """Return the batch with its frames in another order; partners are unused here and stay wrong."""
     same, partner = batch.same_subject[order], batch.partner[order]
     return Batch(batch.images[order], same, partner, batch.has_partner[order], batch.subjects[order])
 
 
-def joined(
+def group_mean_and_variance(
     method: MlVae, mean: list[float], variance: list[float], subjects: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """Return mean and variance, (B,), of each frame's group, from codes of one number."""
+    """Return mean and variance, (B,), of each frame's group, for codes of one number."""
     q, who = (
         Posterior(torch.tensor(mean)[:, None], torch.tensor(variance).log()[:, None]),
         torch.tensor(subjects),
@@ -53,7 +53,7 @@ def joined(
 
 
 def reached(method: Method, loss: Tensor) -> set[str]:
-    """Return the names of the modules that a gradient of ``loss`` gets to, had nobody frozen anything."""
+    """Return the names of the modules that get a gradient from ``loss``."""
     method.zero_grad()
     loss.backward()
     children = method.named_children()
@@ -81,7 +81,7 @@ def test_a_beta_vae_with_beta_1_is_a_vae_to_the_bit() -> None:
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_beta_multiplies_the_divergence_and_nothing_else() -> None:
+def test_beta_scales_the_kl_divergence_only() -> None:
     terms = []
     for method in (make(Vae), make(BetaVae, beta=4)):
         torch.manual_seed(3)
@@ -91,22 +91,22 @@ def test_beta_multiplies_the_divergence_and_nothing_else() -> None:
     assert torch.equal(terms[1]["reconstruction"], terms[0]["reconstruction"])
 
 
-def test_ml_vae_multiplies_the_gaussians_of_a_subject() -> None:
-    """Precisions 1 + 1/3 make variance 3/4; the mean is (0 * 1 + 4 / 3) * 3/4 = 1. Subject 1 has one frame."""
-    mean, variance = joined(make(MlVae), [0, -5, 4], [1, 2, 3], [0, 1, 0])
+def test_ml_vae_multiplies_the_posteriors_of_a_subject() -> None:
+    """Precision 1 + 1/3 is variance 3/4; the mean is (0 * 1 + 4 / 3) * 3/4 = 1. Subject 1 has one frame."""
+    mean, variance = group_mean_and_variance(make(MlVae), [0, -5, 4], [1, 2, 3], [0, 1, 0])
     torch.testing.assert_close(mean, torch.tensor([1.0, -5, 1]))
     torch.testing.assert_close(variance, torch.tensor([0.75, 2, 0.75]))
 
 
 def test_gvae_averages_the_means_and_the_variances_of_a_subject() -> None:
-    mean, variance = joined(make(Gvae), [0, -5, 4], [1, 2, 3], [0, 1, 0])
+    mean, variance = group_mean_and_variance(make(Gvae), [0, -5, 4], [1, 2, 3], [0, 1, 0])
     torch.testing.assert_close(mean, torch.tensor([2.0, -5, 2]))
     torch.testing.assert_close(variance, torch.tensor([2.0, 2, 2]))
 
 
-def test_the_same_frame_four_times_is_four_times_as_sure_in_ml_vae_and_as_sure_as_once_in_gvae() -> None:
+def test_repeating_a_frame_four_times_quarters_the_variance_of_ml_vae_and_keeps_that_of_gvae() -> None:
     for cls, expected in ((MlVae, 0.5), (Gvae, 2.0)):
-        mean, variance = joined(make(cls), [3.0] * 4, [2.0] * 4, [7] * 4)
+        mean, variance = group_mean_and_variance(make(cls), [3.0] * 4, [2.0] * 4, [7] * 4)
         torch.testing.assert_close(mean, torch.full((4,), 3.0))
         torch.testing.assert_close(variance, torch.full((4,), expected))
 
@@ -130,7 +130,7 @@ def test_the_order_of_the_frames_does_not_matter(cls: type[MlVae], monkeypatch: 
 
 
 @pytest.mark.parametrize("cls", [MlVae, Gvae])
-def test_the_bound_has_one_identity_code_and_one_divergence_a_group(cls: type[MlVae]) -> None:
+def test_the_elbo_has_one_identity_code_and_one_divergence_per_group(cls: type[MlVae]) -> None:
     method, batch = make(cls).eval(), batch_of([0, 1, 0, 0])
     made_from: list[Tensor] = []
     method.decoder.register_forward_pre_hook(lambda module, given: made_from.append(given[0]))
@@ -150,7 +150,7 @@ def test_the_bound_has_one_identity_code_and_one_divergence_a_group(cls: type[Ml
     torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.images))
 
 
-def test_groups_come_into_a_batch_together_and_an_image_alone_is_its_own_evidence() -> None:
+def test_frames_of_a_group_share_a_batch_and_encoding_does_not_pool_them() -> None:
     method = make(MlVae, frames_per_subject=5).eval()
     [stage] = method.stages()
     assert (stage.frames_per_subject, make(Gvae).stages()[0].frames_per_subject) == (5, 8)
@@ -160,20 +160,20 @@ def test_groups_come_into_a_batch_together_and_an_image_alone_is_its_own_evidenc
 
 
 @pytest.mark.parametrize("cls", [MlVae, Gvae, AdversarialVae])
-def test_the_networks_are_those_of_conventional_with_the_same_first_weights(cls: type[Method]) -> None:
-    rival, conventional = make(cls).state_dict(), make(Conventional).state_dict()
-    assert {key for key in rival if not key.startswith("classifier")} == conventional.keys()
-    assert all(torch.equal(rival[key], value) for key, value in conventional.items())
+def test_networks_and_initial_weights_equal_those_of_conventional(cls: type[Method]) -> None:
+    other, conventional = make(cls).state_dict(), make(Conventional).state_dict()
+    assert {key for key in other if not key.startswith("classifier")} == conventional.keys()
+    assert all(torch.equal(other[key], value) for key, value in conventional.items())
 
 
-def test_being_told_apart_costs_nothing_where_the_classifier_cannot_say() -> None:
-    """Of two, one at 3/4: KL((1/2, 1/2) || (3/4, 1/4)) = (log(2/3) + log 2) / 2; whoever it is."""
+def test_the_kl_from_uniform_is_0_for_equal_logits_and_does_not_depend_on_the_class() -> None:
+    """KL((1/2, 1/2) || (3/4, 1/4)) = (log(2/3) + log 2) / 2."""
     logits = torch.tensor([[5.0, 5], [math.log(3), 0], [0, math.log(3)]])
-    surer = (math.log(2 / 3) + math.log(2)) / 2
-    torch.testing.assert_close(kl_from_uniform(logits), torch.tensor([0, surer, surer]))
+    expected = (math.log(2 / 3) + math.log(2)) / 2
+    torch.testing.assert_close(kl_from_uniform(logits), torch.tensor([0, expected, expected]))
 
 
-def test_the_adversarial_vae_pays_by_its_equation() -> None:
+def test_the_terms_of_the_adversarial_vae_are_its_equation() -> None:
     method, batch = make(AdversarialVae, adversarial_weight=7).eval(), batch_of([0, 0, 1, 1, 2, 2])
     torch.manual_seed(5)
     terms = method.generator_terms(batch)
@@ -202,15 +202,15 @@ def test_the_classifiers_phase_gives_no_gradient_to_the_encoders_nor_the_generat
     generator, classifier = stage.phases
     assert (generator.name, classifier.name) == ("generator", "classifier")
     networks = {"identity_encoder", "expression_encoder", "decoder"}
-    method.classifier.requires_grad_(False)  # as the loop does: the phase does not train it
+    method.classifier.requires_grad_(False)  # as the loop does, because the phase does not train it
     terms = generator.terms(batch)
     assert reached(method, torch.stack(list(terms.values())).sum()) == networks
     assert reached(method, generator.terms(batch)["recognised"].sum()) == {"expression_encoder"}
-    method.requires_grad_(True)  # even if the loop froze nothing
+    method.requires_grad_(True)  # even if nothing is frozen
     assert reached(method, classifier.terms(batch)["subject"].sum()) == {"classifier"}
 
 
-def test_z_i_of_the_adversarial_vae_never_sees_the_image_it_helps_to_make() -> None:
+def test_z_i_of_the_adversarial_vae_does_not_come_from_the_decoded_image() -> None:
     method, batch = make(AdversarialVae), batch_of([0, 0, 1, 1, 2, 2])
     batch.images.requires_grad_(True)
     batch.same_subject.requires_grad_(True)
@@ -226,14 +226,14 @@ def test_z_i_of_the_adversarial_vae_never_sees_the_image_it_helps_to_make() -> N
     assert images is batch.same_subject
 
 
-def test_a_small_code_is_not_a_hidden_one() -> None:
+def test_the_length_of_a_code_does_not_change_the_classifiers_output() -> None:
     method, codes = make(AdversarialVae), torch.randn(4, 6)
     torch.testing.assert_close(method.classifier(0.1 * codes), method.classifier(codes), rtol=1e-3, atol=1e-4)
     assert not torch.isclose(method.classifier(-codes), method.classifier(codes)).all()
 
 
-def test_a_classifier_that_is_alone_learns_who_it_is_and_hiding_stops_it() -> None:
-    """Codes that are the subject are told apart at once; the generator's gradient makes them less so."""
+def test_the_classifier_learns_the_subject_and_the_generators_gradient_hides_it() -> None:
+    """The codes are one-hot subjects; a step along the generator's gradient makes them harder to classify."""
     method, who = make(AdversarialVae), torch.arange(6) % 3
     batch = batch_of(who.tolist())
     batch.scratch["z_e"] = torch.nn.functional.one_hot(who, 6).float()
@@ -251,7 +251,7 @@ def test_a_classifier_that_is_alone_learns_who_it_is_and_hiding_stops_it() -> No
 
 
 @pytest.mark.parametrize("cls", [BetaVae, MlVae, Gvae, AdversarialVae])
-def test_a_step_moves_every_module_and_leaves_no_nan(cls: type[Method]) -> None:
+def test_a_step_changes_every_weight_and_leaves_no_nan(cls: type[Method]) -> None:
     method = make(cls)
     before = {key: value.clone() for key, value in method.state_dict().items()}
     step(method, batch_of([0, 0, 1, 1, 2, 2]))

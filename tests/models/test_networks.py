@@ -1,4 +1,4 @@
-"""Every row of the paper's Tables 1 and 2 has the output shape that the table prints."""
+"""The networks have the rows of the paper's Tables 1 and 2, with the printed output shapes."""
 
 import pytest
 import torch
@@ -63,7 +63,7 @@ def test_decoder_has_the_rows_of_table_2(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [64, 128])
-def test_outputs_are_codes_of_64_numbers_images_in_0_to_1_and_one_logit(size: int) -> None:
+def test_outputs_are_codes_of_64_numbers_images_in_0_to_1_and_one_logit_per_image(size: int) -> None:
     images = torch.rand(3, 3, size, size)
     posterior = Encoder(size)(images)
     assert posterior.mean.shape == posterior.logvar.shape == (3, 64)
@@ -73,19 +73,19 @@ def test_outputs_are_codes_of_64_numbers_images_in_0_to_1_and_one_logit(size: in
     assert Discriminator(size)(images).shape == (3,)
 
 
-def test_the_discriminator_reads_each_image_alone_so_company_does_not_matter() -> None:
+def test_a_logit_of_the_discriminator_does_not_depend_on_the_other_images() -> None:
     discriminator, images = Discriminator(64, width=8), torch.rand(4, 3, 64, 64)
     torch.testing.assert_close(discriminator(images)[:1], discriminator(images[:1]))
 
 
-def test_another_image_size_is_refused_by_name() -> None:
+def test_another_image_size_is_refused() -> None:
     with pytest.raises(ValueError, match="96 was given"):
         Encoder(96)
     with pytest.raises(ValueError, match="96 was given"):
         Decoder(96)
 
 
-def test_he_initialisation_keeps_the_size_of_the_signal_from_layer_to_layer() -> None:
+def test_he_initialisation_keeps_the_variance_of_the_signal_from_layer_to_layer() -> None:
     torch.manual_seed(0)
     pairs = (
         (Encoder(64, normalisation="none"), torch.randn(64, 3, 64, 64)),
@@ -101,10 +101,12 @@ def test_he_initialisation_keeps_the_size_of_the_signal_from_layer_to_layer() ->
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 layer.register_forward_hook(hook)
         network(given)
-        assert all(0.3 < size < 6 for size in sizes[:-1])  # a wrong fan-in is off by a factor of 4 a layer
+        assert all(
+            0.3 < size < 6 for size in sizes[:-1]
+        )  # a wrong fan-in changes it by a factor of 4 per layer
 
 
-def test_a_condition_does_what_further_input_channels_would_do_away_from_the_border() -> None:
+def test_away_from_the_border_a_condition_equals_constant_input_channels() -> None:
     encoder = Encoder(64, width=8, latent_size=4, condition_size=3, normalisation="none")
     images, condition = torch.rand(2, 3, 64, 64), torch.eye(3)[:2]
     first = encoder.trunk[0]
@@ -113,7 +115,7 @@ def test_a_condition_does_what_further_input_channels_would_do_away_from_the_bor
     wider = nn.Conv2d(6, 8, 3, 2, 1)
     with torch.no_grad():
         wider.weight[:, :3], wider.bias = first.weight, first.bias
-        # nine equal weights add up to the one of the condition
+        # nine equal weights add up to that of the condition
         wider.weight[:, 3:] = encoder.condition.weight[:, :, None, None] / 9
     maps = condition[:, :, None, None].expand(-1, -1, 64, 64)
     expected = wider(torch.cat([images, maps], 1))

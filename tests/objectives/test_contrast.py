@@ -1,4 +1,4 @@
-"""The contrast within a subject, and the views that it compares."""
+"""The contrastive loss within a subject, and its views."""
 
 import math
 
@@ -14,21 +14,21 @@ EYE = torch.eye(4)
 
 def test_contrast_by_hand() -> None:
     subjects = torch.tensor([0, 0, 1, 1])
-    # each finds its twin (cosine 1) beside one other frame of its subject (cosine 0)
+    # each has its positive (cosine 1) and one negative of its subject (cosine 0)
     expected = math.log(1 + math.exp(-1 / 0.5))
     torch.testing.assert_close(
         contrast_within_subject(EYE, EYE, subjects, 0.5), torch.full((4,), expected), rtol=1e-6, atol=0
     )
 
 
-def test_frames_that_cannot_be_told_apart_pay_the_logarithm_of_their_number() -> None:
+def test_equal_codes_give_the_logarithm_of_the_number_of_frames() -> None:
     same = torch.ones(5, 3)
     subjects = torch.tensor([0, 0, 0, 1, 2])
     expected = torch.tensor([3, 3, 3, 1, 1]).log()
     torch.testing.assert_close(contrast_within_subject(same, same, subjects, 0.2), expected)
 
 
-def test_other_people_do_not_count() -> None:
+def test_codes_of_other_people_do_not_change_the_loss() -> None:
     one, other = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
     subjects = torch.tensor([0, 1, 0, 1, 0, 1])
     moved = other.clone()
@@ -38,7 +38,7 @@ def test_other_people_do_not_count() -> None:
     assert not torch.isclose(before[subjects == 1], after[subjects == 1]).any()
 
 
-def test_neither_order_nor_the_length_of_the_codes_matters_nor_which_view_comes_first() -> None:
+def test_order_and_length_of_the_codes_do_not_matter_nor_which_view_comes_first() -> None:
     one, other = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0))
     subjects = torch.tensor([0, 0, 0, 1, 1, 1])
     terms = contrast_within_subject(one, other, subjects, 0.2)
@@ -50,8 +50,8 @@ def test_neither_order_nor_the_length_of_the_codes_matters_nor_which_view_comes_
     torch.testing.assert_close(contrast_within_subject(other, one, subjects, 0.2), terms)
 
 
-def test_a_direction_that_all_frames_of_a_person_share_is_no_help() -> None:
-    """Equal codes plus something of the person stay at the logarithm: identity lowers nothing."""
+def test_a_direction_shared_by_all_frames_of_a_person_does_not_lower_the_loss() -> None:
+    """Codes of identity alone give the logarithm of the number of frames."""
     person = torch.randn(2, 8, generator=torch.Generator().manual_seed(0)).repeat_interleave(3, 0)
     subjects = torch.tensor([0, 0, 0, 1, 1, 1])
     torch.testing.assert_close(
@@ -59,7 +59,7 @@ def test_a_direction_that_all_frames_of_a_person_share_is_no_help() -> None:
     )
 
 
-def test_codes_that_do_not_go_together_are_refused() -> None:
+def test_codes_of_different_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match=r"codes \(4, 4\) and \(3, 4\) of 4 subjects"):
         contrast_within_subject(EYE, EYE[:3], torch.arange(4), 0.2)
 
@@ -72,7 +72,7 @@ def face(size: int = 64) -> Tensor:
 
 
 def spots(images: Tensor) -> Tensor:
-    """Return (B, 2): where the bright spot is, across and down, in image sides from the middle."""
+    """Return (B, 2) horizontal and vertical offset of the bright spot from the centre, in image sides."""
     size = images.shape[-1]
     weight = (images.mean(1) - 0.3).clamp(0)
     place = (torch.arange(size) + 0.5) / size - 0.5
@@ -80,7 +80,7 @@ def spots(images: Tensor) -> Tensor:
     return torch.stack([(weight.sum(1) @ place) / total, (weight.sum(2) @ place) / total], 1)
 
 
-def test_views_stay_images_and_zero_leaves_them_alone() -> None:
+def test_views_are_images_and_strength_0_changes_nothing() -> None:
     images = torch.rand(50, 3, 64, 64)
     made = augment(images, light=2, placement=3, mirror=True, surroundings=True)
     assert made.shape == images.shape
@@ -89,22 +89,22 @@ def test_views_stay_images_and_zero_leaves_them_alone() -> None:
     assert torch.equal(augment(images, light=0, placement=0), images)
 
 
-def test_a_placement_moves_the_face_as_far_as_it_says() -> None:
+def test_placement_moves_the_face_as_far_as_documented() -> None:
     torch.manual_seed(0)
     found = spots(augment(face().repeat(400, 1, 1, 1), light=0, placement=1))
     across, down = (found - spots(face())).abs().max(0).values.tolist()
-    # a shift of 2.5 %; scaling moves the spot, a quarter off the middle, by 1 % across; turning by 1.75 % down
+    # the shift is up to 2.5 %; for this spot scaling adds 1 % horizontally, and rotation 1.75 % vertically
     assert 0.025 < across < 0.036
     assert 0.032 < down < 0.046
 
 
-def test_half_of_the_views_are_mirrored_where_asked_for() -> None:
+def test_half_of_the_views_are_mirrored_if_asked_for() -> None:
     torch.manual_seed(0)
     right = spots(augment(face().repeat(400, 1, 1, 1), light=0, placement=0, mirror=True))[:, 0] > 0
     assert 0.4 < float(right.float().mean()) < 0.6
 
 
-def test_light_changes_brightness_and_tint_of_the_whole_image_alike() -> None:
+def test_light_changes_brightness_and_tint_of_the_whole_image() -> None:
     torch.manual_seed(0)
     made = augment(face().repeat(200, 1, 1, 1), light=1, placement=0)
     corner, spot = made[:, :, 0, 0], made[:, :, 32, 16]
@@ -114,7 +114,7 @@ def test_light_changes_brightness_and_tint_of_the_whole_image_alike() -> None:
     assert float((corner / corner.mean(1, keepdim=True)).std(0).mean()) > 0.03  # tint
 
 
-def test_other_surroundings_replace_the_corners_and_keep_the_middle() -> None:
+def test_replaced_surroundings_change_the_corners_and_keep_the_middle() -> None:
     torch.manual_seed(0)
     images = torch.rand(1, 3, 64, 64).repeat(300, 1, 1, 1)
     made = augment(images, light=0, placement=0, surroundings=True)
@@ -123,7 +123,7 @@ def test_other_surroundings_replace_the_corners_and_keep_the_middle() -> None:
     assert 0.7 < float(replaced.float().mean()) < 0.9
 
 
-def test_views_follow_the_random_state() -> None:
+def test_views_are_drawn_from_the_global_random_state() -> None:
     images, options = torch.rand(3, 3, 64, 64), {"light": 1, "placement": 1}
     torch.manual_seed(3)
     first = augment(images, mirror=True, surroundings=True, **options)

@@ -1,4 +1,4 @@
-"""The terms of Eqs. 1 to 5 at values computed by hand, and the laws they obey."""
+"""The terms of Eqs. 1 to 5: values computed by hand, and mathematical properties."""
 
 import math
 
@@ -28,16 +28,16 @@ def test_kl_by_hand() -> None:
 
 
 @given(st.floats(-5, 5), st.floats(-5, 3))
-def test_kl_agrees_with_torch_and_is_never_negative(mean: float, logvar: float) -> None:
+def test_kl_equals_that_of_torch_and_is_never_negative(mean: float, logvar: float) -> None:
     ours = gaussian_kl(torch.tensor([[mean]]), torch.tensor([[logvar]]))
     theirs = kl_divergence(Normal(mean, math.exp(logvar / 2)), Normal(0.0, 1.0))
     assert ours.item() == pytest.approx(float(theirs), abs=1e-4)
     assert ours.item() >= -1e-6
 
 
-def test_squared_error_is_the_mean_over_all_numbers_of_an_image() -> None:
+def test_squared_error_is_the_mean_over_all_values_of_an_image() -> None:
     made, target = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
-    made[1, 0] = 3  # a third of the numbers are off by 3
+    made[1, 0] = 3  # a third of the values are off by 3
     torch.testing.assert_close(mean_squared_error(made, target), torch.tensor([0.0, 3.0]))
 
 
@@ -55,7 +55,7 @@ def test_adversarial_terms_by_hand() -> None:
     torch.testing.assert_close(generator_loss_on_fake(logits, "minimax"), torch.tensor([0.5, 0.25]).log())
 
 
-def test_the_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other_does_not() -> None:
+def test_only_the_minimax_gradient_vanishes_where_the_discriminator_is_certain() -> None:
     gradient = {}
     for loss in ("minimax", "non_saturating"):
         logit = torch.tensor([-20.0], requires_grad=True)
@@ -66,18 +66,18 @@ def test_the_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_o
     assert gradient["non_saturating"] == pytest.approx(1)
 
 
-@pytest.mark.parametrize("moves", [False, True])
-def test_the_switch_target_is_moved_only_where_asked(moves: bool) -> None:
-    read_back, code = torch.ones(2, 4, requires_grad=True), torch.zeros(2, 4, requires_grad=True)
-    distance = code_distance(read_back, code, target_gradient=moves)
+@pytest.mark.parametrize("target_gradient", [False, True])
+def test_the_switch_target_gets_a_gradient_only_if_asked_for(target_gradient: bool) -> None:
+    encoded, code = torch.ones(2, 4, requires_grad=True), torch.zeros(2, 4, requires_grad=True)
+    distance = code_distance(encoded, code, target_gradient=target_gradient)
     torch.testing.assert_close(distance, torch.ones(2))
     distance.sum().backward()
-    assert read_back.grad is not None
-    assert (code.grad is not None) == moves
+    assert encoded.grad is not None
+    assert (code.grad is not None) == target_gradient
 
 
 @pytest.mark.parametrize("term", [mean_squared_error, binary_cross_entropy, gaussian_kl])
-def test_each_image_has_its_own_number_and_order_does_not_matter(term: object) -> None:
+def test_each_image_has_its_own_value_whatever_the_order(term: object) -> None:
     assert callable(term)
     a, b = torch.rand(5, 8), torch.rand(5, 8)
     order = torch.tensor([3, 1, 4, 0, 2])

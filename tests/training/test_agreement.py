@@ -1,8 +1,8 @@
-"""The product's steps beside the same steps written plainly (benchmarks/plain.py): 200 of them, in float32.
+"""200 training steps in float32, compared with a plain implementation of the same equations (benchmarks/plain.py).
 
-Rounding grows in a training, and the adversarial one is chaotic: two plain trainings whose weights begin one part in a
-million apart end with other losses too. That is the measure here: the fast path may be about as far from the plain one
-as the plain one is from itself after such a nudge.
+Rounding errors grow during training, and adversarial training is chaotic: two plain trainings end with different losses
+even if their initial weights differ by one part in a million only. This is the tolerance: the product may differ from
+the plain implementation about as much as that differs from itself after such a perturbation.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ from omote.training.fabric import make_fabric
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 STEPS, PEOPLE, FRAMES, BATCH = 200, 3, 8, 4
-NUDGE = 1e-6  # of each weight: what rounding does to sums of hundreds of products in every step
+NUDGE = 1e-6  # relative change of each weight; about the rounding error of sums of hundreds of products
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def images() -> Tensor:
 
 
 def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: str) -> np.ndarray:
-    """Return (3, 200, terms): each step's terms of the plain path, of the nudged plain path and of the product."""
+    """Return (3, 200, terms): the terms of each step, plain, plain with perturbed weights, and of the product."""
     options = ProposedOptions.model_validate({"width": 8, "latent_size": 8, "normalisation": normalisation})
     torch.manual_seed(0)
     methods = [Proposed(64, options) for _ in range(3)]
@@ -53,7 +53,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
     with torch.no_grad():
         for parameter in methods[1].parameters():
             parameter.mul_(1 + NUDGE * torch.randn_like(parameter))
-    # one call of the decoder shares the statistics of BatchNorm between its uses, several do not
+    # in one call of the decoder all its uses share their BatchNorm statistics; in several they do not
     calls = {"one_decoder_call": normalisation == "batch"}
     steps = [
         plain.expression_step(m, **calls) if stage_number else plain.identity_step(m) for m in methods[:2]
@@ -62,7 +62,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
     fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stage = fast.stages()[stage_number]
     optimisers = begin_stage(fast, stage)
-    known = encode_frozen(stage, images)
+    posteriors = encode_frozen(stage, images)
     rng = np.random.default_rng(0)
     found = []
     for number in range(STEPS):
@@ -72,7 +72,9 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
             images[rows // FRAMES * FRAMES + torch.as_tensor(rng.integers(0, FRAMES, BATCH))],
         )
         partner = torch.arange(BATCH).roll(1)
-        of_rows = {name: Posterior(*(each[rows] for each in said)) for name, said in known.items()}
+        of_rows = {
+            name: Posterior(*(each[rows] for each in posterior)) for name, posterior in posteriors.items()
+        }
         batch = Batch(x, same, partner, torch.ones(BATCH), rows // FRAMES, of_rows)
         here = []
         for step in steps:
@@ -86,12 +88,12 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
 
 
 @pytest.mark.parametrize(("stage_number", "normalisation"), [(0, "batch"), (1, "batch"), (1, "none")])
-def test_the_fast_path_is_the_plain_path_but_for_rounding(
+def test_training_equals_the_plain_implementation_up_to_rounding(
     stage_number: int, normalisation: str, plain: ModuleType, images: Tensor
 ) -> None:
     slow, nudged, fast = curves(plain, images, stage_number, normalisation)
     np.testing.assert_allclose(fast[:2], slow[:2], rtol=1e-3)
-    assert (np.abs(slow[-20:].mean(0) / slow[0] - 1) > 0.05).any()  # it did learn something meanwhile
+    assert (np.abs(slow[-20:].mean(0) / slow[0] - 1) > 0.05).any()  # it has learned something
     for window in (slice(0, 10), slice(10, 50), slice(50, STEPS)):
         apart, rounding = (np.abs(other[window] - slow[window]).mean(0) for other in (fast, nudged))
         size = np.abs(slow[window]).mean(0)

@@ -1,4 +1,4 @@
-"""The loop: same seed same weights, resumed equals uninterrupted, what is frozen stays, what fails says why."""
+"""The training loop: reproducible, resumable, logged, and with clear errors."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_same_seed_same_weights_and_another_seed_others(
+def test_equal_seeds_give_equal_weights_and_different_seeds_different_ones(
     method: str, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
@@ -43,7 +43,9 @@ def test_same_seed_same_weights_and_another_seed_others(
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
-def test_the_global_random_state_is_left_as_it_was(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_training_does_not_change_the_global_random_state(
+    faces: FaceSet, run: Path, configure: Configure
+) -> None:
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -53,10 +55,10 @@ def test_the_global_random_state_is_left_as_it_was(faces: FaceSet, run: Path, co
 
 @pytest.mark.parametrize(
     ("method", "stop_at"),
-    # in the first epoch, at the end of a stage, in the second stage; views of a stage that compares them
+    # in the first epoch, at the end of a stage, in the second stage; and in a contrastive stage
     [("proposed", 2), ("proposed", 6), ("proposed", 7), ("proposed", 10), ("omote", 2)],
 )
-def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrupted_training(
+def test_a_training_resumed_after_ctrl_c_ends_with_the_weights_of_an_uninterrupted_one(
     method: str, stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
     config = configure(method=method)
@@ -71,7 +73,7 @@ def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrup
 
     with pytest.raises(KeyboardInterrupt):
         train(faces, tmp_path / "stopped", config, progress=stop)
-    assert len(taken) == stop_at  # the step under way is finished, no further one begun
+    assert len(taken) == stop_at  # it finishes the current step and starts no other
     with pytest.raises(OmoteError, match="is not finished"):
         load(tmp_path / "stopped")
     train(faces, tmp_path / "stopped", config, progress=taken.append)
@@ -82,7 +84,7 @@ def test_stopped_by_ctrl_c_and_resumed_it_ends_with_the_weights_of_an_uninterrup
     assert not (tmp_path / "stopped" / "checkpoint.safetensors").exists()
 
 
-def test_killed_without_warning_it_goes_on_from_the_last_checkpoint(
+def test_a_killed_training_resumes_from_the_last_checkpoint(
     faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = configure(method="conventional")
@@ -104,7 +106,7 @@ def test_killed_without_warning_it_goes_on_from_the_last_checkpoint(
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
 
 
-def test_training_people_alone_are_trained_on_and_only_frames_for_training(
+def test_only_training_frames_of_training_people_are_used(
     faces: FaceSet, run: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -122,7 +124,7 @@ def test_training_people_alone_are_trained_on_and_only_frames_for_training(
     np.testing.assert_array_equal(seen[0], faces.faces[np.flatnonzero(rows)])
 
 
-def test_a_term_that_is_no_longer_finite_stops_and_is_named(
+def test_a_term_that_is_not_finite_stops_training_and_is_named(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     with pytest.raises(
@@ -154,7 +156,7 @@ def test_tensorboard_has_every_term_under_its_name_and_a_picture(
     assert [event.step for event in log.Images("swap")] == [1, 2]
 
 
-def test_a_method_without_a_decoder_is_logged_without_a_picture(
+def test_the_log_of_a_method_without_a_decoder_has_no_picture(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     train(faces, run, configure(method="contrast"))
@@ -195,7 +197,7 @@ def test_bfloat16_trains_to_finite_weights_and_a_finite_code(
     assert np.isfinite(logvar).all()
 
 
-def test_what_cannot_be_trained_says_what_to_do(faces: FaceSet, run: Path, configure: Configure) -> None:
+def test_errors_before_training_say_what_to_do(faces: FaceSet, run: Path, configure: Configure) -> None:
     with pytest.raises(OmoteError, match="leaves 1 people to train on"):
         train(faces, run, configure(test_subjects=4))
     with pytest.raises(OmoteError, match="test subjects somebody are not in"):
@@ -208,7 +210,7 @@ def test_what_cannot_be_trained_says_what_to_do(faces: FaceSet, run: Path, confi
     assert read_run_info(run).config.seed == 9
 
 
-def test_one_frame_a_person_is_refused_by_what_compares_a_persons_frames_and_by_nothing_else(
+def test_only_methods_that_compare_frames_of_a_person_refuse_one_frame_per_person(
     faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
     first = faces.frames.drop_duplicates("subject")
@@ -222,9 +224,7 @@ def test_one_frame_a_person_is_refused_by_what_compares_a_persons_frames_and_by_
     train(alone, tmp_path / "everyone", everyone)
 
 
-def test_a_run_begun_with_other_settings_is_not_gone_on_with(
-    faces: FaceSet, run: Path, configure: Configure
-) -> None:
+def test_a_run_with_other_settings_is_not_resumed(faces: FaceSet, run: Path, configure: Configure) -> None:
     def stop(now: TrainingProgress) -> None:
         raise RuntimeError
 
@@ -234,7 +234,7 @@ def test_a_run_begun_with_other_settings_is_not_gone_on_with(
         train(faces, run, configure(method="vae", batch_size=9))
 
 
-def test_a_folder_that_is_no_run_is_never_overwritten(
+def test_a_folder_that_is_not_a_run_is_never_overwritten(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     run.mkdir()

@@ -1,4 +1,4 @@
-"""Two processes, each with half of the batch, are one process but for rounding."""
+"""Two processes, each with half of the batch, equal one process up to rounding."""
 
 import os
 import subprocess
@@ -19,23 +19,25 @@ from omote.runs.trained import build_method
 TWO = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
-def run(*command: str, ends: int = 0) -> str:
-    """Run Python with one thread a process, and return what it says."""
-    told = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, env=told, timeout=300)
-    assert done.returncode == ends, done.stderr
+def run(*command: str) -> str:
+    """Run Python with one thread per process, and return its output."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
 
 
-def differ(one: Tensor, other: Tensor) -> float:
-    """Return the length of the difference, in lengths of the first."""
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Return the norm of the difference, relative to the norm of the first."""
     return float((one - other).norm() / one.norm().clamp(min=1e-12))
 
 
 @pytest.fixture(scope="module")
 def gradients(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What one process and what two have after a step of each stage of each method."""
-    folder, script = tmp_path_factory.mktemp("shares"), str(Path(__file__).with_name("shares.py"))
+    """Gradients of one process and of two, after a step of each stage of each method."""
+    folder, script = tmp_path_factory.mktemp("shards"), str(Path(__file__).with_name("shards.py"))
     run(script, str(folder / "one"))
     run(*TWO, script, str(folder / "two"))
     return load_file(folder / "one"), load_file(folder / "two")
@@ -50,15 +52,14 @@ def test_two_processes_have_the_gradients_and_the_batch_statistics_of_one(
     assert one.keys() == two.keys()
     assert any("running_var" in key for key in mine)
     assert any(float(one[key].norm()) > 0 for key in mine)
-    apart = [differ(one[key], two[key]) for key in mine]
+    apart = [relative_difference(one[key], two[key]) for key in mine]
     assert np.median(apart) < 1e-5
-    assert (
-        max(apart) < 0.05
-    )  # where rounding moved a unit over the kink of its activation, the layers before it tell
+    # larger only in layers before a unit that rounding moved across the kink of its activation
+    assert max(apart) < 0.05
 
 
 def test_two_processes_train_to_the_weights_of_one_and_write_one_run(faces: FaceSet, tmp_path: Path) -> None:
-    """The same command under torchrun, on faces on disk, through both stages."""
+    """The same command under torchrun, through both stages."""
     settings = [
         "--set",
         "options.width=8",
@@ -74,8 +75,8 @@ def test_two_processes_train_to_the_weights_of_one_and_write_one_run(faces: Face
     script = tmp_path / "command.py"
     script.write_text(command, encoding="utf-8")
     run(str(script), *train, str(tmp_path / "one"))
-    said = run(*TWO, str(script), *train, str(tmp_path / "two"))
-    assert said.count("Trained proposed") == 1
+    output = run(*TWO, str(script), *train, str(tmp_path / "two"))
+    assert output.count("Trained proposed") == 1
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     begin = build_method(read_run_info(tmp_path / "one")).state_dict()
     moved = [key for key, value in begin.items() if value.is_floating_point() and "running" not in key]

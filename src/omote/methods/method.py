@@ -1,6 +1,6 @@
 """The contract of a method: a module that states what is trained when, without loops, devices or files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -78,7 +78,7 @@ class Stage:
     epochs: int
     phases: tuple[Phase, ...]
     frames_per_subject: int = 1
-    frozen_encoders: dict[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
+    frozen_encoders: Mapping[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
 
 
 class MethodOptions(BaseModel):

@@ -1,6 +1,6 @@
-"""One step of every stage of every method, in as many processes as torchrun starts: the gradients go to a file.
+"""Take one step of every stage of every method under torchrun, and write the gradients to a file.
 
-python -m torch.distributed.run --standalone --nproc-per-node 2 tests/training/shares.py gradients.safetensors
+python -m torch.distributed.run --standalone --nproc-per-node 2 tests/training/shards.py gradients.safetensors
 """
 
 import sys
@@ -16,7 +16,7 @@ from omote.training.processes import shard_batches
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 OPTIONS = {"width": 8, "latent_size": 6}
-FRAMES, SUBJECTS = 7, (0, 0, 0, 1, 1, 2, 2)  # an odd number: shares of 4 and 3
+FRAMES, SUBJECTS = 7, (0, 0, 0, 1, 1, 2, 2)  # an odd number: shards of 4 and 3
 
 
 def main(to: Path) -> None:
@@ -28,7 +28,7 @@ def main(to: Path) -> None:
         options = cls.Options.model_validate(OPTIONS | ({"switch_weight": 10} if name == "omote" else {}))
         for number in range(len(cls(64, options, 3).stages())):
             torch.manual_seed(1)
-            method = cls(64, options, 3)  # anew: after a step of Adam rounding is no longer small
+            method = cls(64, options, 3)  # a new one, because a step of Adam enlarges rounding errors
             shard_batches(method)
             stage = method.stages()[number]
             optimisers = begin_stage(method, stage)
