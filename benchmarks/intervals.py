@@ -1,13 +1,14 @@
-"""How often the 95 % interval over people holds the truth, on made codes whose truth is known.
+"""Measure the coverage of the 95 % intervals over people, on synthetic codes whose true score is known.
 
-Each trial makes codes of new people with 8 expressions, 3 frames each; a person shifts all their codes, and two methods
-of equal worth share half of that shift. The truth is the mean accuracy over all trials, and no difference. Beside it,
-what an interval over people in clusters that stay as they are holds.
+First the bootstrap interval of the clustering accuracy. Each trial makes codes of new people with 8 expressions, 3
+frames each. Each person shifts all their codes; two equally good methods share half of that shift. The true accuracy is
+the mean over all trials, the true difference is 0. For comparison: an interval that resamples people but keeps the
+clusters.
 
-Then the same of the audit's scores, whose intervals leave people out, in twice as many trials: one code, 8 clips a
-person of one frame, and people who lie far apart or hardly (with the deviation that is given), each with a scatter of
-their own. Beside it how far the score scatters between trials, and how far the intervals say that it does (root mean
-square). "a mean" is the yardstick: the mean over people of a normal number.
+Then the jackknife intervals of the audit's scores, in twice as many trials: one code, 8 clips of one frame per person.
+The deviation between people is small or large ("apart"), and each person has a scatter of their own. For comparison:
+how far the score scatters between trials, and the standard error by the intervals (root mean square). "a mean" is the
+reference: the mean over people of a normally distributed number.
 
     python benchmarks/intervals.py [trials]       # 40 trials take some minutes
 """
@@ -18,21 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from omote.metrics.bootstrap import interval_over_people, resampled_accuracies
-from omote.metrics.clustering import Labelled, clustering_scores, kmeans_runs
-from omote.metrics.jackknife import GROUPS, anew, mean_of
+from omote.metrics.clustering import LabelledFeatures, clustering_scores, run_kmeans
+from omote.metrics.intervals import (
+    GROUPS,
+    bootstrap_accuracies,
+    bootstrap_interval,
+    jackknife,
+    jackknife_mean,
+)
 from omote.metrics.leakage import identity_probe, nearest_neighbour_leakage
 from omote.metrics.probes import expression_probe
 from omote.metrics.retrieval import retrieval_scores
-from omote.metrics.score import Answers, Score
+from omote.metrics.score import PerRowResults, Score
 from omote.metrics.verification import verification_scores
 
 EXPRESSIONS, FRAMES, SIZE = 8, 3, 8
 CENTRES = 1.2 * np.random.default_rng(0).normal(size=(EXPRESSIONS, SIZE))
 
 
-def two_methods(seed: int, people: int) -> tuple[list[Labelled], NDArray[np.str_]]:
-    """Return the codes of the same people by two methods, and who each frame is of."""
+def two_methods(seed: int, people: int) -> tuple[list[LabelledFeatures], NDArray[np.str_]]:
+    """Return the codes of the same people by two methods, and the subject of each frame."""
     rng = np.random.default_rng(seed)
     expression = np.tile(np.repeat(np.arange(EXPRESSIONS), FRAMES), people)
     who = np.repeat(np.arange(people), EXPRESSIONS * FRAMES)
@@ -42,19 +48,19 @@ def two_methods(seed: int, people: int) -> tuple[list[Labelled], NDArray[np.str_
         shift = shared + rng.normal(0, 0.56, (people, SIZE))
         clip = rng.normal(0, 0.5, (people * EXPRESSIONS, SIZE)).repeat(FRAMES, 0)
         codes = CENTRES[expression] + shift[who] + clip + rng.normal(0, 0.2, (len(who), SIZE))
-        methods.append(Labelled(codes, expression.astype(str)))
+        methods.append(LabelledFeatures(codes, expression.astype(str)))
     return methods, who.astype(str)
 
 
-def fixed_clusters(right: NDArray[np.float64], who: NDArray[np.str_]) -> float:
-    """Return the standard error if only who is counted changes, (resampled shares of right images by person)."""
+def fixed_clusters_error(right: NDArray[np.float64], who: NDArray[np.str_]) -> float:
+    """Return the standard error over people in fixed clusters: of resampled shares of right images per person."""
     each = np.array([right[who == person].mean() for person in np.unique(who)])
     drawn = np.random.default_rng(0).choice(each, (1000, len(each)))
     return float(drawn.mean(1).std(ddof=1))
 
 
-def audited(seed: int, people: int, apart: float) -> dict[str, Score]:
-    """Return the audit's scores, with their intervals, of a code of new people."""
+def audit_scores(seed: int, people: int, apart: float) -> dict[str, Score]:
+    """Return the audit's scores of a code of new people, with intervals."""
     rng = np.random.default_rng(seed)
     who = np.repeat(np.arange(people), EXPRESSIONS)
     expression = np.tile(np.arange(EXPRESSIONS), people)
@@ -71,26 +77,26 @@ def audited(seed: int, people: int, apart: float) -> dict[str, Score]:
         }
 
     def probe(rows: NDArray[np.int64]) -> dict[str, Score]:
-        answers = identity_probe(codes[rows], who[rows], expression[rows])
-        return {"linear identity probe": mean_of(answers, who[rows])}
+        results = identity_probe(codes[rows], who[rows], expression[rows])
+        return {"linear identity probe": jackknife_mean(results, who[rows])}
 
     return {
-        **anew(scores, who),
-        **(anew(probe, who) if people <= GROUPS else probe(np.arange(len(who)))),  # as the audit does
-        "linear expression probe": mean_of(expression_probe(codes, expression, who), who),
-        "a mean": mean_of(Answers(rng.normal(0.5, 0.1, people)[who]), who),
+        **jackknife(scores, who),
+        **(jackknife(probe, who) if people <= GROUPS else probe(np.arange(len(who)))),  # as in the audit
+        "linear expression probe": jackknife_mean(expression_probe(codes, expression, who), who),
+        "a mean": jackknife_mean(PerRowResults(rng.normal(0.5, 0.1, people)[who]), who),
     }
 
 
-def of_the_audit(trials: int) -> None:
+def print_jackknife_coverage(trials: int) -> None:
     print("people  apart  score                       value  scatters by  intervals say  holds the truth")
     for people, apart in ((12, 0.25), (12, 0.8), (48, 0.25), (48, 0.8)):
-        found = [audited(seed, people, apart) for seed in range(trials)]
+        found = [audit_scores(seed, people, apart) for seed in range(trials)]
         for name in found[0]:
             of_name = [each[name] for each in found]
             value, reach = np.array([(score.value, score.high - score.value) for score in of_name]).T
             if not np.isfinite(value).all():
-                continue  # too few impostors among so few people
+                continue  # too few impostor pairs among so few people
             errors = reach / t.ppf(0.975, min(people, GROUPS) - 1)
             held = np.abs(value - value.mean()) <= reach
             print(
@@ -105,13 +111,13 @@ def main(trials: int) -> None:
         values, errors, fixed, differences = [], [], [], []
         for seed in range(trials):
             methods, who = two_methods(seed, people)
-            drawn = [resampled_accuracies(codes, who) for codes in methods]
-            found = [clustering_scores(kmeans_runs(codes, seeds=50)) for codes in methods]
+            drawn = [bootstrap_accuracies(codes, who) for codes in methods]
+            found = [clustering_scores(run_kmeans(codes, seeds=50)) for codes in methods]
             of_trial = [each.scores["accuracy"].value for each in found]
             values += of_trial
-            errors += [interval_over_people(0.0, [each]).high for each in drawn]
-            fixed += [1.96 * fixed_clusters(each.right, who) for each in found]
-            low, high = interval_over_people(of_trial[1] - of_trial[0], [drawn[1] - drawn[0]])
+            errors += [bootstrap_interval(0.0, [each]).high for each in drawn]
+            fixed += [1.96 * fixed_clusters_error(each.right, who) for each in found]
+            low, high = bootstrap_interval(of_trial[1] - of_trial[0], [drawn[1] - drawn[0]])
             differences.append(low <= 0 <= high)
         away = np.abs(np.array(values) - np.mean(values))
         print(
@@ -119,7 +125,7 @@ def main(trials: int) -> None:
             f"{np.mean(away <= fixed):19.0%}"
         )
     print()
-    of_the_audit(2 * trials)
+    print_jackknife_coverage(2 * trials)
 
 
 if __name__ == "__main__":

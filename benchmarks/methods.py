@@ -1,17 +1,17 @@
-"""Train several methods with several seeds on one face set, and say which of them is better, in tables and a picture.
+"""Train several methods with several seeds on one face set, and compare them in tables and a picture.
 
     python benchmarks/methods.py FACES --to FOLDER [--seeds 3] [--methods vae,proposed,...] [--config TOML]
                                  [--workers 2] [--score-only] [--transfer RUNS] [--judge RUN]
 
-Runs go to FOLDER/METHOD-seedN, one thread each, and go on where they were stopped; scores to FOLDER/scores. The same
-people are held out by every seed. Swaps are read by a judge, `conventional` with another seed, which holds out other
-people and knows those whom the methods never saw. A method of one stage passes over the faces as often as `proposed`
-does in its two; `omote` and `contrast` pass over them 1.8 times as often a stage (the tables have the time it takes).
-FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
+Runs go to FOLDER/METHOD-seedN, one thread each, and resume where they were stopped; scores go to FOLDER/scores. All
+seeds hold out the same people. Swaps are read by a judge, `conventional` with another seed, which holds out other
+people and was trained on those that the methods never saw. A method of one stage gets as many epochs as `proposed` in
+its two; `omote` and `contrast` get 1.8 times as many per stage (the tables show the training time). FOLDER/methods.md
+has the tables, methods.csv every score, methods.png the picture.
 
-With --transfer the runs in RUNS, trained on other faces, are scored on FACES, where they are taken to have seen nobody.
-A judge that is named with --judge may have seen some of the people held out; that is for the caller to say. Without
-arguments drawn faces and tiny networks show in a minute or two that it works.
+With --transfer, the runs in RUNS, trained on other faces, are scored on FACES; everyone in FACES counts as held out. A
+judge named with --judge may have been trained on held-out people; this is not checked. Without arguments, drawn faces
+and tiny networks test the script in a minute or two.
 """
 
 import argparse
@@ -34,27 +34,28 @@ from matplotlib.figure import Figure
 from omote.data.face_set import open_face_set
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.evaluation.compare import joined, run_scores
-from omote.evaluation.protocol import ACROSS
-from omote.figures.space import MARKERS
+from omote.evaluation.compare import compare_methods, score_run
+from omote.evaluation.protocol import ACROSS_EXPRESSIONS
+from omote.figures.style import MARKERS
 from omote.files import write_text
 from omote.methods.registry import METHODS, method_class
 from omote.runs.config import TrainConfig
-from omote.runs.trained import load, read_training
+from omote.runs.info import read_training
+from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
-from omote.training.loop import Progress, train_or_load
+from omote.training.loop import TrainingProgress, train_or_load
 
-# Epochs a stage over those of the TOML: a step of omote costs a fraction of one of the reference, so that with these
-# its three stages take little longer than the reference's two. The one stage of contrast is the first of them.
+# Epochs per stage, relative to the TOML. A step of omote is much cheaper than one of the reference, so its three stages
+# still take little longer than the reference's two. The one stage of contrast is the first stage of omote.
 LONGER = {"contrast": 1.8, "omote": 1.8}
 REFERENCE = "proposed"
 JUDGE_SEED = 100
-TOLD_SECONDS = 60  # between two lines of progress of a training
+PROGRESS_SECONDS = 60  # between two progress lines of a training
 
-SHOWN = {  # score -> head of its column
+SHOWN = {  # score -> column head
     "accuracy": "clusters",
     "expression_probe": "expression probe",
-    ACROSS: "nearest code names the person",
+    ACROSS_EXPRESSIONS: "nearest code names the person",
     "subject_probe": "linear probe names the person",
     "r2_au": "R² of action units",
     "expression_read_back_by_judge": "swap: judge reads the expression",
@@ -75,7 +76,7 @@ TINY = {
 
 
 def configuration(method: str, size: int, toml: Path | None, **changes: Any) -> TrainConfig:
-    """Return how a method is trained: by the TOML, with as many epochs in all as the reference, or `LONGER` stages."""
+    """Return a method's configuration: the TOML, with the reference's number of epochs in all, or as `LONGER` says."""
     config = TrainConfig.read(toml, {"method": method, **changes})
     like = TrainConfig.read(toml, {"method": REFERENCE, **changes})
     longer = LONGER.get(method, _epochs(like, size) / _epochs(config, size))
@@ -88,45 +89,45 @@ def _epochs(config: TrainConfig, size: int) -> int:
 
 
 def train_one(faces: Path, run: Path, config: TrainConfig, parent: int) -> str:
-    """Train a run in a process of its own, which ends with its parent; return its name, or what went wrong."""
+    """Train a run in its own process, which ends with its parent; return its name, or the error."""
     torch.set_num_threads(1)
-    began = told = time.monotonic()
+    began = last = time.monotonic()
 
-    def tell(now: Progress) -> None:
-        nonlocal told
+    def report(now: TrainingProgress) -> None:
+        nonlocal last
         if parent not in (os.getpid(), os.getppid()):
             os._exit(1)
-        if time.monotonic() - told > TOLD_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
             done = (now.stage_number - 1 + now.step / now.num_steps) / now.num_stages
             say(
-                f"    {run.name}: {done:.0%}, stage {now.stage}, {_minutes((told - began) / done * (1 - done))} left"
+                f"    {run.name}: {done:.0%}, stage {now.stage}, {_minutes((last - began) / done * (1 - done))} left"
             )
 
     try:
-        train_or_load(open_face_set(faces), run, config, progress=tell)
+        train_or_load(open_face_set(faces), run, config, progress=report)
     except OmoteError as error:
         return f"{run.name} FAILED: {error}"
     return run.name
 
 
 def score_one(faces: Path, run: Path, held_out: Sequence[str], judge: Path | None, to: Path) -> str:
-    """Write the scores of a run, unless those that are there are of the same weights, judge and faces."""
+    """Write the scores of a run, unless the file holds those of the same weights, judge and faces."""
     torch.set_num_threads(1)
     face_set = open_face_set(faces)
     seen = hashlib.sha256(repr((face_set.about, sorted(held_out))).encode())
     for weights in (run, judge):
         seen.update((weights / "weights.safetensors").read_bytes() if weights else b"")
     if not to.is_file() or (pd.read_parquet(to, columns=["of"])["of"] != seen.hexdigest()).any():
-        found = run_scores(load(run), face_set, held_out, judge=None if judge is None else load(judge))
+        found = score_run(load(run), face_set, held_out, judge=None if judge is None else load(judge))
         to.parent.mkdir(parents=True, exist_ok=True)
         found.assign(of=seen.hexdigest()).to_parquet(to.with_suffix(".partial"))
         os.replace(to.with_suffix(".partial"), to)
     return run.name
 
 
-def in_turn(what: str, do: Callable[..., str], tasks: Sequence[tuple[Any, ...]], workers: int) -> None:
-    """Do tasks in several processes, and say how far they are."""
+def run_tasks(what: str, do: Callable[..., str], tasks: Sequence[tuple[Any, ...]], workers: int) -> None:
+    """Run tasks in several processes, and report progress."""
     began = time.monotonic()
     found: Iterable[str] = Parallel(n_jobs=workers, return_as="generator_unordered")(
         delayed(do)(*task) for task in tasks
@@ -162,7 +163,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
     runs = [(method, seed, f"{method}-seed{seed}") for seed in range(arguments.seeds) for method in methods]
     judge, own = arguments.judge or to / "judge", arguments.transfer is None
     if arguments.judge and not (judge / "weights.safetensors").is_file():
-        raise OmoteError(f"{judge}, which is to judge, is not a finished run")
+        raise OmoteError(f"the judge {judge} is not a finished run")
     known = (
         split_subjects(train_subjects, min(len(held_out), len(train_subjects) - 2), JUDGE_SEED)[1]
         if own
@@ -175,7 +176,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         config = {**changes, "seed": seed, "test_subjects": held_out}
         tasks.append((faces.path, to / name, configuration(method, faces.size, toml, **config), os.getpid()))
     if not arguments.score_only:
-        in_turn("trained", train_one, tasks, arguments.workers)
+        run_tasks("trained", train_one, tasks, arguments.workers)
 
     folder = to if own else arguments.transfer
     ready = [run for run in runs if (folder / run[2] / "weights.safetensors").is_file()]
@@ -185,7 +186,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         raise OmoteError(f"there is no finished run in {folder}")
     judge = judge if (judge / "weights.safetensors").is_file() else None
     unseen = held_out if own else faces.subjects
-    in_turn(
+    run_tasks(
         "scored", score_one,
         [(faces.path, folder / name, unseen, judge, to / "scores" / f"{name}.parquet") for *_, name in ready],
         arguments.workers,
@@ -194,7 +195,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         pd.read_parquet(to / "scores" / f"{name}.parquet").assign(method=method, seed=seed)
         for method, seed, name in ready
     )
-    table = joined(scores, REFERENCE)
+    table = compare_methods(scores, REFERENCE)
     seconds = {
         method: pd.Series(
             [read_training(folder / name).get("seconds") for of, _, name in ready if of == method]
@@ -207,21 +208,21 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
     write_text(to / "methods.md", report)
     print(report)
     (to / "methods.png").unlink(missing_ok=True)
-    if picture := drawn(table):
+    if picture := plot_methods(table):
         picture.savefig(to / "methods.partial", dpi=140, format="png")
         os.replace(to / "methods.partial", to / "methods.png")
 
 
 def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> str:
-    """Return the tables for a reader."""
+    """Return the tables as Markdown."""
     lines = [
         f"# Methods on {faces.name}", "",
-        f"Runs of {runs.name}, means over their seeds with 95 % intervals over people; all but R² in per cent. A row "
-        f"below shows the difference to `{REFERENCE}` trained with the same seed, and how many seeds agree in sign; "
-        "bold where the interval excludes 0 and all seeds agree. Intervals count other people, not other trainings; "
-        "nothing is corrected for the number of differences shown. \"Subject mean removed\" takes the id of the "
-        "person scored; it pushes the codes of one person's frames apart, which by itself brings the two scores of the "
-        "person below chance where there are few frames.", "",
+        f"Runs of {runs.name}: means over their seeds with 95 % intervals over people; all but R² in per cent. The row "
+        f"below each shows the difference to `{REFERENCE}` with the same seed, and how many seeds agree in sign; it is "
+        "bold where the interval excludes 0 and all seeds agree. Intervals cover other people, not other trainings, "
+        "and are not corrected for multiple comparisons. \"Subject mean removed\" needs the person's id. It pushes the "
+        "codes of one person's frames apart, which alone can bring both identity scores below chance where "
+        "there are few frames.", "",
     ]  # fmt: skip
     for people, of_people in table.groupby("people", sort=False):
         shown = {
@@ -255,10 +256,10 @@ def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> st
     lines.append(
         "Trainings: " + ", ".join(f"`{method}` {count}" for method, count in trainings.items()) + ". "
     )
-    lines.append("Training times are of processes of one thread that share the machine.")
+    lines.append("Training times are for one thread per training, several of which share the machine.")
     if judge:
         lines.append(
-            f'The judge of the swaps is {judge.name}; "real images" is what it, or the run, reads off real ones.'
+            f'The judge of the swaps is {judge.name}; "real images": its accuracy, or the run\'s, on real images.'
         )
     return "\n".join(lines) + "\n"
 
@@ -292,14 +293,14 @@ def _difference(rows: pd.DataFrame, score: str) -> str:
     return f"{shown}, {rows['same_sign'][score]} of {rows['pairs'][score]}"
 
 
-def drawn(table: pd.DataFrame) -> Figure | None:
-    """Return the picture: how well people held out are read, against how far the code gives them away."""
-    test = table[(table["people"] == "test") & table["score"].isin(["accuracy", ACROSS])]
+def plot_methods(table: pd.DataFrame) -> Figure | None:
+    """Plot the clustering accuracy of held-out people against the leakage of their identity."""
+    test = table[(table["people"] == "test") & table["score"].isin(["accuracy", ACROSS_EXPRESSIONS])]
     wide = (
         test.pivot(index=["method", "centred"], columns="score", values=["mean", "low", "high", "chance"])
         * 100
     )
-    wide = wide.dropna(subset=[("mean", "accuracy"), ("mean", ACROSS)])
+    wide = wide.dropna(subset=[("mean", "accuracy"), ("mean", ACROSS_EXPRESSIONS)])
     if wide.empty:
         return None
     figure = Figure(figsize=(7.6, 5.4), layout="constrained")
@@ -312,8 +313,9 @@ def drawn(table: pd.DataFrame) -> Figure | None:
             if (method, centred) not in wide.index:
                 continue
             at = wide.loc[(method, centred)]
-            x, y = at["mean", ACROSS], at["mean", "accuracy"]
-            axes.hlines(y, at["low", ACROSS], at["high", ACROSS], color=colour, alpha=0.35, linewidth=1.4)
+            x, y = at["mean", ACROSS_EXPRESSIONS], at["mean", "accuracy"]
+            low, high = at["low", ACROSS_EXPRESSIONS], at["high", ACROSS_EXPRESSIONS]
+            axes.hlines(y, low, high, color=colour, alpha=0.35, linewidth=1.4)
             axes.vlines(
                 x, at["low", "accuracy"], at["high", "accuracy"], color=colour, alpha=0.35, linewidth=1.4
             )
@@ -321,9 +323,9 @@ def drawn(table: pd.DataFrame) -> Figure | None:
                 x, y, marker, color=colour, markersize=9, markeredgewidth=1.8,
                 markerfacecolor="white" if centred else colour, label=None if centred else method,
             )  # fmt: skip
-    chance = {score: wide["chance", score].mean() for score in ("accuracy", ACROSS)}
+    chance = {score: wide["chance", score].mean() for score in ("accuracy", ACROSS_EXPRESSIONS)}
     axes.axhline(chance["accuracy"], color=MUTED, linestyle=":", linewidth=1)
-    axes.axvline(chance[ACROSS], color=MUTED, linestyle=":", linewidth=1)
+    axes.axvline(chance[ACROSS_EXPRESSIONS], color=MUTED, linestyle=":", linewidth=1)
     axes.plot([], [], "o", color=MUTED, markerfacecolor="white", label="subject mean removed")
     axes.plot([], [], ":", color=MUTED, label="chance")
     axes.set_xlabel("nearest code of another expression names the person (%)", color=INK)
@@ -343,10 +345,10 @@ def main() -> None:
     parser.add_argument("faces", nargs="?", type=Path)
     parser.add_argument("--to", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--methods", help="all that there are, if not given")
-    parser.add_argument("--config", type=Path, help="TOML with settings that all methods have")
+    parser.add_argument("--methods", help="comma-separated; all methods if not given")
+    parser.add_argument("--config", type=Path, help="TOML with settings for all methods")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--score-only", action="store_true", help="score what is trained")
+    parser.add_argument("--score-only", action="store_true", help="score the finished runs without training")
     parser.add_argument("--transfer", type=Path, help="folder of runs that were trained on other faces")
     parser.add_argument("--judge", type=Path, help="a run that reads the swaps, instead of FOLDER/judge")
     arguments = parser.parse_args()

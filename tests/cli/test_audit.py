@@ -64,7 +64,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
     [
         (["none.parquet"], "there is no table"),
         (["audio.wav"], "neither a run nor a table"),
-        (["code.csv", "--test-subjects", "3"], "nobody in what is audited is called 3"),
+        (["code.csv", "--test-subjects", "3"], "these test subjects are not in the faces or the table: 3"),
         (["code.csv", "--seeds", "0"], "seeds is 0"),
         (["code.csv", "--judge", "nowhere"], "not a run"),
         (["code.csv", "--to", "code.csv"], "is a file"),

@@ -10,11 +10,11 @@ import pytest
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.evaluation import score_representation
-from omote.evaluation.audit import COLUMNS, Audit, audit
+from omote.evaluation import audit_scores
+from omote.evaluation.audit import AUDIT_COLUMNS, Audit, audit
 from omote.evaluation.audit_scores import NO_APEX
 from omote.evaluation.representation import read_feature_table, represent_by_baselines
-from omote.evaluation.swaps import NO_DECODER, TOLD, choose_swaps, score_swaps
+from omote.evaluation.swaps import NEEDS_SUBJECT, NO_DECODER, choose_swaps, score_swaps
 from omote.features.extract import extract_features
 from omote.metrics.posterior import POINT, POSTERIOR_SCORES
 from omote.runs.info import read_run_info
@@ -95,7 +95,7 @@ def test_the_subject_mean_removed_takes_the_person_out_of_a_sum_of_both(tmp_path
 
 def test_every_score_has_a_chance_and_an_interval(tmp_path: Path) -> None:
     table = audit([made(tmp_path, person=1, expression=1, deviation=0.1)], seeds=3, workers=1).table
-    assert list(table) == COLUMNS
+    assert list(table) == AUDIT_COLUMNS
     known = table[table["value"].notna()]
     assert known.loc[known["chance"].isna() & ~known["score"].str.startswith("dci"), "score"].tolist() == []
     assert (
@@ -115,8 +115,8 @@ def test_a_draw_from_a_wide_posterior_names_nobody_whom_its_mean_names(tmp_path:
 def test_a_point_has_no_sample_and_its_posterior_says_why(tmp_path: Path) -> None:
     path = made(tmp_path, person=1, expression=1, deviation=0)
     (point, _), frames = read_feature_table(path)
-    found = score_representation.score_representation(point, frames, None, k=9, seeds=2)
-    plain = score_representation.score_representation(point._replace(logvar=None), frames, None, k=9, seeds=2)
+    found = audit_scores.score_representation(point, frames, None, k=9, seeds=2)
+    plain = audit_scores.score_representation(point._replace(logvar=None), frames, None, k=9, seeds=2)
     (posterior,) = (part for part in found if part[0] == "posterior")
     assert set(posterior[2]) == set(POSTERIOR_SCORES)
     assert all(np.isnan(score.value) and score.reason == POINT for score in posterior[2].values())
@@ -165,7 +165,7 @@ def test_a_run_is_audited_on_its_own_faces_beside_the_baselines(
         swapped.append(set(faces.frames["subject"].iloc[rows]))
         return score_swaps(trained, judge, faces, rows)
 
-    monkeypatch.setattr(score_representation, "score_swaps", among)
+    monkeypatch.setattr(audit_scores, "score_swaps", among)
     steps: list[tuple[int, int]] = []
     found = audit(
         [tmp_path / "mine"],
@@ -201,27 +201,27 @@ def test_an_interpolation_goes_from_a_persons_own_code_to_the_other_on_their_own
     trained: Trained, faces: FaceSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = faces.frames
-    ends, begins = choose_swaps(frames, count=score_representation.STRIPS)
+    ends, begins = choose_swaps(frames, count=audit_scores.STRIPS)
     z_e, z_i = trained.represent(faces.faces)[0], trained.identify(faces.faces)[0]
 
     def decode(self: Trained, identity: Any, expression: Any) -> Any:
-        steps = score_representation.STEPS
+        steps = audit_scores.STEPS
         np.testing.assert_allclose(identity, np.repeat(z_i[begins], steps, axis=0), atol=1e-5)
         np.testing.assert_allclose(expression[::steps], z_e[begins], atol=1e-5)
         np.testing.assert_allclose(expression[steps - 1 :: steps], z_e[ends], atol=1e-5)
         return np.zeros((len(expression), 64, 64, 3), np.uint8)
 
     monkeypatch.setattr(Trained, "decode", decode)
-    found = score_representation._interpolations(trained, faces, np.arange(len(faces)))
+    found = audit_scores._score_interpolations(trained, faces, np.arange(len(faces)))
     assert found["evenness"].reason == "no strip changes"
 
 
-@pytest.mark.parametrize(("method", "reason"), [("contrast", NO_DECODER), ("cvae", TOLD)])
+@pytest.mark.parametrize(("method", "reason"), [("contrast", NO_DECODER), ("cvae", NEEDS_SUBJECT)])
 def test_of_a_method_that_cannot_be_asked_for_images_there_is_no_interpolation(
     method: str, reason: str, faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     asked = train(faces, run, configure(method=method, options__epochs=1))
-    found = score_representation._interpolations(asked, faces, np.arange(len(faces)))
+    found = audit_scores._score_interpolations(asked, faces, np.arange(len(faces)))
     assert {(np.isnan(score.value), score.reason) for score in found.values()} == {(np.True_, reason)}
 
 
@@ -234,21 +234,21 @@ def test_what_cannot_be_audited_together_is_refused(
     copy = tmp_path / "a.parquet"
     extract_features(load(tmp_path / "a"), faces).to_parquet(copy)
     for inputs, message in (
-        ([], "nothing was given"),
+        ([], "nothing to audit was given"),
         ([tmp_path / "a", tmp_path / "b"], "different people"),
         ([table, table], "--faces"),
         ([tmp_path / "a", table], "lacks 40 of the 40 frames"),
         ([tmp_path], "not a run"),
-        ([tmp_path / "a", copy], "two features are called"),
+        ([tmp_path / "a", copy], "two representations are called"),
     ):
         with pytest.raises(OmoteError, match=message):
             audit(inputs, seeds=2, workers=1)
-    with pytest.raises(OmoteError, match="nobody in what is audited is called ann"):
+    with pytest.raises(OmoteError, match="these test subjects are not in the faces or the table: ann"):
         audit([table], test_subjects=["ann"], seeds=2, workers=1)
     others = prepare_drawn(tmp_path / "others", subjects=5, clips=1, mixtures=0, frames=4, seed=1, workers=1)
     with pytest.raises(OmoteError, match="another face set"):
         audit([tmp_path / "a"], others, seeds=2, workers=1)
-    with pytest.raises(OmoteError, match="they were not held out"):
+    with pytest.raises(OmoteError, match="who cannot be test subjects"):
         audit([tmp_path / "a"], faces, test_subjects=faces.subjects, seeds=2, workers=1)
     (tmp_path / "a" / "training.json").write_text('{"seconds": 1}')
     with pytest.raises(OmoteError, match="--faces"):

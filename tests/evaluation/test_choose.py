@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.evaluation import choose as choosing
 from omote.evaluation.choose import (
@@ -20,7 +20,7 @@ from omote.evaluation.choose import (
     altered_views,
     choose,
     label_free_scores,
-    share_found,
+    nearest_hits,
 )
 from omote.methods.method import Method, MethodOptions
 from omote.metrics.score import Score
@@ -134,7 +134,7 @@ def face_set() -> FaceSet:
         painted(torch.tensor(bits)) + torch.linspace(0, 0.05, len(bits))[:, None, None, None]
     )  # no two alike
     faces = (images * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return FaceSet(Path("made"), faces, frames, {"size": SIZE})
+    return FaceSet(Path("made"), faces, frames, About(size=SIZE))
 
 
 def made(face_set: FaceSet, method: Method, held_out: int = 0, path: str = "made") -> Trained:
@@ -291,12 +291,12 @@ def test_many_frames_are_thinned_and_middle_frames_stay_so(
         read_of.append(len(images))
         return bits[:, 4:]
 
-    monkeypatch.setattr(choosing, "MOST_FRAMES", 40)  # of 96, and all 32 in the middle
+    monkeypatch.setattr(choosing, "MAX_FRAMES", 40)  # of 96, and all 32 in the middle
     found = scores(face_set, counted)
     assert found["view_agreement"].value == 1
     assert found["view_agreement"].chance == 1 / CLIPS
     assert 40 < read_of[0] < 72
-    monkeypatch.setattr(choosing, "MOST_FRAMES", 16)  # every second clip
+    monkeypatch.setattr(choosing, "MAX_FRAMES", 16)  # every second clip
     assert scores(face_set, perfect)["view_agreement"].chance == 2 / CLIPS
 
 
@@ -323,7 +323,7 @@ def test_the_nearest_of_those_allowed_is_found_and_ties_are_shared() -> None:
     among = np.array([[0.0], [1], [1], [5]])
     allowed = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [0, 1, 1, 0]], bool)
     right = np.array([[1, 0, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]], bool)
-    hits, chances = share_found(np.array([[0.1], [4.0], [0.0]]), among, allowed, right)
+    hits, chances = nearest_hits(np.array([[0.1], [4.0], [0.0]]), among, allowed, right)
     np.testing.assert_allclose(hits, [1, 1, 1 / 2])
     np.testing.assert_allclose(chances, [1 / 3, 1 / 4, 1 / 2])
 
@@ -379,14 +379,14 @@ def test_one_run_alone_is_scored_and_none_is_refused(face_set: FaceSet, runs: di
 def test_runs_that_cannot_be_compared_are_refused(face_set: FaceSet, runs: dict[str, Trained]) -> None:
     runs["larger"] = replace(runs["perfect"], info=runs["perfect"].info._replace(image_size=128))
     runs["others"] = made(face_set, Made(reads=perfect), held_out=2, path="others")
-    with pytest.raises(OmoteError, match=r"64 px and perfect of 128 px"):
+    with pytest.raises(OmoteError, match="perfect reads faces of 128 px and made has 64 px"):
         choose(["blunt", "larger"], face_set)
     with pytest.raises(OmoteError, match="others and blunt were trained on different people"):
         choose(["blunt", "others"], face_set)
     with pytest.raises(OmoteError, match="--size 128"):
         choose(["larger"], face_set)
     with pytest.raises(OmoteError, match="trained on another face set"):
-        choose(["blunt"], replace(face_set, about={"size": SIZE, "importer": "another"}))
+        choose(["blunt"], replace(face_set, about=About(size=SIZE, importer="another")))
 
 
 def test_trained_runs_are_scored_on_the_faces_of_their_training(

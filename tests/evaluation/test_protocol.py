@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes, Scores, evaluate_codes, score_codes
 from omote.metrics.leakage import LEAKAGE_SCORES
@@ -32,7 +32,7 @@ def face_set(subjects: int = 10, use: str = "both", labelled: bool = True) -> Fa
     faces[:, 0, 0, 0] = np.arange(len(frames)) // 24
     faces[:, 0, 0, 1] = np.arange(len(frames)) // 6 % 4
     faces[:, 0, 0, 2] = np.random.default_rng(0).integers(256, size=len(frames))
-    return FaceSet(Path("made"), faces, frames, {})
+    return FaceSet(Path("made"), faces, frames, About())
 
 
 def apart(faces: Array) -> Codes:
@@ -274,7 +274,7 @@ def test_a_large_mapped_face_set_is_not_copied_whole(tmp_path: Path) -> None:
     faces[:, 0, 0] = small.faces[:, 0, 0]
     tracemalloc.start()
     evaluate_codes(
-        apart, FaceSet(tmp_path, faces, small.frames, {}), test_subjects=[], k=4, seeds=1, batch_size=8
+        apart, FaceSet(tmp_path, faces, small.frames, About()), test_subjects=[], k=4, seeds=1, batch_size=8
     )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

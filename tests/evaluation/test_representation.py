@@ -132,7 +132,7 @@ def test_only_omotes_own_table_says_what_is_true_and_what_a_feature_is_made_of_i
         ("subject,x\na,word\n", (), "--columns"),
         ("subject,x\na,word\n", ("x",), "not of numbers"),
         ("subject,x\na,1\n", ("AU",), "AU"),
-        ("subject,clip,x\na,1,1\na,,2\n", (), "which clip"),
+        ("subject,clip,x\na,1,1\na,,2\n", (), "name the clip of every frame"),
         ("subject,z_e_00,id_name\na,1,ann\n", (), "id_name is not of numbers"),
         ("subject,x\n", (), "no rows"),
     ],

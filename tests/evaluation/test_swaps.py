@@ -324,5 +324,5 @@ def test_methods_that_cannot_be_asked_are_refused_with_a_reason(
         assert np.isfinite(scores["expression_read_back"].values).any()
         assert scores["identity_read_back"].reason.startswith("the judge has no identity code")
     larger = Trained(vae.path, vae.info._replace(image_size=128), vae.method)
-    with pytest.raises(OmoteError, match=r"makes images of 64 px and .* reads 128 px"):
+    with pytest.raises(OmoteError, match=r"decodes images of 64 px and .* reads 128 px"):
         score_swaps(trained, larger, faces, rows)
