@@ -239,27 +239,17 @@ def _open_faces(file: Path) -> Faces:
     if not file.is_file():
         raise _damaged(file.parent, "faces.npy is missing")
     try:
-        with file.open("rb") as stream:
-            version = np.lib.format.read_magic(stream)
-            read_header = (
-                np.lib.format.read_array_header_1_0
-                if version == (1, 0)
-                else np.lib.format.read_array_header_2_0
-            )
-            shape, _, dtype = read_header(stream)
-            start = stream.tell()
+        faces = np.lib.format.open_memmap(file, "r")
     except ValueError as error:
-        raise _damaged(file.parent, f"the header of faces.npy cannot be read ({error})") from error
-    if dtype != np.uint8 or len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-        raise _damaged(file.parent, f"faces.npy holds {dtype} {shape}; expected uint8 (N, S, S, 3)")
-    if shape[0] == 0:
-        raise _damaged(file.parent, "faces.npy holds no face")
-    expected, found = start + int(np.prod(shape, dtype=np.int64)), file.stat().st_size
-    if found != expected:
+        raise _damaged(file.parent, f"faces.npy is truncated or not an array ({error})") from error
+    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1] != faces.shape[2] or faces.shape[3] != 3:
         raise _damaged(
-            file.parent, f"faces.npy has {found} bytes and its header asks for {expected}; it is truncated"
+            file.parent, f"faces.npy holds {faces.dtype} {faces.shape}; expected uint8 (N, S, S, 3)"
         )
-    faces: Faces = np.load(file, mmap_mode="r", allow_pickle=False)
+    if not len(faces):
+        raise _damaged(file.parent, "faces.npy holds no face")
+    if file.stat().st_size != faces.offset + faces.nbytes:
+        raise _damaged(file.parent, "faces.npy is longer than its header says")
     return faces
 
 
