@@ -172,9 +172,9 @@ def exported(folder: Path) -> tuple[Path, Path, float]:
 
 def clustering(images: int, runs: int, cost: float) -> Line:
     def make(folder: Path, rounds: int) -> tuple[list[Side], list[Side]]:
-        from evaluation import features_like_a_code
+        from evaluation import make_features
 
-        labelled, _ = features_like_a_code(images)
+        labelled, _ = make_features(images)
         files = {"features": folder / f"features_{images}.npy", "labels": folder / f"labels_{images}.npy"}
         np.save(files["features"], labelled.features)
         np.save(files["labels"], labelled.labels)

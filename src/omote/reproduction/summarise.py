@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from omote.data.face_set import FaceSet
 from omote.evaluation.protocol import People, Scores
 from omote.metrics.intervals import bootstrap_interval
 from omote.metrics.score import Array, Score
-from omote.reproduction.claims import ORDERS
+from omote.reproduction.claims import ORDERS, PEOPLE
 from omote.reproduction.plan import Plan, Training
 from omote.reproduction.results import Difference, Estimate, Results, RowResult
 from omote.reproduction.rows import ONE_PASS, ROWS
@@ -37,15 +37,18 @@ def summarise(plan: Plan) -> Results:
         for row, folder in training.scores(plan.rows).items():
             scores[row][training.seed, training.fold or 0] = Scores.load(folder)
         for repetition, (_, folder) in enumerate(training.repetition_scores(), 1):
-            repetitions += _repetition(training.row, training.seed, repetition, Scores.load(folder))
-    peoples: tuple[People, ...] = get_args(People)
+            found, place = Scores.load(folder), (training.row, training.seed, repetition)
+            accuracies = {people: found.get(people, "expression", "accuracy") for people in PEOPLE}
+            repetitions += [
+                (*place, people, each.value, each.deviation) for people, each in accuracies.items()
+            ]
     rows = [
         RowResult(
             ROWS[row],
-            {people: _accuracy(scores[row], people) for people in peoples},
+            {people: _accuracy(scores[row], people) for people in PEOPLE},
             {
                 people: {name: _estimate(scores[row], people, name) for name in OTHER_SCORES}
-                for people in peoples
+                for people in PEOPLE
             },
         )
         for row in plan.rows
@@ -55,7 +58,7 @@ def summarise(plan: Plan) -> Results:
         _difference(first, second, people, scores)
         for first, second in pairs
         if {first, second} <= set(plan.rows)
-        for people in peoples
+        for people in PEOPLE
         if not np.isnan([_value(scores[row], people) for row in (first, second)]).any()
     ]
     columns = ["row", "seed", "repetition", "people", "value", "deviation"]
@@ -128,14 +131,6 @@ def _difference(first: int, second: int, people: People, scores: Mapping[int, By
     return Difference(first, second, people, value, interval.low, interval.high, by_training)
 
 
-def _repetition(row: int, seed: int, repetition: int, scores: Scores) -> list[tuple[Any, ...]]:
-    lines = []
-    for people in get_args(People):
-        score = scores.get(people, "expression", "accuracy")
-        lines.append((row, seed, repetition, people, score.value, score.deviation))
-    return lines
-
-
 def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
     face_set = plan.face_set
     trained = {training.row: training for training in plan.trainings}
@@ -173,7 +168,7 @@ def _one_pass(scores: Mapping[int, ByTraining]) -> dict[int, dict[str, float]]:
     """Return the accuracies of the single pass that Figure 3 compares with row 5."""
     if ONE_PASS.number not in scores:
         return {}
-    return {5: {people: _value(scores[ONE_PASS.number], people) for people in get_args(People)}}
+    return {5: {people: _value(scores[ONE_PASS.number], people) for people in PEOPLE}}
 
 
 def _seconds(run: Any) -> float:
