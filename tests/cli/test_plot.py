@@ -30,7 +30,7 @@ def test_the_features_of_a_face_set_are_drawn_beside_their_table(
     }
 
 
-def test_a_source_that_is_gone_is_one_line_and_the_rest_is_drawn(tmp_path: Path) -> None:
+def test_a_missing_source_is_one_note_and_the_rest_is_drawn(tmp_path: Path) -> None:
     codes = np.random.default_rng(0).normal(size=(20, 2))
     table = pd.DataFrame(
         {"source": "gone.mp4", "frame": range(20), "z_e_00": codes[:, 0], "z_e_01": codes[:, 1]}
@@ -39,7 +39,7 @@ def test_a_source_that_is_gone_is_one_line_and_the_rest_is_drawn(tmp_path: Path)
     printed = omote("plot", tmp_path / "features.csv", "--to", tmp_path / "plots")
     assert (
         printed.count(
-            "note: faces that cannot be cut out again are not shown: gone.mp4: there is no such file"
+            "note: faces that cannot be cut again are not shown: gone.mp4: the file no longer exists"
         )
         == 1
     )

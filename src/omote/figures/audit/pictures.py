@@ -231,7 +231,7 @@ def _plot_paths(
     apexes: dict[str, list[NDArray[Any]]] = {}
     for place, path in zip(places, paths, strict=True):
         style = styles[path.expression]
-        edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+        edge: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5}
         axes.plot(*place.T, color=style["color"], linewidth=1, alpha=0.45 if means else 0.8)
         axes.plot(*place[0], ".", color=style["color"], markersize=3.5, alpha=0.8)
         axes.plot(*place[-1], markersize=5, alpha=0.6 if means else 1, **edge, **style)
