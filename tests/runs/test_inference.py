@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from omote.data.face_set import About
+from omote.data.outputs import Faces
 from omote.methods.registry import METHODS
 from omote.runs.info import RunInfo
-from omote.runs.trained import Faces, Trained, build_method, to_images
+from omote.runs.trained import Trained, build_method, to_images
 from tests.conftest import Configure
 
 SUBJECTS = ["ann", "bob"]

@@ -17,6 +17,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from omote.data.face_set import FaceSet
+from omote.data.outputs import Faces
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 from omote.evaluation.audit import check_same_training, check_size, faces_of_run
@@ -36,7 +37,7 @@ from omote.metrics.score import (
 )
 from omote.objectives.views import BRIGHTNESS, SHIFT, augment
 from omote.runs.hub import check_people
-from omote.runs.trained import Faces, Trained, load, to_images
+from omote.runs.trained import Trained, load, to_images
 
 SHARED_SCORES = ("choice", "view_agreement", "leakage")  # of every method
 SWITCH_SCORES = ("switch_expression", "switch_identity")  # of methods with two codes and a decoder

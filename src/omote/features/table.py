@@ -86,11 +86,8 @@ def join_tables(parts: Sequence[Path], path: Path) -> None:
     else:
         with pq.ParquetWriter(path, schema) as writer:
             for part in parts:
-                table = pq.read_table(part)
-                for name in schema.names:
-                    if name not in table.column_names:
-                        table = table.append_column(name, pa.nulls(len(table), schema.field(name).type))
-                writer.write_table(table.select(schema.names).cast(schema))
+                tables = [schema.empty_table(), pq.read_table(part)]
+                writer.write_table(pa.concat_tables(tables, promote_options="permissive"))
 
 
 def check_table_path(path: str | Path) -> Path:

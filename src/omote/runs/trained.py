@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from omote.data.face_set import About
-from omote.data.outputs import Outputs, code_columns
+from omote.data.outputs import Faces, Floats, Outputs, code_columns
 from omote.errors import OmoteError
 from omote.methods.method import Method
 from omote.models.encoder import Encoder, Posterior
@@ -28,9 +28,6 @@ from omote.runs.device import choose_device
 from omote.runs.hub import save_pretrained
 from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, weights_file
 from omote.runs.ood import OodModel
-
-Floats = NDArray[np.float32]
-Faces = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
