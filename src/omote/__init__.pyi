@@ -23,7 +23,7 @@ from .features.embed import open_reader as open_reader
 from .features.extract import extract_features as extract_features
 from .features.profile import Profile as Profile
 from .features.profile import make_profile as make_profile
-from .features.profile import profile_of_tables as profile_of_tables
+from .features.profile import make_profile_from_tables as make_profile_from_tables
 from .figures.audit.report import write_audit_report as write_audit_report
 from .figures.paper.interpolate import plot_interpolation as plot_interpolation
 from .figures.paper.swap import plot_swap as plot_swap

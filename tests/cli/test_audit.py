@@ -22,8 +22,8 @@ def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -
     assert set(pd.read_csv(folder / "audit.csv")["people"]) == {"train", "test"}
     page = (folder / "report.html").read_text()
     assert "random network" in page
-    assert "omote audit" in page  # how to get it again
-    for name in ("maps.png", "paths.png"):  # one person was held out: of leakage there is nothing to draw
+    assert "omote audit" in page  # the command that reproduces the page
+    for name in ("maps.png", "paths.png"):  # only one person was held out, so there is no leakage to draw
         with Image.open(folder / name) as image:
             assert min(image.size) > 100
 

@@ -30,7 +30,9 @@ def test_runs_are_listed_with_the_best_one_first_and_saved(
     assert "vae: switch_expression: this method has no identity code" in printed
 
 
-def test_a_run_alone_is_scored_on_the_faces_of_its_training_and_says_what_it_lacks(trained: Trained) -> None:
+def test_a_single_run_is_scored_on_its_training_faces_and_missing_scores_have_a_reason(
+    trained: Trained,
+) -> None:
     printed = omote("choose", trained.path)
     assert "run " in printed
     assert "all images have the same subject" in printed  # one person was held out

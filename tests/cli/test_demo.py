@@ -1,4 +1,4 @@
-"""The demo at a tiny size: a page from nothing, nothing done twice, and nothing of other settings kept."""
+"""The demo at a tiny size: it writes a page, reuses finished work, and remakes what was made with other settings."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
 from omote.training.loop import train
 
-SHOWN = tuple(demo.EPOCHS)  # before it is made tiny
+METHODS_SHOWN = tuple(demo.EPOCHS)  # before `tiny` shortens it
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "SETTINGS", {"test_subjects": 2, "options.width": 8, "batch_size": 32})
 
 
-def test_a_demo_makes_a_page_and_a_second_one_trains_nothing_again(
+def test_a_demo_writes_a_page_and_a_second_one_trains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = demo.run_demo(tmp_path / "demo")
@@ -41,11 +41,11 @@ def test_a_demo_makes_a_page_and_a_second_one_trains_nothing_again(
 
     trained = []
 
-    def counted(*arguments: object, **keywords: object) -> object:
+    def count_trainings(*arguments: object, **keywords: object) -> object:
         trained.append(arguments[1])
         return train(*arguments, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(demo, "train", counted)
+    monkeypatch.setattr(demo, "train", count_trainings)
     demo.run_demo(tmp_path / "demo")
     assert trained == []
     monkeypatch.setattr(demo, "EPOCHS", {"vae": 2, "conventional": 1, "proposed": 1})
@@ -54,9 +54,9 @@ def test_a_demo_makes_a_page_and_a_second_one_trains_nothing_again(
     assert read_run_info(tmp_path / "demo" / "vae").config.options.epochs == 2
 
 
-def test_the_default_method_is_shown_and_told_of() -> None:
-    assert TrainConfig().method in SHOWN
-    assert all(any(method in part for part in demo.INTRODUCTION) for method in SHOWN)
+def test_the_default_method_is_shown_and_explained() -> None:
+    assert TrainConfig().method in METHODS_SHOWN
+    assert all(any(method in part for part in demo.INTRODUCTION) for method in METHODS_SHOWN)
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:

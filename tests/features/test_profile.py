@@ -22,7 +22,7 @@ from omote.features.profile import (
     OTHER_FACE,
     Profile,
     make_profile,
-    profile_of_tables,
+    make_profile_from_tables,
 )
 from omote.runs.trained import Trained
 from tests.conftest import save_table
@@ -229,7 +229,7 @@ def test_a_profile_of_files_equals_that_of_their_tables(
     save_table(table, tmp_path / f"one{suffix}")
     save_table(other, tmp_path / f"two{suffix}")
     files = [tmp_path / f"one{suffix}", tmp_path / f"two{suffix}", tmp_path / f"one{suffix}"]
-    of_files = profile_of_tables(files, "ann", face=1)
+    of_files = make_profile_from_tables(files, "ann", face=1)
     of_tables = make_profile(pd.concat([table, other], ignore_index=True), "ann", face=1)
     np.testing.assert_allclose(of_files.neutral, of_tables.neutral, rtol=1e-5)
     assert of_files.describe() == of_tables.describe()
@@ -242,7 +242,7 @@ def test_videos_of_the_same_name_in_two_tables_are_two_sources(suffix: str, tmp_
     files = [tmp_path / f"monday{suffix}", tmp_path / f"tuesday{suffix}"]
     for file, rows in zip(files, (codes[:10], codes[10:]), strict=True):
         save_table(table_of(rows), file)
-    profile = profile_of_tables(files, "ann")
+    profile = make_profile_from_tables(files, "ann")
     assert (profile.num_frames, profile.num_sources) == (20, 2)
     other_names = make_profile(table_of(codes, np.repeat([0, 1], 10)), "ann")
     assert profile.error == pytest.approx(other_names.error, rel=1e-4)
@@ -257,9 +257,9 @@ def test_rows_without_subject_or_model_are_refused(tmp_path: Path) -> None:
         for table, file in zip((video, face_set, no_model), files, strict=True):
             save_table(table, file)
         with pytest.raises(OmoteError, match="face sets and of videos were given together"):
-            profile_of_tables(files[:2], "ann")
+            make_profile_from_tables(files[:2], "ann")
         with pytest.raises(OmoteError, match="some rows have no model"):
-            profile_of_tables(files[2:], "ann")
+            make_profile_from_tables(files[2:], "ann")
 
 
 @pytest.mark.parametrize(
@@ -278,15 +278,15 @@ def test_a_column_of_a_wrong_type_is_refused_in_a_sentence(
     save_table(table, tmp_path / "table.parquet")
     save_table(table, tmp_path / "table.csv")
     with pytest.raises(OmoteError, match=f"the column {column} holds .* instead of"):
-        profile_of_tables([tmp_path / "table.parquet"], "ann")
+        make_profile_from_tables([tmp_path / "table.parquet"], "ann")
     with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
-        profile_of_tables([tmp_path / "table.csv"], "ann")
+        make_profile_from_tables([tmp_path / "table.csv"], "ann")
 
 
 def test_a_code_that_is_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
     save_table(table_of(np.tile(EXPRESSIONS[0], (8, 1))).assign(z_e_07="much"), tmp_path / "table.csv")
     with pytest.raises(OmoteError, match=r"table\.csv cannot be read as a table"):
-        profile_of_tables([tmp_path / "table.csv"], "ann")
+        make_profile_from_tables([tmp_path / "table.csv"], "ann")
 
 
 @pytest.mark.parametrize("error", [0.5, math.nan])
@@ -368,11 +368,11 @@ def test_tables_that_make_no_profile_are_refused(tmp_path: Path) -> None:
         ("nothing.csv", "no rows|is empty"),
     ):
         with pytest.raises(OmoteError, match=message):
-            profile_of_tables([tmp_path / name], "ann")
+            make_profile_from_tables([tmp_path / name], "ann")
     save_table(table, tmp_path / "long.parquet")
     save_table(table.drop(columns="z_e_15"), tmp_path / "short.parquet")
     with pytest.raises(OmoteError, match="of different lengths"):
-        profile_of_tables([tmp_path / "long.parquet", tmp_path / "short.parquet"], "ann")
+        make_profile_from_tables([tmp_path / "long.parquet", tmp_path / "short.parquet"], "ann")
     with pytest.raises(OmoteError, match=r"ends in \.json"):
         make_profile(table, "ann").save(tmp_path / "ann.mp4")
 

@@ -50,7 +50,7 @@ def profile(
 
     For long videos, run `omote embed` first and make the profile from its table: embed can be stopped and continued.
     """
-    from omote.features.profile import check_profile_path, make_profile, profile_of_tables
+    from omote.features.profile import check_profile_path, make_profile, make_profile_from_tables
 
     check_profile_path(to)
     tables = [given for given in inputs if Path(given).suffix in (".parquet", ".csv")]
@@ -60,7 +60,7 @@ def profile(
         )
     name = name or to.stem
     if tables:
-        made = profile_of_tables(tables, name, face)
+        made = make_profile_from_tables(tables, name, face)
     else:
         made = make_profile(_embed(inputs, cropped, detector), name, face)
     made.save(to)

@@ -184,7 +184,7 @@ def make_profile(table: pd.DataFrame, name: str, face: int = 0) -> Profile:
     return _make_profile(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, face)
 
 
-def profile_of_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> Profile:
+def make_profile_from_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> Profile:
     """Return the profile of a person from files of `omote embed`; only the codes in use are held in memory.
 
     Videos with the same name in two tables count as two sources.
