@@ -182,9 +182,8 @@ _FROM_MIDDLE = (np.stack([_COLUMN, _ROW]) + 0.5) / SIDE - 0.5
 _INSIDE = np.hypot(_FROM_MIDDLE[0] / ELLIPSE[0], _FROM_MIDDLE[1] / ELLIPSE[1]) <= 1
 _MASK = _INSIDE.astype(np.uint8)
 _CELL = (_ROW * CELLS // SIDE * CELLS + _COLUMN * CELLS // SIDE)[_INSIDE] * DIRECTIONS
-_SHADE = np.clip(
-    (np.arange(256) - FIRST_SHADE) / SHADE_WIDTH - 0.5, 0, SHADES - 1.001
-)  # fractional, by 8-bit value
+# Shade of each 8-bit value of a or b, with fraction.
+_SHADE = np.clip((np.arange(256) - FIRST_SHADE) / SHADE_WIDTH - 0.5, 0, SHADES - 1.001)
 _BAND = (_ROW * BANDS // SIDE)[_INSIDE] * SHADES * SHADES
 
 
@@ -199,9 +198,8 @@ def describe_appearance(image: np.ndarray, face: Face) -> np.ndarray:
     """
     square = face_square(image, face, MARGIN, SIDE)
     mean = sum(cv2.mean(square, _MASK)) / 3
-    lab = cv2.cvtColor(
-        cv2.convertScaleAbs(square, alpha=(TARGET_GREY / max(mean, 1)) ** 0.5), cv2.COLOR_RGB2LAB
-    )
+    exposed = cv2.convertScaleAbs(square, alpha=(TARGET_GREY / max(mean, 1)) ** 0.5)
+    lab = cv2.cvtColor(exposed, cv2.COLOR_RGB2LAB)
     light = lab[..., 0].astype(np.float32)
     strength, angle = cv2.cartToPolar(cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1))
     direction = (angle[_INSIDE] * (DIRECTIONS / (2 * np.pi))).astype(int) % DIRECTIONS
