@@ -1,4 +1,4 @@
-"""The whole audit: of runs, of tables, on codes whose content is known."""
+"""The whole audit, of runs and of tables, on codes whose content is known."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ PEOPLE, EXPRESSIONS, FRAMES = 10, 5, 6
 def made(
     tmp_path: Path, *, person: float, expression: float, noise: float = 0.1, deviation: float | None = None
 ) -> Path:
-    """Write a table of codes: a place of the person, and one of the expression to which a clip goes from 0."""
+    """Write a table of codes: a vector of the person plus one of the expression, which grows from 0 along a clip."""
     rng = np.random.default_rng(0)
     of_person, of_expression = rng.normal(size=(PEOPLE, 16)), rng.normal(size=(EXPRESSIONS, 16))
     rows = [
@@ -104,7 +104,7 @@ def test_every_score_has_a_chance_and_an_interval(tmp_path: Path) -> None:
     assert (known["high"] > known["low"]).any()
 
 
-def test_a_draw_from_a_wide_posterior_names_nobody_whom_its_mean_names(tmp_path: Path) -> None:
+def test_samples_of_a_wide_posterior_hide_the_person_that_its_mean_reveals(tmp_path: Path) -> None:
     table = audit([made(tmp_path, person=1, expression=0, deviation=100)], seeds=2, workers=1).table
     value = table.set_index(["feature", "reading", "score"])["value"]
     assert value["code z_e", "mean", "subject_probe_linear"] > 0.99
@@ -123,7 +123,7 @@ def test_a_point_has_no_sample_and_its_posterior_says_why(tmp_path: Path) -> Non
     assert repr([part for part in found if part is not posterior]) == repr(plain)  # and no sample
 
 
-def test_identity_and_expression_are_asked_of_the_frames_to_evaluate_only(tmp_path: Path) -> None:
+def test_identity_and_expression_are_scored_on_evaluation_frames_only(tmp_path: Path) -> None:
     path = made(tmp_path, person=1, expression=1)
     before = scores_of(audit([path], seeds=2, workers=1))
     table = pd.read_parquet(path)
@@ -217,7 +217,7 @@ def test_an_interpolation_goes_from_a_persons_own_code_to_the_other_on_their_own
 
 
 @pytest.mark.parametrize(("method", "reason"), [("contrast", NO_DECODER), ("cvae", NEEDS_SUBJECT)])
-def test_of_a_method_that_cannot_be_asked_for_images_there_is_no_interpolation(
+def test_a_method_that_decodes_no_images_has_no_interpolation_scores(
     method: str, reason: str, faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     asked = train(faces, run, configure(method=method, options__epochs=1))

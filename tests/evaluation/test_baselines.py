@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.metrics import pairwise_distances
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.evaluation import baselines
 from omote.evaluation.baselines import pixel_pca, random_network
@@ -33,8 +33,10 @@ def three_directions() -> Faces:
 
 def test_the_random_network_is_the_encoder_that_a_training_begins_with(faces: FaceSet) -> None:
     config = TrainConfig(method="vae", seed=3)
-    method = build_method(RunInfo(config, 64, ["a"], [], {})).eval()
-    expected = Trained(Path("nowhere"), RunInfo(config, 64, ["a"], [], {}), method).represent(faces.faces)[0]
+    method = build_method(RunInfo(config, 64, ["a"], [], About())).eval()
+    expected = Trained(Path("nowhere"), RunInfo(config, 64, ["a"], [], About()), method).represent(
+        faces.faces
+    )[0]
     assert isinstance(method, Vae)
     np.testing.assert_allclose(random_network(64, seed=3)(faces.faces), expected, atol=1e-6)
 

@@ -1,4 +1,4 @@
-"""Choosing without labels, among made methods that read from a made face exactly what they are made to read."""
+"""Choosing without labels, among artificial methods whose codes hold exactly known parts of an artificial face."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -259,13 +259,13 @@ def test_people_held_out_are_scored_where_there_are_some(face_set: FaceSet) -> N
     assert "knows only the people of its training" in label_free_scores(told, face_set)["choice"].reason
 
 
-def test_where_everyone_has_one_clip_only_nothing_can_be_asked(face_set: FaceSet) -> None:
+def test_nothing_is_scored_where_everyone_has_one_clip_only(face_set: FaceSet) -> None:
     for score in scores(replace(face_set, frames=face_set.frames.assign(clip="c")), perfect).values():
         assert np.isnan(score.value)
         assert "two clips" in score.reason or "one clip only" in score.reason
 
 
-def test_a_person_with_one_clip_is_not_asked_for(face_set: FaceSet) -> None:
+def test_a_person_with_one_clip_is_not_scored(face_set: FaceSet) -> None:
     frames = face_set.frames
     alone = frames.assign(clip=frames["clip"].where(frames["subject"] != "p0", "c"))
     agreement = scores(replace(face_set, frames=alone), perfect)["view_agreement"]
@@ -340,7 +340,7 @@ def runs(face_set: FaceSet, monkeypatch: pytest.MonkeyPatch) -> dict[str, Traine
     return known
 
 
-def test_runs_are_ordered_and_ties_are_told(face_set: FaceSet, runs: dict[str, Trained]) -> None:
+def test_runs_are_ranked_and_ties_are_marked(face_set: FaceSet, runs: dict[str, Trained]) -> None:
     steps: list[tuple[int, int]] = []
     table = choose(list(runs), face_set, progress=lambda done, total: steps.append((done, total)))
     assert table["run"].tolist()[:3] == ["perfect", "again", "blunt"]  # of equal ones the one given first
@@ -356,7 +356,7 @@ def test_runs_are_ordered_and_ties_are_told(face_set: FaceSet, runs: dict[str, T
     assert steps == [(k + 1, 12) for k in range(12)]  # seven runs, everyone, and without each of four
 
 
-def test_a_run_that_is_a_little_worse_for_some_people_is_told_from_one_that_is_worse_for_all(
+def test_a_run_that_is_a_little_worse_for_some_people_is_distinguished_from_one_that_is_worse_for_all(
     face_set: FaceSet, runs: dict[str, Trained]
 ) -> None:
     def worse_for_one(bits: Tensor, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Methods side by side: the audit's numbers for one training, the textbook's intervals for means and differences."""
+"""Methods side by side: one training has the audit's numbers, means and differences the textbook's intervals."""
 
 import math
 from typing import Any
@@ -29,7 +29,7 @@ def run(
     others: list[float] | None = None,
     reason: str = "",
 ) -> pd.DataFrame:
-    """Return the scores of a run whose only score is the mean of a number a person, each left out in turn."""
+    """Return the table of a run with one score, the mean over people, with the replicates without each of them."""
     if others is None:
         others = [float(np.delete(by_person, person).mean()) for person in range(len(by_person))]
     row = ["test", False, "expression_probe", float(by_person.mean()), 0.25, reason, others]
@@ -63,7 +63,7 @@ def test_a_mean_over_seeds_has_the_interval_of_each_persons_mean_over_seeds() ->
 
 def test_a_difference_pairs_people_and_seeds() -> None:
     ours, theirs = two_methods()
-    shared = RNG.normal(0, 5, PEOPLE)  # some people are easy for every method: no matter for the difference
+    shared = RNG.normal(0, 5, PEOPLE)  # people who are easy for every method do not affect the difference
     runs = [run("omote", seed, each + shared) for seed, each in enumerate(ours)]
     runs += [run("proposed", seed, each + shared) for seed, each in enumerate(theirs)]
     table = compare_methods(pd.concat(runs))
@@ -84,7 +84,7 @@ def test_only_seeds_that_both_have_are_compared_and_those_of_the_other_sign_are_
     assert (found["same_sign"], found["pairs"], found["trainings"]) == (2, 3, 4)
 
 
-def test_no_collapsed_training_is_passed_over() -> None:
+def test_a_collapsed_training_is_not_ignored() -> None:
     runs = [run("omote", seed, RNG.normal(size=PEOPLE)) for seed in range(2)]
     collapsed = run("omote", 2, np.full(PEOPLE, np.nan), [], "the code has collapsed")
     found = of(compare_methods(pd.concat([*runs, collapsed, run("proposed", 2, np.zeros(PEOPLE))])), "omote")
@@ -92,7 +92,7 @@ def test_no_collapsed_training_is_passed_over() -> None:
     assert found["reason"] == "the code has collapsed"
 
 
-def test_a_value_without_other_people_has_no_interval() -> None:
+def test_a_value_without_replicates_has_no_interval() -> None:
     alone = run("omote", 0, np.array([0.5]), [])
     found = of(compare_methods(pd.concat([alone, run("proposed", 0, np.zeros(PEOPLE))])), "omote")
     assert (found["mean"], found["difference"]) == (0.5, 0.5)
@@ -135,7 +135,7 @@ def test_of_one_training_the_scores_and_intervals_are_those_of_the_audit(
             assert math.isfinite(row["mean"])
             assert (row["mean"], row["chance"]) == pytest.approx((expected.value, expected.chance))
             assert expected.reason in row["reason"]
-            if row["score"] != "accuracy":  # the audit's has as many k-means seeds a draw as runs
+            if row["score"] != "accuracy":  # the audit has as many bootstrap samples as k-means runs
                 interval = row["low"], row["high"]
                 assert interval == pytest.approx((expected.low, expected.high), nan_ok=True)
 

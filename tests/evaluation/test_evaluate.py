@@ -1,4 +1,4 @@
-"""Who counts as trained on when a run is scored, and the codes that are centred."""
+"""Who counts as a train person when a run is scored, and centred codes."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
 
-def test_people_whom_the_training_never_saw_are_test_people(
+def test_people_that_the_training_never_saw_are_test_people(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
     more = prepare_drawn(tmp_path / "more", subjects=8, clips=2, mixtures=0, frames=4, workers=1)
@@ -110,7 +110,7 @@ def test_centred_scores_of_people_held_out_say_that_they_need_the_id(
     assert scores.get("train", "expression", "accuracy").reason == ""
 
 
-def test_a_method_that_is_told_the_subject_is_scored_on_people_of_its_training_only(
+def test_a_method_that_needs_the_subject_is_scored_on_people_of_its_training_only(
     faces: FaceSet, run: Path, configure: Callable[..., TrainConfig]
 ) -> None:
     trained = train(faces, run, configure(method="cvae", options__epochs=1))

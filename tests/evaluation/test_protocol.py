@@ -36,7 +36,7 @@ def face_set(subjects: int = 10, use: str = "both", labelled: bool = True) -> Fa
 
 
 def apart(faces: Array) -> Codes:
-    """A perfect method: each code knows its own and nothing else."""
+    """A perfect method: each code holds its own part and nothing else."""
     who, what, noise = faces[:, 0, 0].T.astype(np.float32)
     jitter = 1e-3 * np.cos(np.outer(noise, np.arange(1, 13))).astype(np.float32)
     return Codes(np.eye(4, 12, dtype=np.float32)[what.astype(int)] + jitter,
@@ -44,7 +44,7 @@ def apart(faces: Array) -> Codes:
 
 
 def only_identity(faces: Array) -> Codes:
-    """A method that took the person for the expression, and has no identity code."""
+    """A method whose expression code holds the person, without an identity code."""
     return Codes(apart(faces).identity, np.zeros((len(faces), 0), dtype=np.float32))
 
 
@@ -157,7 +157,7 @@ def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
     )
 
 
-def test_accuracies_with_other_people_are_there_where_asked_for_and_saved_to_the_last_bit(
+def test_bootstrap_replicates_are_there_on_request_and_saved_to_the_last_bit(
     tmp_path: Path,
 ) -> None:
     faces = face_set()

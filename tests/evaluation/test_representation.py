@@ -1,4 +1,4 @@
-"""What an audit looks at: codes of runs, of other tools' tables, and of baselines."""
+"""Representations under audit: of runs, of other tools' tables, and of baselines."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_a_run_gives_its_codes_and_the_expression_code_less_its_persons_mean(
         np.testing.assert_allclose(centred.mean[rows].mean(axis=0), 0, atol=1e-5)
 
 
-def test_a_method_that_has_to_be_told_who_it_is_gives_no_code_of_others(
+def test_a_method_that_needs_the_subject_gives_no_code_of_unknown_people(
     faces: FaceSet, run: Path, configure: Configure
 ) -> None:
     told = train(faces, run, configure(method="cvae", options__epochs=1))
@@ -108,7 +108,7 @@ def test_of_another_tools_table_all_numbers_that_do_not_describe_the_frame_are_t
     np.testing.assert_allclose(only.mean.ravel(), [1, 2, 3])
 
 
-def test_only_omotes_own_table_says_what_is_true_and_what_a_feature_is_made_of_is_told(
+def test_only_omotes_own_table_says_what_is_true_and_a_representation_names_its_columns(
     tmp_path: Path,
 ) -> None:
     table = pd.DataFrame({"subject": ["a", "b"], "au_12": [0.5, 0.1], "x": [1.0, np.inf]})

@@ -1,4 +1,4 @@
-"""Swaps read back by made judges, whose codes say exactly what is in an image."""
+"""Swaps read back by artificial judges, whose codes hold exactly what is in an image."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_random_images_are_read_at_chance() -> None:
 
 
 def test_one_image_for_all_has_the_value_of_its_chance() -> None:
-    # Whichever label the probe gives to all, it is right as often as with the true ones shuffled.
+    # A probe that gives all the same label is right as often as with shuffled true labels.
     scores = read(np.zeros(len(SOURCES), np.int64), np.zeros(len(SOURCES), np.int64))
     for name in ("expression_read_back", "expression_kept_from_target"):
         assert np.mean(scores[name].values) == pytest.approx(scores[name].chance)
@@ -200,7 +200,7 @@ def test_frames_without_a_label_are_targets_only_where_there_is_none_with_anothe
     assert (found["identity_read_back"].values == 1).all()
 
 
-def test_swaps_whose_people_leave_nothing_to_fit_on_are_not_asked_about() -> None:
+def test_swaps_whose_people_leave_nothing_to_fit_on_are_not_scored() -> None:
     # Three people: without two of them one is left, and c shows one expression only.
     frames = pd.DataFrame({"subject": list("aabbcc"), "expression": ["fear", "joy"] * 2 + ["fear"] * 2})
     label, who = np.array([0, 1, 0, 1, 0, 0]), np.repeat([0, 1, 2], 2)
@@ -218,7 +218,7 @@ def test_swaps_whose_people_leave_nothing_to_fit_on_are_not_asked_about() -> Non
     assert "people of 4 of 4 swaps" in found["expression_read_back"].reason
 
 
-def test_a_person_with_one_frame_is_not_asked_for() -> None:
+def test_a_person_with_one_frame_is_not_scored() -> None:
     keep = np.flatnonzero(
         (WHO > 1) | np.isin(np.arange(len(WHO)), [0, 15])
     )  # of the first two people one frame each
@@ -299,7 +299,7 @@ def test_a_run_is_audited_by_another_and_by_itself(
     assert "trained on 1 of the 5 people, whom the model never saw" in scores["identity_read_back"].reason
 
 
-def test_methods_that_cannot_be_asked_are_refused_with_a_reason(
+def test_methods_that_cannot_swap_are_refused_with_a_reason(
     trained: Trained, faces: FaceSet, tmp_path: Path, configure: Callable[..., TrainConfig]
 ) -> None:
     rows = np.flatnonzero(faces.frames["use"] != "train")

@@ -134,7 +134,7 @@ def test_what_comes_after_the_apex_does_not_matter() -> None:
     assert scores(np.where(RISING[:, None], path, noise(4, seed=1))) == scores(path)
 
 
-def test_short_rises_are_asked_about_agreement_alone_and_the_reason_says_how_many() -> None:
+def test_short_onsets_are_scored_on_agreement_alone_and_the_reason_says_how_many() -> None:
     short = CLIP == 0
     rising = np.where(short, FRAME < 3, RISING)
     path = TIME * CORNER
@@ -147,7 +147,7 @@ def test_short_rises_are_asked_about_agreement_alone_and_the_reason_says_how_man
     assert none["path_agreement"].value == pytest.approx(1)
 
 
-def test_clips_that_are_neutral_or_show_two_expressions_are_not_asked_about_agreement() -> None:
+def test_clips_that_are_neutral_or_show_two_expressions_are_not_scored_on_agreement() -> None:
     path = TIME * CORNER + noise(4)
     half, neutral, two = (SHOWN.copy() for _ in range(3))
     half[CLIP >= 2] = None
@@ -265,7 +265,7 @@ def test_images_that_have_nothing_to_do_with_each_other_are_even_but_not_direct(
     assert found["directness"].values == pytest.approx([1 / 8, 1 / 8], abs=0.01)
 
 
-def test_a_strip_that_does_not_change_is_not_asked() -> None:
+def test_a_strip_that_does_not_change_is_not_scored() -> None:
     still = strip(50, 50, 50).copy()
     still[1, 0, 0] += 1  # rounding
     found = interpolation_scores(np.stack([still, strip(50, 60, 70)]))

@@ -133,7 +133,7 @@ def test_only_the_probe_with_a_hidden_layer_knows_a_subject_by_the_size_of_their
     assert identity_probe(features, subject, clip, probe="mlp").values.mean() > 0.95
 
 
-def test_the_answers_make_the_score_and_subjects_with_one_clip_are_not_asked() -> None:
+def test_the_results_make_the_score_and_subjects_with_one_clip_are_not_scored() -> None:
     features, clip = 0.5 * np.eye(SUBJECTS, 8)[factorize(SUBJECT)] + noise(), CLIP.copy()
     clip[:12] = 0
     answers, score = identity_probe(features, SUBJECT, clip), probe_leakage(features, SUBJECT, clip)

@@ -70,7 +70,7 @@ def test_of_the_expression_in_a_share_of_the_frames_that_share_is_read(probe: Pr
     assert answers.values.mean() == pytest.approx(np.mean(known) + (1 - np.mean(known)) / 4, abs=0.06)
 
 
-def test_only_the_probe_with_a_hidden_layer_reads_what_lies_along_no_line() -> None:
+def test_only_the_probe_with_a_hidden_layer_reads_a_nonlinear_code() -> None:
     # Anger on both ends, fear in the middle: no side of any line has one of them only.
     labels, who = np.tile(["anger", "fear", "anger", "fear"], 24), np.repeat(np.arange(8), 12)
     features = np.tile([[-3.0], [-1], [3], [1]], (24, 1)) + 0.1 * NOISE[:, :1]
@@ -78,7 +78,7 @@ def test_only_the_probe_with_a_hidden_layer_reads_what_lies_along_no_line() -> N
     assert expression_probe(features, labels, who, probe="mlp").values.mean() == 1
 
 
-def test_rows_without_an_expression_are_neither_asked_nor_fitted_on() -> None:
+def test_rows_without_an_expression_are_neither_scored_nor_fitted_on() -> None:
     features = 3 * one_hot(EXPRESSION) + NOISE[:, :4]
     unknown = np.arange(len(SUBJECT)) % 3 == 0
     labels = [None if hidden else name for hidden, name in zip(unknown, EXPRESSION, strict=True)]

@@ -97,7 +97,7 @@ def test_the_guess_is_the_mean_of_the_other_people() -> None:
     )
 
 
-def test_a_person_with_whom_it_is_the_other_way_round_reads_below_0() -> None:
+def test_a_person_with_the_opposite_relation_scores_below_0() -> None:
     code = noise(1)
     odd = SUBJECT == "s07"
     (found,) = read_factors(code, table("au", np.where(odd[:, None], -code, code)), SUBJECT)

@@ -87,7 +87,7 @@ def test_precision_chance_and_ties_by_hand() -> None:
     assert tied["precision_at_1"].value == pytest.approx((1 / 2 + 1 + 0 + 0) / 4)
 
 
-def test_frames_without_a_label_are_neither_asked_nor_found() -> None:
+def test_frames_without_a_label_are_neither_scored_nor_found() -> None:
     features = EXPRESSION_CODE + noise(5)
     labels = np.concatenate([SHOWN.astype(object), [None, float("nan")] * (len(WHO) // 2)])
     doubled = np.concatenate([features, features])
