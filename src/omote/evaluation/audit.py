@@ -47,22 +47,17 @@ ABOUT_FACES = ("dataset", "importer", "options", "counts")
 class Audit:
     """The result of an audit.
 
-    Attributes:
-        table: one row a score: people ("train", "test", or "everyone" where it is unknown who was held out), feature
-            (the name of the representation), reading ("mean" of the posterior, or a "sample" of it), group ("identity",
-            "expression", "factors", "continuity", "swap", "posterior"), score, value, low and high (95 % interval over
-            people), chance, reason (why the value or its interval is missing, or which rule was relaxed).
-        about: what was audited, and the settings.
-        representations: the codes of the N frames.
-        frames: the N frames.
-        rising: (N,) true from the first frame of a clip to its apex; all false if the apex is not known.
+    `table` has one row a score: people ("train", "test", or "everyone" where it is unknown who was held out), feature
+    (the name of the representation), reading ("mean" of the posterior, or a "sample" of it), group ("identity",
+    "expression", "factors", "continuity", "swap", "posterior"), score, value, low and high (95 % interval over people),
+    chance, reason (why the value or its interval is missing, or which rule was relaxed).
     """
 
     table: pd.DataFrame
-    about: dict[str, Any]
-    representations: list[Representation]
-    frames: pd.DataFrame
-    rising: Array
+    about: dict[str, Any]  # what was audited, and the settings
+    representations: list[Representation]  # codes of N frames
+    frames: pd.DataFrame  # the N frames
+    rising: Array  # (N,) true from the first frame of a clip to its apex; all false if the apex is not known
 
     def save(self, folder: str | Path) -> None:
         """Write `audit.csv`, and `audit.json` with `about` too (nan as null)."""

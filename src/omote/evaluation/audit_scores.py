@@ -156,9 +156,8 @@ def paper_accuracy_with_interval(labelled: CodedFrames, *, k: int, seeds: int, r
 
 def expression_probe_accuracy(labelled: CodedFrames) -> Score:
     """Return how often a linear probe names the expression of other people."""
-    return jackknife_mean(
-        expression_probe(labelled.codes, labelled.expressions, labelled.subjects), labelled.subjects
-    )
+    codes, subjects, _, expressions = labelled
+    return jackknife_mean(expression_probe(codes, expressions, subjects), subjects)
 
 
 def identity_probe_accuracies(scored: CodedFrames, probes: Sequence[Probe]) -> dict[str, Score]:

@@ -26,7 +26,7 @@ from omote.evaluation.swaps import NO_IDENTITY, why_no_images
 from omote.metrics.intervals import GROUPS, jackknife, jackknife_mean
 from omote.metrics.leakage import identity_probe
 from omote.metrics.score import (
-    RELATIVE_TOLERANCE,
+    TOLERANCE,
     Array,
     PerRowResults,
     Score,
@@ -220,7 +220,7 @@ def nearest_hits(queries: Array, candidates: Array, allowed: Array, right: Array
         right: (M, N) bool, which of them are right.
     """
     distance = np.where(allowed, cdist(queries, candidates), np.inf)
-    nearest = distance <= distance.min(axis=1, keepdims=True) + RELATIVE_TOLERANCE * np.abs(candidates).max()
+    nearest = distance <= distance.min(axis=1, keepdims=True) + TOLERANCE * np.abs(candidates).max()
     hits = (nearest & right).sum(axis=1) / nearest.sum(axis=1)
     return hits, (allowed & right).sum(axis=1) / allowed.sum(axis=1)
 

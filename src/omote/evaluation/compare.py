@@ -6,7 +6,7 @@ people, so the mean over seeds and the difference of two methods get their inter
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from omote.evaluation.representation import Representation, centre, represent_ex
 from omote.evaluation.swaps import score_swaps
 from omote.metrics.intervals import bootstrap_interval, jackknife, jackknife_interval, jackknife_mean
 from omote.metrics.readout import mean_r2, read_factors
-from omote.metrics.score import Array, Score
+from omote.metrics.score import Array, Score, mean_score, no_score
 from omote.runs.trained import Trained
 
 KMEANS_SEEDS = 4  # k-means runs of each bootstrap sample, the default of `bootstrap_accuracies`
@@ -114,15 +114,6 @@ def _code_scores(
     return add_note(scores, given.note)
 
 
-class _Estimate(NamedTuple):
-    """A mean over trainings, with its interval over people, and the value of each training."""
-
-    value: float
-    low: float
-    high: float
-    by_training: Array
-
-
 def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.DataFrame:
     """Return each method's scores over its seeds, and their differences to those of the reference.
 
@@ -145,8 +136,9 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
             of_method = of_score[of_score["method"] == method]
             mean = _mean_over_seeds(score, list(own.values()))
             base = trainings.get(reference, {})
-            pairs = [(own[seed], base[seed]) for seed in own if seed in base and method != reference]
-            difference = _mean_over_seeds(score, [_subtract(*pair) for pair in pairs])
+            seeds = [seed for seed in own if seed in base and method != reference]
+            differences = [_subtract(own[seed], base[seed]) for seed in seeds]
+            difference = _mean_over_seeds(score, differences)
             reasons = [reason for reason in of_method["reason"] if reason]
             rows.append(
                 {
@@ -158,13 +150,13 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
                     "mean": mean.value,
                     "low": mean.low,
                     "high": mean.high,
-                    "deviation": mean.by_training.std(ddof=1) if len(own) > 1 else math.nan,
+                    "deviation": mean.deviation,
                     "chance": of_method["chance"].mean(),
                     "difference": difference.value,
                     "difference_low": difference.low,
                     "difference_high": difference.high,
-                    "same_sign": int((np.sign(difference.by_training) == np.sign(difference.value)).sum()),
-                    "pairs": len(pairs),
+                    "same_sign": sum(np.sign(each) == np.sign(difference.value) for each, _ in differences),
+                    "pairs": len(differences),
                     "reason": reasons[0] if reasons else "",
                 }
             )
@@ -177,16 +169,14 @@ def _subtract(one: tuple[float, Array], other: tuple[float, Array]) -> tuple[flo
     return one[0] - other[0], mine - theirs if len(mine) == len(theirs) else np.zeros(0)
 
 
-def _mean_over_seeds(score: str, trainings: Sequence[tuple[float, Array]]) -> _Estimate:
-    values = np.array([value for value, _ in trainings])
+def _mean_over_seeds(score: str, trainings: Sequence[tuple[float, Array]]) -> Score:
+    """Return the mean, the deviation between trainings and the interval over people."""
+    mean = mean_score([value for value, _ in trainings], math.nan) if trainings else no_score("no training")
     replicates = [np.asarray(each, dtype=np.float64) for _, each in trainings]
-    if not len(values) or not np.isfinite(values).all():
-        return _Estimate(math.nan, math.nan, math.nan, values)
-    value = float(values.mean())
-    if len({len(each) for each in replicates}) > 1 or not len(replicates[0]):
-        return _Estimate(value, math.nan, math.nan, values)
+    if not math.isfinite(mean.value) or len({len(each) for each in replicates}) > 1 or not len(replicates[0]):
+        return mean
     if score == PAPER:
-        interval = bootstrap_interval(value, [each.reshape(-1, KMEANS_SEEDS) for each in replicates])
+        low, high = bootstrap_interval(mean.value, [each.reshape(-1, KMEANS_SEEDS) for each in replicates])
     else:
-        interval = jackknife_interval(value, np.mean(replicates, axis=0))
-    return _Estimate(value, *interval, values)
+        low, high = jackknife_interval(mean.value, np.mean(replicates, axis=0))
+    return mean._replace(low=low, high=high)

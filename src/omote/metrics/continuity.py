@@ -17,13 +17,13 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from omote.metrics.score import (
-    RELATIVE_TOLERANCE,
+    TOLERANCE,
     Array,
     PerRowResults,
     Score,
     as_labels,
     factorize,
-    mean_score,
+    mean_over_rows,
     no_results,
     no_score,
     why_unscorable,
@@ -131,7 +131,7 @@ def continuity_scores(
     if reason := why_unscorable(features, frames, "frame number"):
         return dict.fromkeys(CONTINUITY_SCORES, no_score(reason))
     x = features.astype(np.float64)
-    rounding = RELATIVE_TOLERANCE * np.abs(x).max()
+    rounding = TOLERANCE * np.abs(x).max()
     rows_of_clips = _rows_of_clips(subjects, clips, frames)
     who = factorize(as_labels(subjects))[[rows[0] for rows in rows_of_clips]]
     paths = [x[rows[rising[rows]]] for rows in rows_of_clips]
@@ -227,11 +227,11 @@ def _path_scores(paths: list[Array], who: Array, rounding: float) -> dict[str, S
     ordered = np.isfinite(order)
     who = who[moving]
     return {
-        "order": _mean_over_clips(order[ordered], 0.0, who[ordered], note)
+        "order": mean_over_rows(order[ordered], who[ordered], 0.0, note)
         if ordered.any()
         else no_score("along every clip the code is equally far from the first frame"),
-        "straightness": _mean_over_clips(straight, straight_chance.mean(), who, note),
-        "smoothness": _mean_over_clips(smooth, smooth_chance.mean(), who, note),
+        "straightness": mean_over_rows(straight, who, float(straight_chance.mean()), note),
+        "smoothness": mean_over_rows(smooth, who, float(smooth_chance.mean()), note),
     }
 
 
@@ -275,20 +275,13 @@ def _path_agreement(paths: list[Array], expressions: list[str | None], who: Arra
         return no_score("no two people have a clip of the same expression along which the code moves")
     agreement = (cosines * same).sum(axis=1)[scored] / same.sum(axis=1)[scored]
     if not comparable.any():
-        return _mean_over_clips(
-            agreement, np.nan, who[scored], "all clips show one expression: chance is unknown"
-        )
+        reason = "all clips show one expression: chance is unknown"
+        return mean_over_rows(agreement, who[scored], np.nan, reason)
     chance = (cosines * different).sum(axis=1)[comparable] / different.sum(axis=1)[comparable]
-    return _mean_over_clips(agreement, chance.mean(), who[scored], "")
+    return mean_over_rows(agreement, who[scored], float(chance.mean()))
 
 
 def _expression(labels: Iterable[Any]) -> str | None:
     """Return the one label other than neutral among a clip's frames, or None."""
     shown = {str(label) for label in labels if not pd.isna(label)} - {NEUTRAL}
     return shown.pop() if len(shown) == 1 else None
-
-
-def _mean_over_clips(values: Array, chance: float, who: Array, note: str) -> Score:
-    """Return the mean over clips, with the deviation between people."""
-    by_subject = [values[who == number].mean() for number in np.unique(who)]
-    return mean_score(by_subject, float(chance), note)._replace(value=float(values.mean()))

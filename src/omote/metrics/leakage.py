@@ -15,6 +15,7 @@ from omote.metrics.score import (
     Score,
     as_labels,
     factorize,
+    mean_over_rows,
     mean_score,
     no_results,
     no_score,
@@ -93,14 +94,11 @@ def nearest_neighbour_leakage(features: Array, subjects: Any, clips: Any, expres
         return no_score(
             "no subject has another frame" + (" of another expression" if label is not None else "")
         )
-    by_subject = [hits[scored & (who == number)].mean() for number in np.unique(who[scored])]
-    if left_out := who.max() + 1 - len(by_subject):
+    if left_out := who.max() + 1 - len(np.unique(who[scored])):
         note = (
             note or f"{left_out} of {who.max() + 1} subjects have no other clip to find and are not asked for"
         )
-    return mean_score(by_subject, float(chances[scored].mean()), note)._replace(
-        value=float(hits[scored].mean())
-    )
+    return mean_over_rows(hits[scored], who[scored], float(chances[scored].mean()), note)
 
 
 def probe_leakage(features: Array, subjects: Any, clips: Any, *, folds: int = 5) -> Score:

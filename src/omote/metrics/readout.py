@@ -15,15 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from omote.metrics.probes import subject_folds
-from omote.metrics.score import (
-    RELATIVE_TOLERANCE,
-    Array,
-    Score,
-    as_labels,
-    mean_score,
-    no_score,
-    why_unscorable,
-)
+from omote.metrics.score import TOLERANCE, Array, Score, as_labels, mean_score, no_score, why_unscorable
 
 RIDGE_PENALTIES = np.logspace(3, -4, 8)  # per row, for standardised features; 1000 leaves next to no weight
 
@@ -118,7 +110,7 @@ def why_unreadable(factor: Array) -> str:
     """Return why a factor cannot be read, or an empty string."""
     if not np.isfinite(factor).all():
         return "the factor is not known for all images"
-    if not len(factor) or np.ptp(factor) <= RELATIVE_TOLERANCE * np.abs(factor).max():
+    if not len(factor) or np.ptp(factor) <= TOLERANCE * np.abs(factor).max():
         return "the factor is the same in all images"
     return ""
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from omote.metrics.score import Array, Score, as_labels, factorize, mean_score, no_score, why_unscorable
+from omote.metrics.score import Array, Score, as_labels, factorize, mean_over_rows, no_score, why_unscorable
 
 DISTANCES_AT_ONCE = 500_000  # distances in one block of the search: 4 MB, which fit into the cache
 
@@ -82,7 +82,4 @@ def _score(precision: Array, chance: Array, who: Array, scored: Array, k: int) -
     if not scored.any():
         return no_score(f"no frame has {k} labelled frames of other people")
     note = "" if scored.all() else f"{(~scored).sum()} frames have fewer than {k} of other people: not asked"
-    by_subject = [precision[scored & (who == number)].mean() for number in np.unique(who[scored])]
-    return mean_score(by_subject, float(chance[scored].mean()), note)._replace(
-        value=float(precision[scored].mean())
-    )
+    return mean_over_rows(precision[scored], who[scored], float(chance[scored].mean()), note)

@@ -12,45 +12,31 @@ import pandas as pd
 
 Array = npt.NDArray[Any]
 
-RELATIVE_TOLERANCE = (
-    1e-6  # features that differ by less than this share of their size differ by rounding only
-)
+TOLERANCE = 1e-6  # features that differ by less than this share of their size differ by rounding only
 
 
 class Score(NamedTuple):
-    """One number with its scatter and its chance level.
+    """One number with its scatter and its chance level."""
 
-    Attributes:
-        value: nan where it cannot be computed.
-        deviation: over runs, folds or subjects, as the metric says; nan where there is only one of them.
-        chance: the value of a guess.
-        reason: why the value is nan; beside a value, which rows were left out or which rule was relaxed.
-        low, high: 95 % interval over people; nan where none was computed.
-        replicates: the value for other samples of people, from which the interval was computed
-            (`omote.metrics.intervals`); empty where there is none.
-    """
-
-    value: float
-    deviation: float = float("nan")
-    chance: float = float("nan")
-    reason: str = ""
-    low: float = float("nan")
+    value: float  # nan where it cannot be computed
+    deviation: float = float(
+        "nan"
+    )  # over runs, folds or subjects, as the metric says; nan if there is only one
+    chance: float = float("nan")  # the value of a guess
+    reason: str = (
+        ""  # why the value is nan; beside a value, which rows were left out or which rule was relaxed
+    )
+    low: float = float("nan")  # 95 % interval over people; nan where none was computed
     high: float = float("nan")
-    replicates: tuple[float, ...] = ()
+    replicates: tuple[float, ...] = ()  # values on other samples of people, see `omote.metrics.intervals`
 
 
 class PerRowResults(NamedTuple):
-    """One result for each row; their mean is a score.
+    """One result for each row; their mean is a score."""
 
-    Attributes:
-        values: (N,), nan for a row that was not scored.
-        chance: chance level of the mean.
-        reason: why no row was scored; beside values, why some rows were not.
-    """
-
-    values: Array
-    chance: float = float("nan")
-    reason: str = ""
+    values: Array  # (N,), nan for a row that was not scored
+    chance: float = float("nan")  # of the mean
+    reason: str = ""  # why no row was scored; beside values, why some rows were not
 
     def of(self, rows: Array) -> "PerRowResults":
         """Return the results of some rows, by number or as (N,) bool."""
@@ -76,6 +62,12 @@ def mean_score(values: Sequence[float] | Array, chance: float, reason: str = "")
     """Return mean and sample deviation (ddof 1, nan for a single value) of `values`."""
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Score(float(np.mean(values)), deviation, chance, reason)
+
+
+def mean_over_rows(values: Array, who: Array, chance: float, reason: str = "") -> Score:
+    """Return the mean over rows, with the deviation between the means of subjects `who`."""
+    by_subject = [values[who == number].mean() for number in np.unique(who)]
+    return mean_score(by_subject, chance, reason)._replace(value=float(values.mean()))
 
 
 def join_reasons(*reasons: str) -> str:
@@ -104,7 +96,7 @@ def why_unscorable(features: Array, labels: Array, what: str) -> str | None:
         return "the features contain NaN or infinity"
     if not features.shape[1]:
         return "the code has no numbers"
-    if np.ptp(features, axis=0).max() <= RELATIVE_TOLERANCE * np.abs(features).max():
+    if np.ptp(features, axis=0).max() <= TOLERANCE * np.abs(features).max():
         return "all features are the same: the code has collapsed"
     if len(np.unique(labels)) < 2:
         return f"all images have the same {what}"
