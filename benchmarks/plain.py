@@ -137,7 +137,7 @@ def _descend(adam: torch.optim.Adam, phase: str, terms: Terms) -> Terms:
 
 
 class Photos(Dataset[tuple[Tensor, Tensor, int]]):
-    """PNG files in a folder per subject: image, another one of its subject (``pairs``) or itself, and subject number."""
+    """PNG files in a folder per subject: image, another of its subject (``pairs``) or itself, and subject number."""
 
     def __init__(self, folder: Path, *, pairs: bool) -> None:
         self.people = [sorted(person.iterdir()) for person in sorted(folder.iterdir())]

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
-from methods import SHOWN, TINY, configuration, in_turn, score_one, train_one
+from methods import SHOWN, TINY, configuration, run_tasks, score_one, train_one
 from omote.data.face_set import open_face_set
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
@@ -67,11 +67,11 @@ def compare(arguments: argparse.Namespace, changes: dict[str, Any]) -> None:
         own = {"seed": seed, "test_subjects": held_out, "precision": precision}
         config = configuration(method, faces.size, toml, **{**changes, **own})
         trainings.append((faces.path, run, config, os.getpid()))
-    in_turn("trained", train_one, trainings, arguments.workers)
+    run_tasks("trained", train_one, trainings, arguments.workers)
     if missing := [run.name for *_, run in runs if not (run / "weights.safetensors").is_file()]:
         raise OmoteError(f"{', '.join(missing)} did not finish; see the errors above")
     to_score = [(faces.path, run, held_out, None, _scores(run)) for *_, run in runs]
-    in_turn("scored", score_one, to_score, arguments.workers)
+    run_tasks("scored", score_one, to_score, arguments.workers)
     scores = pd.concat(
         pd.read_parquet(_scores(run)).assign(method=method, precision=precision, seed=seed)
         for method, precision, seed, run in runs

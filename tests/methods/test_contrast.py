@@ -59,7 +59,7 @@ def test_among_everyone_the_negatives_include_other_people() -> None:
     for among, alone in (("subject", True), ("everyone", False)):
         method = make("contrast", among=among)
         assert isinstance(method, Contrast)
-        assert bool((method.terms(batch)["contrast"].abs() < 1e-6).all()) == alone
+        assert bool((terms_of(method, "contrast", batch)["contrast"].abs() < 1e-6).all()) == alone
 
 
 def test_without_augmentation_the_views_are_the_images() -> None:
@@ -69,7 +69,7 @@ def test_without_augmentation_the_views_are_the_images() -> None:
     assert isinstance(method, Contrast)
     assert torch.equal(method.options.draw_views(batch.images), batch.images)
     batch.subjects = torch.arange(6)
-    assert method.terms(batch)["contrast"].abs().max() < 1e-6
+    assert terms_of(method, "contrast", batch)["contrast"].abs().max() < 1e-6
 
 
 def test_contrast_learns_what_varies_within_a_person_and_not_the_identity() -> None:

@@ -21,19 +21,17 @@ CLASSIFIER_WIDTH = 256
 class AdversarialVaeOptions(GenerativeOptions):
     """Options of the subject-adversarial VAE."""
 
-    adversarial_weight: float = Field(
-        1000.0, ge=0, description="on the term that hides the subject from the classifier"
-    )
+    adversarial_weight: float = Field(1000.0, ge=0, description="on the term that hides the subject")
 
 
 class AdversarialVae(TwoCodes):
     """z_i comes from another image of the subject, so it has little expression; z_e is trained to hide the subject."""
 
     Options: ClassVar[type[MethodOptions]] = AdversarialVaeOptions
+    options: AdversarialVaeOptions
 
     def __init__(self, image_size: int, options: AdversarialVaeOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
-        self.options = options
         self.classifier = nn.Sequential(
             # normalises the length, because otherwise a short code could hide the subject
             nn.RMSNorm(options.latent_size, elementwise_affine=False),

@@ -20,10 +20,7 @@ class BetaVae(Vae):
     """`Vae` with beta times the KL divergence (Higgins et al., 2017, Eq. 4). It uses no subjects either."""
 
     Options: ClassVar[type[MethodOptions]] = BetaVaeOptions
-
-    def __init__(self, image_size: int, options: BetaVaeOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        self.options = options
+    options: BetaVaeOptions
 
     def kl(self, posterior: Posterior) -> Tensor:
         return self.options.beta * super().kl(posterior)

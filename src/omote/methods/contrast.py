@@ -4,7 +4,7 @@ Not in the paper, but with its encoder and its supervision. Two augmented views 
 negatives are other frames of the same subject in the batch. Identity does not distinguish them, so it is not learned.
 """
 
-from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import torch
@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms
+from omote.methods.method import Batch, Encode, Method, MethodOptions, Phase, Stage, Terms
 from omote.models.encoder import Encoder, Posterior
 from omote.objectives.contrast import contrast_within_subject
 from omote.objectives.views import augment
@@ -21,64 +21,47 @@ from omote.objectives.views import augment
 class ContrastOptions(MethodOptions):
     """Options of the contrastive stage; none of them is in the paper."""
 
-    temperature: float = Field(
-        0.2, gt=0, description="of the contrast; a lower one puts more weight on the most similar frames"
-    )
-    among: Literal["subject", "everyone"] = Field(
-        "subject", description='whose frames are negatives; with "everyone", identity is learned too'
-    )
-    frames_per_subject: int = Field(
-        8, ge=2, description="number of frames of a subject that are put into a batch together"
-    )
-    light: float = Field(
-        1.0, ge=0, description="how much views change brightness, tint and contrast; 0 for none"
-    )
-    placement: float = Field(
-        1.0, ge=0, description="how much views rotate, shift and scale the face; 0 for none"
-    )
-    mirror: bool = Field(
-        True, description="whether views may be mirrored; then left and right become one expression"
-    )
+    temperature: float = Field(0.2, gt=0, description="of the contrast; lower weights similar frames more")
+    among: Literal["subject", "everyone"] = Field("subject", description="whose frames are the negatives")
+    frames_per_subject: int = Field(8, ge=2, description="frames of a subject to put into a batch together")
+    light: float = Field(1.0, ge=0, description="strength of changes of brightness, tint and contrast")
+    placement: float = Field(1.0, ge=0, description="strength of rotation, shift and scaling")
+    mirror: bool = Field(True, description="whether views may be mirrored, which makes left and right equal")
     surroundings: bool = Field(True, description="whether views replace the background")
 
     def draw_views(self, images: Tensor) -> Tensor:
         """Return a random view of each image."""
-        light, placement = self.light, self.placement
-        return augment(
-            images, light=light, placement=placement, mirror=self.mirror, surroundings=self.surroundings
-        )
+        return augment(images, **self.model_dump(include={"light", "placement", "mirror", "surroundings"}))
 
 
 class Contrast(Method):
     """One encoder of the expression. Its code is a point of length sqrt(Z), not a distribution."""
 
     Options = ContrastOptions
+    options: ContrastOptions
     has_decoder = False
 
     def __init__(self, image_size: int, options: ContrastOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
-        self.options = options
         size = options.latent_size
         self.encoder = Encoder(image_size, latent_size=size, point=True, **self.network_options())
 
     def stages(self) -> list[Stage]:
-        return [contrast_stage(self.encoder, self.terms, self.options)]
-
-    def terms(self, batch: Batch) -> Terms:
-        return contrast_terms(self.represent, batch, self.options)
+        return [contrast_stage(self.encoder, self.represent, self.options)]
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
         return normalise_mean(self.encoder(images))
 
 
-def contrast_stage(encoder: nn.Module, terms: Callable[[Batch], Terms], options: ContrastOptions) -> Stage:
-    """Return the stage that trains an encoder by the contrast."""
+def contrast_stage(encoder: nn.Module, represent: Encode, options: ContrastOptions) -> Stage:
+    """Return the stage that trains an encoder, used by ``represent``, by the contrast."""
     together = options.frames_per_subject if options.among == "subject" else 1
+    terms = partial(contrast_terms, represent, options)
     phase = Phase("encoder", (encoder,), options.learning_rate, terms)
     return Stage("contrast", options.epochs, (phase,), together)
 
 
-def contrast_terms(represent: Callable[[Tensor], Posterior], batch: Batch, options: ContrastOptions) -> Terms:
+def contrast_terms(represent: Encode, options: ContrastOptions, batch: Batch) -> Terms:
     """Return the contrast of two views of each image, (B,)."""
     views = torch.cat([options.draw_views(batch.images), options.draw_views(batch.images)])
     one, other = represent(views).mean.chunk(2)

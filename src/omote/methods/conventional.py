@@ -14,20 +14,15 @@ class ConventionalOptions(GenerativeOptions):
     """Options of the two stages."""
 
     repetitions: int = Field(1, ge=1, description="how often the two stages are repeated (section 4.1.3)")
-    identity_code: Literal["mean", "sample"] = Field(
-        "mean",
-        description="z_i in the expression stage; with a sample, z_e has to compensate its noise",
-    )
+    # with a sample, z_e has to compensate the noise of z_i
+    identity_code: Literal["mean", "sample"] = Field("mean", description="z_i in the expression stage")
 
 
 class Conventional(TwoCodes):
     """First identity, from any image of the subject; then expression, as the rest that identity does not explain."""
 
     Options: ClassVar[type[MethodOptions]] = ConventionalOptions
-
-    def __init__(self, image_size: int, options: ConventionalOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        self.options = options
+    options: ConventionalOptions
 
     def stages(self) -> list[Stage]:
         """Return the identity stage and the expression stage, repeated. Paper: sections 3 and 4.1.3."""

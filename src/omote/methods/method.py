@@ -37,6 +37,7 @@ class Batch:
     scratch: dict[str, Tensor] = field(default_factory=dict)
 
 
+Encode = Callable[[Tensor], Posterior]  # images -> their codes
 Terms = dict[str, Tensor]  # name -> (B,), weighted; the loop minimises the batch mean of their sum
 
 
@@ -78,7 +79,7 @@ class Stage:
     epochs: int
     phases: tuple[Phase, ...]
     frames_per_subject: int = 1
-    frozen_encoders: Mapping[str, Callable[[Tensor], Posterior]] = field(default_factory=dict)
+    frozen_encoders: Mapping[str, Encode] = field(default_factory=dict)
 
 
 class MethodOptions(BaseModel):
@@ -87,9 +88,7 @@ class MethodOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(100, ge=1, description="epochs per stage; 50 in the paper if stages are repeated")
-    learning_rate: float = Field(
-        5e-4, gt=0, description="of Adam (0.9, 0.999, 1e-8), in the first epoch of a stage"
-    )
+    learning_rate: float = Field(5e-4, gt=0, description="of Adam, in the first epoch of a stage")
     latent_size: int = Field(64, ge=1, description="numbers in each code")
     width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; 32 in the paper")
     activation: Activation = Field("leaky_relu", description="in encoders, decoder and discriminator")
@@ -107,9 +106,7 @@ class GenerativeOptions(MethodOptions):
     resolution_invariant: bool = Field(
         False, description="divide the KL weight by (S / 64)^2, so that 128 px has the balance of 64 px"
     )
-    kl_reduction: Literal["mean", "batch_sum"] = Field(
-        "mean", description="over the batch; Chainer can sum by default"
-    )
+    kl_reduction: Literal["mean", "batch_sum"] = Field("mean", description="over the batch")
     likelihood: Literal["mse", "bce"] = Field("mse", description="Gaussian or Bernoulli p(x|z)")
 
 
@@ -123,6 +120,7 @@ class Method(nn.Module):
     """
 
     Options: ClassVar[type[MethodOptions]] = MethodOptions
+    options: MethodOptions  # a subclass that has its own Options declares it again
     needs_subject: ClassVar[bool] = False  # whether encoding needs the subject, one of the training subjects
     has_identity: ClassVar[bool] = False  # whether there is an identity code
     has_decoder: ClassVar[bool] = True  # whether codes can be decoded to images
@@ -130,7 +128,7 @@ class Method(nn.Module):
     def __init__(self, image_size: int, options: MethodOptions, num_subjects: int = 0) -> None:
         super().__init__()
         self.image_size = image_size
-        self.common = options
+        self.options = options
         self.num_subjects = num_subjects
 
     def stages(self) -> list[Stage]:
@@ -155,7 +153,7 @@ class Method(nn.Module):
 
     def network_options(self) -> dict[str, Any]:
         """Return the options shared by encoders and decoder."""
-        c = self.common
+        c = self.options
         return {"width": c.width, "activation": c.activation, "normalisation": c.normalisation}
 
 
@@ -163,14 +161,11 @@ class Generative(Method):
     """A method with a decoder: provides the two terms of Eqs. 1 and 2, weighted."""
 
     Options: ClassVar[type[MethodOptions]] = GenerativeOptions
-
-    def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        self.common: GenerativeOptions = options
+    options: GenerativeOptions
 
     def kl(self, posterior: Posterior) -> Tensor:
         """Return alpha_1 KL(q(z|x) || N(0, I)), (B,). Paper: Eqs. 1 and 2, first term."""
-        c = self.common
+        c = self.options
         alpha_1 = c.kl_weight if c.weights == "swapped" else c.reconstruction_weight
         if c.resolution_invariant:
             alpha_1 /= (self.image_size / 64) ** 2
@@ -180,7 +175,7 @@ class Generative(Method):
 
     def reconstruction(self, output: Tensor, target: Tensor) -> Tensor:
         """Return -alpha_2 log p(target|z) up to a constant, (B,). Paper: Eqs. 1 and 2, second term."""
-        c = self.common
+        c = self.options
         # Departs from the paper: the two printed weights are swapped, because as printed the code collapses
         # (KL 0, nothing reconstructed); see docs/paper_map.md
         alpha_2 = c.reconstruction_weight if c.weights == "swapped" else c.kl_weight

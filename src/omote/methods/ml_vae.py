@@ -14,9 +14,7 @@ from omote.models.encoder import Posterior
 class GroupOptions(GenerativeOptions):
     """Options of the methods that learn from groups of frames of one subject."""
 
-    frames_per_subject: int = Field(
-        8, ge=1, description="number of frames of a subject that are put into a batch together"
-    )
+    frames_per_subject: int = Field(8, ge=1, description="frames of a subject to put into a batch together")
 
 
 class MlVae(TwoCodes):
@@ -26,10 +24,7 @@ class MlVae(TwoCodes):
     """
 
     Options: ClassVar[type[MethodOptions]] = GroupOptions
-
-    def __init__(self, image_size: int, options: GroupOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        self.options = options
+    options: GroupOptions
 
     def stages(self) -> list[Stage]:
         trains = (self.identity_encoder, self.expression_encoder, self.decoder)

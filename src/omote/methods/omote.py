@@ -11,13 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from omote.methods.contrast import (
-    ContrastOptions,
-    contrast_stage,
-    contrast_terms,
-    normalise_length,
-    normalise_mean,
-)
+from omote.methods.contrast import ContrastOptions, contrast_stage, normalise_length, normalise_mean
 from omote.methods.method import Batch, GenerativeOptions, Phase, Stage, Terms, sample
 from omote.methods.two_codes import TwoCodes
 from omote.models.encoder import Posterior
@@ -34,11 +28,8 @@ class Omote(TwoCodes):
     """Three stages: the contrast for the expression encoder, Eq. 1 for the identity encoder, Eq. 2 for the decoder."""
 
     Options = OmoteOptions
+    options: OmoteOptions
     expression_is_point = True
-
-    def __init__(self, image_size: int, options: OmoteOptions, num_subjects: int = 0) -> None:
-        super().__init__(image_size, options, num_subjects)
-        self.options = options
 
     def stages(self) -> list[Stage]:
         c = self.options
@@ -47,14 +38,10 @@ class Omote(TwoCodes):
         decoder = Phase("decoder", (self.decoder,), c.learning_rate, self.decoder_terms)
         expression, identity = {"z_e": self.represent}, {"z_i": self.identify}
         return [
-            contrast_stage(self.expression_encoder, self.contrast_terms, c),
+            contrast_stage(self.expression_encoder, self.represent, c),
             Stage("face", c.epochs, (face,), frozen_encoders=expression),
             Stage("decoder", c.epochs, (decoder,), frozen_encoders=identity | expression),
         ]
-
-    def contrast_terms(self, batch: Batch) -> Terms:
-        """Return the contrast of two views of each image, (B,)."""
-        return contrast_terms(self.represent, batch, self.options)
 
     def face_terms(self, batch: Batch) -> Terms:
         """Return L_i given z_e, each term (B,). Paper: Eq. 1.

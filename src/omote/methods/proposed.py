@@ -23,25 +23,21 @@ class ProposedOptions(ConventionalOptions):
     """Options of Eq. 5; row 2 has ``switch_weight = 0``, row 4 ``repetitions = 5`` and ``epochs = 50``."""
 
     adversarial_weight: float = Field(1.0, ge=0, description="beta; 0 leaves L_gan and the discriminator out")
-    switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves L_switch out")
+    switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves out L_switch")
     generator_loss: GeneratorLoss = Field("non_saturating", description='"minimax" is Eq. 3 as printed')
     discriminator_normalisation: Normalisation = Field("none", description="in the discriminator")
-    switch_code: Literal["sample", "mean"] = Field(
-        "sample", description="z_e^d, a sample of its posterior or its mean"
-    )
-    switch_target_gradient: bool = Field(
-        False, description="whether L_switch also has a gradient into its target z_e^d"
-    )
+    switch_code: Literal["sample", "mean"] = Field("sample", description="what z_e^d is of its posterior")
+    switch_target_gradient: bool = Field(False, description="whether the target z_e^d gets a gradient too")
 
 
 class Proposed(Conventional):
     """`Conventional` with L_e' (Eq. 5) instead of L_e (Eq. 2) in the expression stage."""
 
     Options: ClassVar[type[MethodOptions]] = ProposedOptions
+    options: ProposedOptions
 
     def __init__(self, image_size: int, options: ProposedOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
-        self.options: ProposedOptions = options
         if options.adversarial_weight:
             self.discriminator = Discriminator(
                 image_size,

@@ -18,8 +18,8 @@ class Vae(Generative):
         self.decoder = Decoder(image_size, latent_size=condition_size + size, **shared)
 
     def stages(self) -> list[Stage]:
-        phase = Phase("generator", (self.encoder, self.decoder), self.common.learning_rate, self.terms)
-        return [Stage("vae", self.common.epochs, (phase,))]
+        phase = Phase("generator", (self.encoder, self.decoder), self.options.learning_rate, self.terms)
+        return [Stage("vae", self.options.epochs, (phase,))]
 
     def terms(self, batch: Batch) -> Terms:
         """Return Eq. 2 with z_e alone, each term (B,)."""

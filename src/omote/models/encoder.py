@@ -45,11 +45,6 @@ class Encoder(nn.Module):
     Paper: Table 1. "fc_sigma" is read as the log variance.
 
     Args:
-        image_size: S, 64 or 128.
-        latent_size: numbers in the code.
-        width: see `trunk`.
-        activation: see `omote.models.blocks`.
-        normalisation: see `omote.models.blocks`.
         condition_size: numbers in the condition (B, ``condition_size``) given with the images, the subject of a C-VAE.
             A linear map of it is added to the output of conv1_1. Away from the border this equals constant input
             channels with these values, and costs much less.

@@ -11,14 +11,7 @@ from typing import Any
 from omote.data.face_set import About
 from omote.errors import OmoteError
 from omote.files import write_text
-from omote.runs.info import (
-    RunInfo,
-    file_digest,
-    model_id,
-    read_info_and_digest,
-    read_training,
-    weights_file,
-)
+from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, read_training, weights_file
 
 USER_DATA = {"folder": "photos or videos in a folder", "arrays": "arrays"}  # importers of the user's own data
 # The line by which `write_card` recognises its own cards, also those of earlier versions: do not change it.

@@ -32,16 +32,12 @@ class TrainConfig(BaseModel):
         default_factory=MethodOptions, description="options of the method"
     )
     test_subjects: int | tuple[str, ...] = Field(
-        0, description="people to hold out: how many, drawn by the seed, or their names"
+        0, description="people to hold out: a number of them, or their names"
     )
     seed: int = Field(0, ge=0, description="seed of the initial weights, batches, noise and split by subject")
     batch_size: int = Field(64, ge=2, description="maximum number of frames in a step")
-    learning_rate_decay: float = Field(
-        0.95, gt=0, le=1, description="factor on the learning rate after each epoch"
-    )
-    learning_rate_restarts: bool = Field(
-        True, description="whether each stage starts at the full learning rate"
-    )
+    learning_rate_decay: float = Field(0.95, gt=0, le=1, description="factor on the learning rate per epoch")
+    learning_rate_restarts: bool = Field(True, description="whether each stage starts at the full rate")
     same_subject: Literal["uniform", "balanced"] = Field(
         "uniform",
         description="how to draw x_rand_id: uniformly over the subject's frames, or first over its clips",

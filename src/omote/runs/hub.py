@@ -40,13 +40,7 @@ FILES = (WEIGHTS, "reference.safetensors", "training.json", "scores.json", "READ
 
 
 def save_pretrained(
-    folder: Path,
-    run: Path,
-    info: RunInfo,
-    weights: dict[str, Tensor],
-    ood_model: OodModel | None,
-    *,
-    names: bool,
+    folder: Path, run: Path, info: RunInfo, weights: dict[str, Tensor], ood: OodModel | None, *, names: bool
 ) -> Path:
     """Write a model and return its folder; see `Trained.save_pretrained`. Files of ``run`` are copied if present."""
     _check_target(folder)
@@ -56,8 +50,8 @@ def save_pretrained(
     write_tensors(beside / WEIGHTS, weights)
     own = {"library_name": LIBRARY, "weights_sha256": file_digest(beside / WEIGHTS)}
     write_json(beside / "config.json", own | info_to_json(info if names else _remove_names(info)))
-    if ood_model:
-        ood_model.save(beside / "reference.safetensors")
+    if ood:
+        ood.save(beside / "reference.safetensors")
     if (run / "README.md").is_file():
         shutil.copyfile(run / "README.md", beside / "README.md")
     if training := {key: value for key, value in read_training(run).items() if key != "faces"}:

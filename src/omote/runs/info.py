@@ -70,11 +70,6 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     os.replace(beside, path)
 
 
-def write_run_info(run: Path, info: RunInfo) -> None:
-    """Write ``run.json``."""
-    write_json(run / "run.json", info_to_json(info))
-
-
 def info_to_json(info: RunInfo) -> dict[str, Any]:
     """Return the content of ``run.json`` as plain JSON."""
     return {"format": FORMAT_VERSION, **info._asdict(), "config": info.config.model_dump(mode="json"),

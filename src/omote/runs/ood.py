@@ -52,15 +52,10 @@ class OodModel(nn.Module):
     middle: Tensor  # (4,) mean of the four numbers
     scale: Tensor  # (4, 4) whitening matrix of the four numbers, divided by the limit
 
-    def __init__(
-        self, window: Tensor, mean: Tensor, components: Tensor, middle: Tensor, scale: Tensor
-    ) -> None:
+    def __init__(self, **buffers: Tensor) -> None:
         super().__init__()
-        self.register_buffer("window", window)
-        self.register_buffer("mean", mean)
-        self.register_buffer("components", components)
-        self.register_buffer("middle", middle)
-        self.register_buffer("scale", scale)
+        for name in ("window", "mean", "components", "middle", "scale"):
+            self.register_buffer(name, buffers[name])
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return (N,) distances of (N, S, S, 3) uint8 RGB faces; S is a multiple of 32. Can be exported to ONNX."""
@@ -176,7 +171,7 @@ def _fit(thumbnails: Tensor, traits: Tensor, window: Tensor, num_components: int
     middle = numbers.mean(0)
     spread = torch.cov(numbers.T, correction=0) + FINEST**2 * torch.eye(4)
     scale = torch.linalg.inv(torch.linalg.cholesky(spread)).T.contiguous()
-    return OodModel(window, mean, components, middle, scale)
+    return OodModel(window=window, mean=mean, components=components, middle=middle, scale=scale)
 
 
 def _choose_rows(subjects: NDArray[np.str_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,8 +3,8 @@
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,14 +26,7 @@ from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
 from omote.runs.card import write_card
 from omote.runs.config import TrainConfig
-from omote.runs.info import (
-    RunInfo,
-    read_run_info,
-    weights_file,
-    write_json,
-    write_run_info,
-    write_tensors,
-)
+from omote.runs.info import RunInfo, info_to_json, read_run_info, weights_file, write_json, write_tensors
 from omote.runs.ood import fit_ood_model
 from omote.runs.trained import Trained, build_method, load, to_images
 from omote.training.checkpoint import (
@@ -134,7 +127,8 @@ def train(
             run, info, fabric, method, faces, frames.iloc[rows], progress, stopped, keep_stages
         )
         log = stack.enter_context(SummaryWriter(str(run / "tensorboard"))) if is_first else None
-        with _preserve_random_state(fabric.device), keep_freed_memory():
+        devices = [fabric.device] if fabric.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), keep_freed_memory():
             training.run_stages(log)
         if is_first:
             record = {"frames": len(rows), "seconds": time.monotonic() - training.began}
@@ -256,7 +250,9 @@ class _Training:
                             count, stage.epochs * steps, len(batches[step]),
                         )
                     )  # fmt: skip
-                is_stopped = self.is_stopped(is_check)
+                # several processes synchronise only at checks, where they wait anyway
+                can_stop = num_processes() == 1 or is_check
+                is_stopped = can_stop and any_process(self.stopped.is_set(), self.device)
                 if is_stopped or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                     self.save_checkpoint(done, optimisers, sums)
                 if is_stopped:
@@ -267,12 +263,6 @@ class _Training:
             write_tensors(self.run / weights_file(position.stage + 1), self.method.state_dict())
         if position.stage + 1 < len(self.stages):
             self.save_checkpoint(Position(position.stage + 1), [], {})
-
-    def is_stopped(self, is_check: bool) -> bool:
-        """Return whether to stop after this step; processes synchronise only at checks, where they wait anyway."""
-        if num_processes() == 1:
-            return self.stopped.is_set()
-        return is_check and any_process(self.stopped.is_set(), self.device)
 
     def cache_posteriors(self, stage: Stage) -> dict[str, Posterior]:
         """Return the posteriors of all training frames by the stage's frozen encoders."""
@@ -386,7 +376,7 @@ def _start_or_resume(run: Path, info: RunInfo, overwrite: bool) -> None:
     if (run / weights_file()).is_file():
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
     if not (run / "run.json").is_file():
-        write_run_info(run, info)
+        write_json(run / "run.json", info_to_json(info))
     elif read_run_info(run) != info:
         raise OmoteError(
             f"{run} was begun with another configuration or face set; choose another folder, or overwrite it"
@@ -400,9 +390,3 @@ def _check_finite(sums: dict[str, Tensor], stage: Stage, position: Position) -> 
             f'the term "{bad[0]}" of stage "{stage.name}" is no longer finite (epoch {position.epoch + 1}, step '
             f"{position.step}). A smaller learning rate, precision 32-true or a smaller weight of this term may help."
         )
-
-
-@contextmanager
-def _preserve_random_state(device: torch.device) -> Iterator[None]:
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        yield
