@@ -5,7 +5,7 @@ A folder with `faces.npy` (N, S, S, 3) uint8 RGB, `frames.parquet` (one row per 
 and checks it.
 """
 
-import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from omote.boundary import read_json, read_parquet, reading, to_frame
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
 
@@ -170,9 +170,10 @@ class FaceSet:
 
     def skipped(self) -> pd.DataFrame:
         """Return what was left out: columns source, frame (missing for a whole file) and reason."""
-        table = pd.read_csv(self.path / "skipped.csv", dtype=str, keep_default_na=False)
-        table["frame"] = pd.to_numeric(table["frame"], errors="coerce").astype("Int64")
-        return table
+        with _reading(self.path / "skipped.csv"):
+            table = pd.read_csv(self.path / "skipped.csv", dtype=str, keep_default_na=False)
+            table["frame"] = pd.to_numeric(table["frame"], errors="coerce").astype("Int64")
+            return table[["source", "frame", "reason"]]
 
 
 def open_face_set(path: str | Path) -> FaceSet:
@@ -184,8 +185,10 @@ def open_face_set(path: str | Path) -> FaceSet:
     """
     path = Path(path)
     about = read_about(path)
-    faces = _open_faces(path / "faces.npy")
-    frames = _read_frames(path / "frames.parquet")
+    with _reading(path / "faces.npy"):
+        faces = _open_faces(path / "faces.npy")
+    with _reading(path / "frames.parquet"):
+        frames = _read_frames(path / "frames.parquet")
     if len(frames) != len(faces):
         raise _damaged(path, f"frames.parquet has {len(frames)} rows and faces.npy {len(faces)} faces")
     if about.size != faces.shape[1]:
@@ -200,23 +203,20 @@ def read_about(path: Path) -> About:
     file = path / "about.json"
     if not file.is_file():
         raise OmoteError(_why_no_face_set(path))
-    try:
-        about = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise _damaged(path, f"about.json cannot be read ({error})") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise OmoteError(f"{path} is not a face set: its about.json does not say '{FORMAT}'.")
-    if about.get("format_version") != FORMAT_VERSION:
-        raise OmoteError(
-            f"{path} is a face set of format version {about.get('format_version')!r}; this omote reads "
-            f"version {FORMAT_VERSION}. Update omote, or prepare the face set again with this one."
-        )
-    try:
+    with _reading(file):
+        about = read_json(file)
+        if about.get("format") != FORMAT:
+            raise OmoteError(f"{path} is not a face set: its about.json does not say '{FORMAT}'.")
+        if about.get("format_version") != FORMAT_VERSION:
+            raise OmoteError(
+                f"{path} is a face set of format version {about.get('format_version')!r}; this omote reads "
+                f"version {FORMAT_VERSION}. Update omote, or prepare the face set again with this one."
+            )
         return About.model_validate(about)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        raise _damaged(path, f"about.json: {key}: {problem['msg']}") from error
+
+
+def _reading(file: Path) -> AbstractContextManager[None]:
+    return reading(file, "a file of a face set", "Prepare the face set again with `omote prepare`")
 
 
 def _why_no_face_set(path: Path) -> str:
@@ -236,39 +236,25 @@ def _why_no_face_set(path: Path) -> str:
 
 
 def _open_faces(file: Path) -> Faces:
-    if not file.is_file():
-        raise _damaged(file.parent, "faces.npy is missing")
-    try:
-        faces = np.lib.format.open_memmap(file, "r")
-    except ValueError as error:
-        raise _damaged(file.parent, f"faces.npy is truncated or not an array ({error})") from error
+    faces = np.lib.format.open_memmap(file, "r")
     if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[1] != faces.shape[2] or faces.shape[3] != 3:
-        raise _damaged(
-            file.parent, f"faces.npy holds {faces.dtype} {faces.shape}; expected uint8 (N, S, S, 3)"
-        )
+        raise ValueError(f"it holds {faces.dtype} {faces.shape}; expected uint8 (N, S, S, 3)")
     if not len(faces):
-        raise _damaged(file.parent, "faces.npy holds no face")
+        raise ValueError("it holds no face")
+    if not faces.flags.c_contiguous:
+        raise ValueError("its order is that of Fortran")
     if file.stat().st_size != faces.offset + faces.nbytes:
-        raise _damaged(file.parent, "faces.npy is longer than its header says")
+        raise ValueError("it is longer than its header says")
     return faces
 
 
 def _read_frames(file: Path) -> pd.DataFrame:
-    if not file.is_file():
-        raise _damaged(file.parent, "frames.parquet is missing")
-    try:
-        table = pq.read_table(file)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file.parent, f"frames.parquet cannot be read ({error})") from error
-    problem = find_schema_problem(table)
-    if problem:
-        raise _damaged(file.parent, f"frames.parquet: {problem}")
-    frames: pd.DataFrame = table.to_pandas()
-    unknown = sorted(set(frames["use"]) - set(USES))
-    if unknown:
-        raise _damaged(
-            file.parent, f"frames.parquet: use is {unknown[0]!r}; expected one of {', '.join(USES)}"
-        )
+    table = read_parquet(file)
+    if problem := find_schema_problem(table):
+        raise ValueError(problem)
+    frames = to_frame(table)
+    if unknown := sorted(set(frames["use"]) - set(USES)):
+        raise ValueError(f"use is {unknown[0]!r}; expected one of {', '.join(USES)}")
     return frames
 
 

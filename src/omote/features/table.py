@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from omote.boundary import read_parquet, read_row_groups, reading, to_frame
 from omote.errors import OmoteError
 
 SUFFIXES = (".parquet", ".csv")
@@ -25,14 +26,13 @@ def read_table(
         wanted: whether to read the column of this name; None reads all.
         types: dtype by column, for CSV; pandas infers that of other columns.
     Raises:
-        OmoteError: If the file is missing, has another suffix or is damaged, or CSV text does not fit its type.
+        OmoteError: If the file is missing, has another suffix, is damaged or too large (`omote.boundary`), or CSV text
+            does not fit its type.
     """
     with _reading(path) as file:
         if file.suffix == ".csv":
             return pd.read_csv(file, usecols=wanted, dtype=types)
-        with pq.ParquetFile(file) as parquet:
-            table: pd.DataFrame = parquet.read(_columns(parquet, wanted)).to_pandas()
-            return table
+        return to_frame(read_parquet(file, wanted))
 
 
 def read_batches(
@@ -44,10 +44,7 @@ def read_batches(
             with pd.read_csv(file, usecols=wanted, dtype=types, chunksize=CHUNK_ROWS) as chunks:
                 yield from chunks
         else:
-            with pq.ParquetFile(file) as parquet:
-                columns = _columns(parquet, wanted)
-                for group in range(parquet.num_row_groups):  # iter_batches would hold several groups
-                    yield parquet.read_row_group(group, columns=columns).to_pandas()
+            yield from map(to_frame, read_row_groups(file, wanted))
 
 
 @contextmanager
@@ -58,15 +55,8 @@ def _reading(path: str | Path) -> Iterator[Path]:
         raise OmoteError(f"{path} is not a table of features: its name must end in {' or '.join(SUFFIXES)}")
     if not path.is_file():
         raise OmoteError(f"there is no table {path}; make one with `omote embed`")
-    try:
+    with reading(path, "a table", "Make it again with `omote embed`"):
         yield path
-    except (OSError, ValueError, pa.ArrowException) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise OmoteError(f"{path} cannot be read as a table ({reason})") from None
-
-
-def _columns(parquet: pq.ParquetFile, wanted: Callable[[str], bool] | None) -> list[str] | None:
-    return None if wanted is None else [name for name in parquet.schema_arrow.names if wanted(name)]
 
 
 def join_tables(parts: Sequence[Path], path: Path) -> None:

@@ -1,0 +1,158 @@
+"""Reading files from outside: limits before memory is taken, and every error as one sentence (`reading`)."""
+
+import reprlib
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from omote.errors import OmoteError
+
+MAX_TEXT = 2**25  # bytes of a JSON or TOML file; parsed it may take 30 times as much
+# Bytes in memory of a Parquet file: this many, and this many times its size. Repeated values shrink without limit on
+# disk; the numbers of a feature table do not.
+MAX_TABLE, MAX_EXPANSION = 2**30, 50
+LONGEST_REASON = 300  # characters of a library's message
+
+
+@contextmanager
+def reading(path: str | Path, what: str, remedy: str) -> Iterator[None]:
+    """Turn any exception of the block into an OmoteError that names the file; an OmoteError passes unchanged.
+
+    Args:
+        path: of the file, or a name for it.
+        what: what the file should be, with its article: "a profile".
+        remedy: what to do: "Make the profile again".
+    Raises:
+        OmoteError: For every Exception: errors of the system and of libraries, validation, too little memory.
+    """
+    try:
+        yield
+    except OmoteError:
+        raise
+    except Exception as error:  # a damaged file may raise anything in the library that reads it
+        raise OmoteError(f"{path} is damaged or not {what}: {explain(error)}. {remedy}.") from None
+
+
+def explain(error: Exception) -> str:
+    """Return in one line what is wrong; for a validation error, one clause for each field."""
+    if isinstance(error, ValidationError):
+        reason = "; ".join(_explain_field(problem) for problem in error.errors(include_url=False))
+    elif isinstance(error, KeyError):
+        reason = f"{error.args[0]} is missing" if error.args else "a key is missing"
+    elif isinstance(error, FileNotFoundError):
+        reason = "there is no such file"
+    elif isinstance(error, RecursionError):
+        reason = "it is nested too deeply"
+    elif isinstance(error, MemoryError):
+        reason = "it does not fit in memory"
+    else:
+        reason = getattr(error, "strerror", None) or str(error)
+    reason = " ".join(reason.split()).rstrip(".") or type(error).__name__
+    return reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]} ..."
+
+
+def _explain_field(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f'"{key}" is not an option here'
+    message = problem["msg"].removeprefix("Value error, ")
+    given = ""
+    if not isinstance(problem["input"], dict):
+        try:
+            given = f" (given: {reprlib.repr(problem['input'])})"
+        except ValueError:  # an integer with too many digits to print
+            given = " (given: a huge number)"
+    return f"{key + ': ' if key else ''}{message}{given}"
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file; raise ValueError if it is larger than `MAX_TEXT`."""
+    with path.open("rb") as file:
+        data = file.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise ValueError(f"it is larger than {MAX_TEXT / 1e6:.0f} MB")
+    return data.decode("utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; raise ValueError for other JSON, NaN, and nesting beyond 200 levels."""
+    content = from_json(read_text(path), allow_inf_nan=False)
+    if not isinstance(content, dict):
+        raise ValueError("it holds no JSON object")
+    return content
+
+
+def read_toml(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; raise ValueError (which includes TOMLDecodeError) or RecursionError."""
+    return tomllib.loads(text)
+
+
+def read_parquet(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
+    """Return the columns of a Parquet file whose names are `wanted`; None reads all. See `read_row_groups`."""
+    return next(_read_pieces(path, wanted, lambda count: [list(range(count))]))
+
+
+def read_row_groups(path: Path, wanted: Callable[[str], bool] | None = None) -> Iterator[pa.Table]:
+    """Yield the same by row groups, one in memory at a time.
+
+    Raises:
+        ValueError: If a table would be larger than the limits, two columns have one name, or text is not UTF-8.
+        pyarrow.ArrowException, OSError: If the file is damaged.
+    """
+    return _read_pieces(path, wanted, lambda count: [[number] for number in range(count)])
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Return a table as a data frame, without an index that pandas stored. Its notes on the columns are ignored."""
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    frame: pd.DataFrame = table.select(names).to_pandas(ignore_metadata=True)
+    return frame
+
+
+def _read_pieces(
+    path: Path, wanted: Callable[[str], bool] | None, split: Callable[[int], list[list[int]]]
+) -> Iterator[pa.Table]:
+    """Yield a table for each list of row groups; `split` makes the lists from the number of row groups."""
+    whole = pq.read_schema(path)
+    if len(set(whole.names)) < len(whole.names):
+        raise ValueError("two columns have the same name")
+    schema = pa.schema([field for field in whole if wanted is None or wanted(field.name)])
+    # One long text repeated in every row is small on disk: texts stay dictionaries until their size is known.
+    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string(), pa.binary())]
+    most = MAX_TABLE + MAX_EXPANSION * path.stat().st_size
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for groups in split(file.num_row_groups):
+            _check_size(sum(_stated_size(file, group) for group in groups), most)
+            table = file.read_row_groups(groups, columns=schema.names).replace_schema_metadata(None)
+            table.validate(full=True)
+            size = sum(_text_size(chunk) for name in texts for chunk in table[name].chunks)
+            _check_size(table.nbytes + size, most)
+            yield table.cast(schema.remove_metadata())
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"its rows take {size / 1e9:.1f} GB of memory; at most {most / 1e9:.1f} GB are read")
+
+
+def _stated_size(file: pq.ParquetFile, group: int) -> int:
+    """Return the bytes in memory of a row group, without repeated texts, as its metadata states them."""
+    rows, size = file.metadata.row_group(group), 0
+    for number in range(rows.num_columns):
+        column, width = rows.column(number), max(8, file.schema.column(number).length or 0)
+        size += width * max(rows.num_rows, column.num_values) + column.total_uncompressed_size
+    return size
+
+
+def _text_size(chunk: pa.DictionaryArray) -> int:
+    """Return the bytes of a text column when each row has its own copy."""
+    return pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
