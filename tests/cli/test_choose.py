@@ -43,7 +43,7 @@ def test_a_single_run_is_scored_on_its_training_faces_and_missing_scores_have_a_
     [
         (["nowhere"], "nowhere is not a run"),
         (["nowhere", "--to", "table.parquet"], "ends in .csv"),
-        (["nowhere", "--to", "gone/table.csv"], "a folder that is there"),
+        (["nowhere", "--to", "gone/table.csv"], "in an existing folder"),
         (["nowhere", "--faces", "none"], "no face set at none"),
     ],
 )

@@ -23,7 +23,7 @@ def test_a_run_is_exported_and_only_the_files_and_the_difference_are_printed(
     assert capfd.readouterr() == ("", "")  # torch writes directly to the file descriptors; it must be silent
     outputs = "z_e float32 (N, 8), z_e_deviation float32 (N, 8), ood float32 (N)"
     assert printed[-2] == f"{file}: the expression encoder, faces uint8 (N, 64, 64, 3) -> {outputs}"
-    assert float(printed[-1].split(" by ")[1].split()[0]) <= 1e-4
+    assert float(printed[-1].split(" at most ")[1].removesuffix(".")) <= 1e-4
     assert [path.name for path in file.parent.iterdir()] == ["model.onnx"]
     np.testing.assert_allclose(
         OnnxReader(file).read(faces.faces).mean, trained.represent(faces.faces)[0], atol=1e-4

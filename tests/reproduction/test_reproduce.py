@@ -138,7 +138,7 @@ def test_a_training_that_fails_does_not_end_the_others(
         original(training, *arguments)
 
     monkeypatch.setattr(execute, "train_and_score", failing)
-    with pytest.raises(OmoteError, match=r"row8-seed0: a term is no longer finite.*leave out the row"):
+    with pytest.raises(OmoteError, match=r"row8-seed0: a term is no longer finite.*leave out this row"):
         reproduce(people, tmp_path / "paper", rows=[6, 8], scale="tiny", workers=1)
     left = reproduce(people, tmp_path / "paper", rows=[6], scale="tiny", workers=1)
     assert left.rows[0].accuracy["train"].value > 0
