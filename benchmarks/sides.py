@@ -142,9 +142,9 @@ def train_pythae(turn: Turn, *, faces: str, to: str) -> None:
                 turn.work, turn.limit = self.counter.get_total_flops() / len(images), "convolution fp32"
             turn(len(images) if self.begun > 2 else 0)
 
-    about = VAEConfig(input_dim=tuple(images.shape[1:]), latent_dim=m.common.latent_size)
+    about = VAEConfig(input_dim=tuple(images.shape[1:]), latent_dim=m.options.latent_size)
     settings = BaseTrainerConfig(
-        output_dir=to, num_epochs=10_000, learning_rate=m.common.learning_rate,
+        output_dir=to, num_epochs=10_000, learning_rate=m.options.learning_rate,
         per_device_train_batch_size=BATCH, no_cuda=True,
     )  # fmt: skip
     data = BaseDataset(images, torch.zeros(len(images)))
