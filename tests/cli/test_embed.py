@@ -200,7 +200,7 @@ def no_onnx(folder: Path, trained: Trained) -> list[object]:
         (a_folder_without_images, "holds no photos or videos"),
         (no_run, "is not a run: it has no run.json"),
         (a_run_of_a_newer_version, "has format 99; this omote reads format 1"),
-        (no_onnx, "cannot be read as an ONNX file"),
+        (no_onnx, "damaged or not an ONNX file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing_behind(

@@ -225,9 +225,9 @@ def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(
     for path, message in (
         (tmp_path / "nowhere.onnx", "does not exist"),
         (tmp_path / "folder.onnx", "is a folder"),
-        (tmp_path / "text.onnx", "cannot be read as an ONNX file"),
-        (tmp_path / "empty.onnx", "cannot be read as an ONNX file|none that `omote export` wrote"),
-        (tmp_path / "cut.onnx", "cannot be read as an ONNX file"),
+        (tmp_path / "text.onnx", "damaged or not an ONNX file"),
+        (tmp_path / "empty.onnx", "damaged or not an ONNX file|none that `omote export` wrote"),
+        (tmp_path / "cut.onnx", "damaged or not an ONNX file"),
         (tmp_path / "newer.onnx", "has format 2; this omote reads format 1. Update omote"),
         (tmp_path / "foreign.onnx", "none that `omote export` wrote"),
         (decoder.path, r"is the decoder of an export; give .* expression encoder, proposed\.onnx"),

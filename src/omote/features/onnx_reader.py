@@ -3,13 +3,15 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, Field, Json
 
+from omote.boundary import reading
 from omote.data.face_set import About
 from omote.data.outputs import Faces, Floats, Outputs
 from omote.errors import OmoteError
@@ -63,12 +65,13 @@ class OnnxReader:
             kind = "is a folder" if self.path.is_dir() else "does not exist"
             raise OmoteError(f"{self.path} {kind}; give a file that `omote export` wrote")
         cores = threads or _read_thread_limit()
-        self._network, self.metadata = _OPEN[runtime](self.path, cores, bfloat16)
-        _check_metadata(self.path, self.metadata)
-        self.name = self.metadata["method"]
-        self.size = int(self.metadata["size"])
-        self.model = self.metadata["model"] + IN_BFLOAT16 * bfloat16
-        self.face_set = About.model_validate_json(self.metadata["face_set"])
+        with self._reading():
+            self._network, self.metadata = _OPEN[runtime](self.path, cores, bfloat16)
+            _check_metadata(self.path, self.metadata)
+            stated = _Metadata.model_validate(self.metadata)
+        self.name, self.size, self.face_set = stated.method, stated.size, stated.face_set
+        self.model = stated.model + IN_BFLOAT16 * bfloat16
+        self.read(np.zeros((1, self.size, self.size, 3), np.uint8))  # refuses other networks at once
 
     def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
         """Return the features of faces, batch by batch.
@@ -77,7 +80,7 @@ class OnnxReader:
             faces: (N, S, S, 3) uint8 RGB; may be memory-mapped.
             subjects: ignored, because methods that need it are not exported.
         Raises:
-            OmoteError: If the faces have another size or type.
+            OmoteError: If the faces have another size or type, or the file does not give finite features.
         """
         if faces.ndim != 4 or faces.shape[1:] != (self.size, self.size, 3) or faces.dtype != np.uint8:
             raise OmoteError(
@@ -88,10 +91,28 @@ class OnnxReader:
             faces if len(faces) else np.zeros((1, *faces.shape[1:]), np.uint8)
         )  # runtimes refuse empty input
         batches = (rows[start : start + BATCH_SIZE] for start in range(0, len(rows), BATCH_SIZE))
-        parts = [self._network(np.ascontiguousarray(batch)) for batch in batches]
-        outputs = {name: np.concatenate([part[name] for part in parts])[: len(faces)] for name in parts[0]}
-        unknown = np.full(len(faces), np.nan, np.float32)
-        return Outputs(outputs["z_e"], outputs["z_e_deviation"], outputs.get("ood", unknown))
+        with self._reading():
+            parts = [self._network(np.ascontiguousarray(batch)) for batch in batches]
+            outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            outputs.setdefault("ood", np.full(len(rows), np.nan, np.float32))
+            z_e, deviation, ood = (outputs[name][: len(faces)] for name in ("z_e", "z_e_deviation", "ood"))
+            if z_e.ndim != 2 or deviation.shape != z_e.shape or ood.shape != z_e.shape[:1]:
+                raise ValueError("its outputs do not have the shapes of features")
+            if not (np.isfinite(z_e).all() and np.isfinite(deviation).all()):
+                raise ValueError("some features are not finite numbers")
+        return Outputs(z_e, deviation, ood)
+
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path, "an ONNX file of `omote export`", "Export it again with `omote export`")
+
+
+class _Metadata(BaseModel):
+    """The part of an ONNX file's metadata that reading needs."""
+
+    method: str
+    model: str
+    size: int = Field(ge=1, le=1024)
+    face_set: Json[About]
 
 
 def need_packages(*packages: str) -> None:
@@ -107,13 +128,13 @@ def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
     version = metadata.get("omote_format", "")
     if not version.isdecimal():
         raise OmoteError(f"{path} is an ONNX file, but none that `omote export` wrote")
-    if int(version) > FORMAT_VERSION:
+    if len(version) > 9 or int(version) > FORMAT_VERSION:
         raise OmoteError(
             f"{path} has format {version}; this omote reads format {FORMAT_VERSION}. Update omote to read it."
         )
-    if metadata["part"] != EXPRESSION:
+    if metadata.get("part") != EXPRESSION:
         raise OmoteError(
-            f"{path} is the {metadata['part']} of an export; give the file of its {EXPRESSION}, "
+            f"{path} is the {metadata.get('part')} of an export; give the file of its {EXPRESSION}, "
             f"{path.with_suffix('').with_suffix('.onnx').name}"
         )
 
@@ -132,10 +153,7 @@ def _open_onnxruntime(path: Path, threads: int, _: bool) -> tuple[Network, dict[
     # waiting threads do not spin, so that their cores are free, for example for face detection
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # errors are raised and need no log
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # errors of the runtime have no common class
-        raise _unreadable(path, error) from None
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     return lambda faces: dict(zip(names, session.run(names, {"faces": faces}), strict=True)), metadata
@@ -149,28 +167,25 @@ def _open_openvino(path: Path, threads: int, bfloat16: bool) -> tuple[Network, d
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
-    try:
-        # not openvino.Core.read_model, whose TensorFlow frontend prints errors
-        frontend = FrontEndManager().load_by_framework("onnx")
-        model = frontend.convert(frontend.load(str(path)))
-        # Precision is set for each network, as OpenVINO's default is bf16 if the processor has it. `ood` is a small
-        # difference and needs f32.
-        hints: dict[str, list[Any]] = {"f32": [], "bf16": []}
-        for result in model.get_results():
-            hints["bf16" if bfloat16 and "ood" not in result.output(0).names else "f32"].append(result)
-        core = openvino.Core()
-        has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        networks = [
-            core.compile_model(
-                openvino.Model(results, model.get_parameters(), ""),
-                "CPU",
-                {**options, "INFERENCE_PRECISION_HINT": hint},
-            )
-            for hint, results in hints.items()
-            if results
-        ]
-    except Exception as error:  # as above
-        raise _unreadable(path, error) from None
+    # not openvino.Core.read_model, whose TensorFlow frontend prints errors
+    frontend = FrontEndManager().load_by_framework("onnx")
+    model = frontend.convert(frontend.load(str(path)))
+    # Precision is set for each network, as OpenVINO's default is bf16 if the processor has it. `ood` is a small
+    # difference and needs f32.
+    hints: dict[str, list[Any]] = {"f32": [], "bf16": []}
+    for result in model.get_results():
+        hints["bf16" if bfloat16 and "ood" not in result.output(0).names else "f32"].append(result)
+    core = openvino.Core()
+    has_bfloat16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    networks = [
+        core.compile_model(
+            openvino.Model(results, model.get_parameters(), ""),
+            "CPU",
+            {**options, "INFERENCE_PRECISION_HINT": hint},
+        )
+        for hint, results in hints.items()
+        if results
+    ]
     if bfloat16 and not has_bfloat16:
         raise OmoteError("bfloat16 was given, but this processor does not multiply in it; leave it out")
     metadata = model.get_rt_info(["framework"]).value if model.has_rt_info(["framework"]) else {}
@@ -202,10 +217,3 @@ def _no_telemetry() -> Iterator[None]:
     finally:
         if hidden:
             del sys.modules[name]
-
-
-def _unreadable(path: Path, error: Exception) -> OmoteError:
-    reason = str(error).strip().splitlines()[-1]
-    return OmoteError(
-        f"{path} cannot be read as an ONNX file ({reason}); export it again with `omote export`"
-    )

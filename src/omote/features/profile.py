@@ -10,15 +10,17 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
+from omote.boundary import read_json, reading
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
@@ -46,19 +48,31 @@ NUMBERS = {"time": np.float64, "face": np.int64, "trusted": np.bool_}
 KINDS = {"time": "fiu", "face": "iu", "trusted": "b"}  # allowed numpy.dtype.kind of these columns
 
 
-@dataclass(frozen=True)
+def _to_neutral(numbers: Any) -> Floats:
+    neutral = np.asarray(numbers, np.float32)
+    if neutral.ndim != 1 or not len(neutral) or not np.isfinite(neutral).all():
+        raise ValueError("expected a list of finite numbers")
+    return neutral
+
+
+Count = Annotated[int, Field(ge=1, lt=2**63)]
+Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Profile:
     """A person's neutral code, and how well it is known. Field names are stored on disk."""
 
     name: str
     model: str  # that made the codes, such as "omote-1a2b3c4d"
-    num_frames: int  # trusted frames of the person
-    num_sources: int  # videos and photos with such frames
-    looks: float  # effective number of distinct expressions (diversity of order 2), at least 1
-    share: float  # 0-1, shrinkage: neutral = share * mean over distinct expressions
-    error: float  # standard error of that mean; NaN if unknown
-    spread: float  # root mean square distance between two distinct expressions
-    neutral: Floats  # (Z,)
+    num_frames: Count  # trusted frames of the person
+    num_sources: Count  # videos and photos with such frames
+    looks: Size  # effective number of distinct expressions (diversity of order 2), at least 1
+    share: Annotated[Size, Field(le=1)]  # shrinkage: neutral = share * mean over distinct expressions
+    # standard error of that mean; NaN if unknown
+    error: Annotated[float, BeforeValidator(lambda error: math.nan if error is None else error)]
+    spread: Size  # root mean square distance between two distinct expressions
+    neutral: Annotated[np.ndarray, BeforeValidator(_to_neutral)]  # (Z,) float32
 
     def relative(self, codes: Floats) -> Floats:
         """Return (N, Z) codes minus the neutral, float32.
@@ -137,27 +151,17 @@ class Profile:
         path = Path(path)
         if not path.is_file():
             raise OmoteError(f"there is no profile {path}; `omote profile` makes one")
-        try:
-            content: Any = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            content = None
-        if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-            raise OmoteError(f"{path} is not a profile; `omote profile` makes one")
-        version = content.pop("format_version", None)
-        if isinstance(version, int) and version > FORMAT_VERSION:
-            raise OmoteError(
-                f"{path} is of format {version}, and this omote reads format {FORMAT_VERSION}. Update omote to read it"
-            )
-        try:
-            error, neutral = content.pop("error"), np.array(content.pop("neutral"), np.float32)
-            profile = Profile(**content, error=math.nan if error is None else float(error), neutral=neutral)
-            valid = neutral.ndim == 1 and len(neutral) and bool(np.isfinite(neutral).all())
-            if not valid or not isinstance(profile.name, str) or not isinstance(profile.model, str):
-                raise ValueError("its neutral or its names are not what they should be")
-            profile.describe()  # fails if a number is missing
-        except (KeyError, TypeError, ValueError, ZeroDivisionError) as problem:
-            raise OmoteError(f"{path} is damaged ({problem}); make the profile again") from None
-        return profile
+        with reading(path, "a profile", "Make the profile again with `omote profile`"):
+            content = read_json(path)
+            if content.pop("format", None) != FORMAT:
+                raise OmoteError(f"{path} is not a profile; `omote profile` makes one")
+            version = content.pop("format_version", None)
+            if isinstance(version, int) and version > FORMAT_VERSION:
+                raise OmoteError(
+                    f"{path} is of format {version}, and this omote reads format {FORMAT_VERSION}. Update omote to "
+                    "read it"
+                )
+            return Profile(**content)
 
 
 def check_profile_path(path: str | Path) -> Path:

@@ -130,8 +130,8 @@ def test_files_that_are_no_table_and_paths_that_are_no_folder_are_refused(tmp_pa
     for name, message in (
         ("none.parquet", "there is no table"),
         ("talk.mp4", "is not a table of features"),
-        ("text.parquet", "cannot be read as a table"),
-        ("empty.csv", "cannot be read as a table"),
+        ("text.parquet", "damaged or not a table"),
+        ("empty.csv", "damaged or not a table"),
     ):
         with pytest.raises(OmoteError, match=message):
             plot_features(tmp_path / name)
