@@ -1,5 +1,7 @@
 """Photos and videos of all kinds, damaged ones too."""
 
+import os
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -8,10 +10,10 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from omote.data import images
-from omote.data.images import Excerpt, Unreadable, estimate_num_frames, read_photo, read_video
+from omote.data.images import VIDEO_SUFFIXES, Excerpt, Unreadable, estimate_num_frames, read_photo, read_video
 from omote.errors import OmoteError
 
 # Four quarters, so that any turn or flip shows: red, green / blue, white.
@@ -151,6 +153,57 @@ def test_too_large_photos_are_refused_before_they_are_decoded(tmp_path: Path) ->
         Image.new("1", (side, side)).save(tmp_path / "photo.png")
         with pytest.raises(Unreadable, match="too large"):
             read_photo(tmp_path / "photo.png")
+
+
+def test_postscript_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would run Ghostscript on it, whatever its name."""
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path / 'was_run'}\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    postscript = (
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(out) (w) file\nshowpage\n%%EOF\n"
+    )
+    (tmp_path / "photo.jpg").write_text(postscript)
+    with pytest.raises(Unreadable, match=r"not an image of a format that omote reads \(JPEG, PNG"):
+        read_photo(tmp_path / "photo.jpg")
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_files_are_opened_in_one_place() -> None:
+    """So that no reader forgets the lists of formats."""
+    sources = Path(images.__file__).parents[1].rglob("*.py")
+    text = "".join(file.read_text(encoding="utf-8") for file in sources)
+    assert re.findall(
+        r"Image\.open\(.*formats=\w+|Image\.open\(|av\.open\(.*options=\w+|av\.open\(|imread\(", text
+    ) == [
+        "Image.open(_check_file(path), formats=PHOTO_FORMATS",
+        "av.open(url, options=options",
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    for name, read in (("photo.jpg", read_photo), ("clip.mp4", lambda file: next(read_video(file)))):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(Unreadable, match="not a file"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_photos_are_converted_in_strips_without_a_seam(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Converting all at once would take three times the memory."""
+    noise = np.random.default_rng(0).integers(0, 256, (50, 20, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise).convert(mode).save(tmp_path / "photo.png", exif=exif)
+    whole = read_photo(tmp_path / "photo.png")
+    assert np.array_equal(whole, np.rot90(Image.open(tmp_path / "photo.png").convert("RGB"), -1))
+    monkeypatch.setattr(images, "STRIP_ROWS", 7)
+    assert np.array_equal(read_photo(tmp_path / "photo.png"), whole)
 
 
 def write_video(file: Path, frames: int = 20, fps: int = 10, rotation: int = 0, noise: int = 0) -> Path:
@@ -327,6 +380,98 @@ def test_large_videos_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(images, "MAX_MEGAPIXELS", 0.001)
     with pytest.raises(Unreadable, match="too large: 48 x 32 pixels"):
         next(read_video(write_video(tmp_path / "clip.mp4")))
+
+
+def test_what_ffmpeg_decodes_is_limited_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header of this file does not give the size of the frames."""
+    monkeypatch.setattr(images, "MAX_MEGAPIXELS", 0.0005)
+    with pytest.raises(Unreadable, match=r"more than 0\.0005 megapixels a frame"):
+        next(read_video(write_video(tmp_path / "clip.mp4")))
+
+
+# suffix -> format and codec of PyAV
+CONTAINERS = {
+    ".mp4": ("mp4", "mpeg4"), ".m4v": ("mp4", "mpeg4"), ".mov": ("mov", "mpeg4"), ".3gp": ("3gp", "h263"),
+    ".avi": ("avi", "mpeg4"), ".mkv": ("matroska", "mpeg4"), ".webm": ("webm", "libvpx"), ".flv": ("flv", "flv"),
+    ".mpg": ("mpeg", "mpeg1video"), ".mpeg": ("mpeg", "mpeg1video"), ".mts": ("mpegts", "mpeg2video"),
+    ".wmv": ("asf", "wmv2"),
+}  # fmt: skip
+
+
+def write_container(file: Path, container: str, codec: str) -> Path:
+    """Write five frames that darken."""
+    with av.open(f"file:{file}", "w", format=container) as target:
+        stream = target.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
+        for number in range(5):
+            frame = av.VideoFrame.from_ndarray(
+                np.full((144, 176, 3), 200 - 20 * number, np.uint8), format="rgb24"
+            )
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode())
+    return file
+
+
+@pytest.mark.parametrize("suffix", sorted(VIDEO_SUFFIXES))
+def test_every_suffix_opens_with_the_frames_that_ffmpeg_finds(tmp_path: Path, suffix: str) -> None:
+    file = write_container(tmp_path / f"clip{suffix}", *CONTAINERS[suffix])
+    with av.open(str(file)) as container:
+        expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(expected) == 5
+    assert np.array_equal([frame.image for frame in read_video(file)], expected)
+
+
+def test_playlists_are_refused(tmp_path: Path) -> None:
+    """FFmpeg knows them by their content, and would read the files and addresses that they name."""
+    write_container(tmp_path / "other.mts", "mpegts", "mpeg2video")
+    file = tmp_path / "clip.mp4"
+    file.write_text("ffconcat version 1.0\nfile other.mts\n")
+    with av.open(str(file)) as container:
+        assert len(list(container.decode(video=0))) == 5  # what is to be prevented
+    for text in (
+        file.read_text(),
+        "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mts\n#EXT-X-ENDLIST\n",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile://{tmp_path}/other.mts\n#EXT-X-ENDLIST\n",
+    ):
+        file.write_text(text)
+        with pytest.raises(Unreadable, match="unreadable"):
+            next(read_video(file))
+        assert estimate_num_frames(file, Excerpt()) == 0
+
+
+def test_a_name_with_a_colon_is_a_file_and_no_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_container(Path("2024-01-01T12:30:00.mp4"), "mp4", "mpeg4")
+    assert len(list(read_video(file))) == len(list(read_video(file.absolute()))) == 5
+    file.rename("one.mts")
+    for name in ("concat:one.mts|one.mts", "http://localhost/one.mp4", "data:one.mp4", "crypto:one.mts"):
+        with pytest.raises(Unreadable, match="No such file"):
+            next(read_video(name))
+
+
+def test_a_video_with_an_unknown_codec_is_unreadable(tmp_path: Path) -> None:
+    file = write_container(tmp_path / "clip.avi", "avi", "mpeg4")
+    file.write_bytes(file.read_bytes().replace(b"FMP4", b"ZZZZ"))
+    with pytest.raises(Unreadable, match="codec of the video is unknown"):
+        next(read_video(file))
+    assert estimate_num_frames(file, Excerpt()) == 0
+
+
+@pytest.mark.parametrize("read", [read_photo, lambda file: list(read_video(file, count=3))])
+def test_errors_of_any_kind_become_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'width'\nand more")
+
+    file = write_video(tmp_path / "clip.avi")
+    monkeypatch.setattr(Image, "open", fail)
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(Unreadable, match=r"^unreadable: damaged \(AttributeError: 'NoneType' .* 'width'\)$"):
+        read(file)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

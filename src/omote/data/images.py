@@ -1,12 +1,14 @@
 """Reads photos (Pillow) and videos (PyAV) as upright RGB pixels; files that cannot be read raise Unreadable.
 
-Colour profiles and non-square pixels are ignored.
+Colour profiles and non-square pixels are ignored. Files may come from anyone: only the formats listed here are decoded,
+whatever a file's name says, so that none starts a program, reads another file or opens a connection.
 """
 
 import math
+import os
 import warnings
-from collections.abc import Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 
-MAX_MEGAPIXELS = 100  # of a photo or a video frame; it then takes 300 MB as RGB
+MAX_MEGAPIXELS = 100  # of a photo or a video frame; a photo then takes 700 MB while it is read
 MAX_SIDE = 30_000  # pixels of a photo or a video frame; OpenCV's warps take less than 32,767
 TIME_TOLERANCE = 1e-6  # s; time stamps are rounded
 PHOTO_SUFFIXES = {
@@ -26,6 +28,24 @@ PHOTO_SUFFIXES = {
 VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp",
 }  # fmt: skip
+# Pillow's names; raster formats only. Others start a program (EPS: Ghostscript) or are rarely tested.
+PHOTO_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF")
+# FFmpeg's names of demuxers; none of them opens another file, as those of playlists do (concat, hls, dash, image2).
+VIDEO_FORMATS = (
+    "mov",
+    "matroska",
+    "avi",
+    "mpeg",
+    "mpegts",
+    "mpegvideo",
+    "m4v",
+    "asf",
+    "flv",
+    "ogg",
+    "h264",
+    "hevc",
+)
+STRIP_ROWS = 256  # rows of a photo that are converted at a time
 
 
 class Unreadable(Exception):
@@ -80,45 +100,122 @@ def read_photo(path: str | Path) -> np.ndarray:
     Raises:
         Unreadable: If the file is damaged, no photo, too large, or has values of unknown range.
     """
+    with open_image(path) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        _check_values(image)
+        pixels = np.empty((image.height, image.width, 3), np.uint8)
+        for top in range(0, image.height, STRIP_ROWS):  # converting all at once would take three more copies
+            bottom = min(top + STRIP_ROWS, image.height)
+            pixels[top:bottom] = _rgb(image.crop((0, top, image.width, bottom)))
+        return pixels
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[Image.Image]:
+    """Give a photo as Pillow's image, not decoded yet.
+
+    Raises:
+        Unreadable: If it is none of PHOTO_FORMATS, too large or damaged; errors of the block raise it too.
+    """
+    with _refuse_damage("unreadable: {}".format), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large or odd files; `_check_size` decides
+        with Image.open(_check_file(path), formats=PHOTO_FORMATS) as image:
+            _check_size(*image.size)
+            yield image
+
+
+@contextmanager
+def _open_video(path: str | Path) -> Iterator[Any]:
+    """Give PyAV's container of a video.
+
+    Raises:
+        Unreadable: If it is none of VIDEO_FORMATS, has no video that can be decoded, or its frames are too large.
+    """
+    import av
+
+    # FFmpeg does not tell the size of frames that it refuses: up to twice the limit, `_check_size` does.
+    limit = {"max_pixels": f"{2 * MAX_MEGAPIXELS * 1_000_000:.0f}"}
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(VIDEO_FORMATS), **limit}
+    with _refuse_damage("unreadable: {}".format):
+        # With "file:", a colon in a name does not make a protocol of what precedes it (concat:a|b, http://...).
+        url = f"file:{os.path.abspath(_check_file(path))}"
+        try:
+            container = av.open(url, options=options, metadata_errors="ignore")
+        except av.ArgumentError as error:  # FFmpeg says no more of a format that is not on the list
+            known = ", ".join(VIDEO_FORMATS)
+            raise Unreadable(
+                f"unreadable: damaged, or no video of a format that omote reads ({known})"
+            ) from error
+        with container:
+            if not container.streams.video:
+                raise Unreadable("unreadable: the file has no video")
+            codec = container.streams.video[0].codec_context
+            if codec is None:
+                raise Unreadable(
+                    "unreadable: the codec of the video is unknown; convert it, for example to H.264"
+                )
+            _check_size(codec.width, codec.height)
+            codec.options = limit
+            codec.thread_count = 1  # the workers share the cores
+            yield container
+
+
+@contextmanager
+def _refuse_damage(describe: Callable[[str], str]) -> Iterator[None]:
+    """Raise Unreadable for any error of the block: on damaged files, Pillow and PyAV raise errors of any kind."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large or odd files; `_check_size` decides
-            with Image.open(path) as image:
-                _check_size(*image.size)
-                return _rgb(ImageOps.exif_transpose(image))
+        yield
     except Unreadable:
         raise
     except Image.DecompressionBombError as error:
-        raise Unreadable(f"too large: more than {MAX_MEGAPIXELS} megapixels") from error
+        raise _too_large("far too many pixels") from error
     except UnidentifiedImageError as error:
-        raise Unreadable("unreadable: not an image that can be decoded") from error
-    except Exception as error:  # on damaged files Pillow raises errors of any kind
-        raise Unreadable(f"unreadable: {_first_line(error)}") from error
+        known = ", ".join(PHOTO_FORMATS)
+        raise Unreadable(f"unreadable: not an image of a format that omote reads ({known})") from error
+    except Exception as error:
+        raise Unreadable(describe(_first_line(error))) from error
+
+
+def _check_file(path: str | Path) -> Path:
+    """Return the path unless it is a pipe, a device or a folder; reading a pipe would wait for ever."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise Unreadable("unreadable: not a file")
+    return path
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height >= MAX_MEGAPIXELS * 1_000_000 or max(width, height) > MAX_SIDE:
+        raise _too_large(f"{width} x {height} pixels")
+
+
+def _too_large(size: str) -> Unreadable:
+    return Unreadable(
+        f"too large: {size}; omote reads less than {MAX_MEGAPIXELS} megapixels, and at most {MAX_SIDE} a side; reduce "
+        "it, or cut out the part with the face"
+    )
+
+
+def _check_values(image: Image.Image) -> None:
+    """Raise Unreadable if it is not known which value is white."""
+    # a 16-bit PGM has mode "I" too
+    if image.mode == "I" and not 255 < image.getextrema()[1] <= 65535:
+        raise Unreadable("unreadable: 32-bit values of unknown range; save the photo with 8 or 16 bits")
+    if image.mode == "F":
         raise Unreadable(
-            f"too large: {width} x {height} pixels; omote reads less than {MAX_MEGAPIXELS} megapixels, and at most "
-            f"{MAX_SIDE} a side"
+            "unreadable: floating-point values of unknown range; save the photo with 8 or 16 bits"
         )
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I"):
         values = np.asarray(image)
-        if image.mode == "I" and not 255 < values.max() <= 65535:  # a 16-bit PGM has mode "I" too
-            raise Unreadable("unreadable: 32-bit values of unknown range; save the photo with 8 or 16 bits")
         return np.repeat(np.round(values / 257).astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode == "F":
-        raise Unreadable(
-            "unreadable: floating-point values of unknown range; save the photo with 8 or 16 bits"
-        )
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         image = Image.alpha_composite(white, layer)
-    return np.array(image.convert("RGB"))
+    return np.asarray(image.convert("RGB"))
 
 
 def read_video(
@@ -143,20 +240,18 @@ def read_video(
     from av.video.reformatter import VideoReformatter
 
     every, fps, begin, end = excerpt
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise Unreadable(f"unreadable: {_first_line(error)}") from error
-    with container:
-        if not container.streams.video:
-            raise Unreadable("unreadable: the file has no video")
+    with _open_video(path) as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1  # the workers share the cores
         rate = float(stream.average_rate or 25)
         wanted = only if count is None else set(evenly_spaced(max(1, _count_frames(path, stream)), count))
         reformatter = VideoReformatter()  # shared by all frames, because it caches its set-up
         start, inside, due, index, time, end_of_last = 0.0, -1, 0, -1, math.nan, math.nan
-        try:
+
+        def describe(reason: str) -> str:
+            size = "" if stream.codec_context.width else f", or more than {MAX_MEGAPIXELS} megapixels a frame"
+            return f"damaged video{size}: {reason} after {index + 1} frames"
+
+        with _refuse_damage(describe):
             for index, frame in enumerate(container.decode(stream)):
                 _check_size(frame.width, frame.height)
                 if frame.is_corrupt:
@@ -186,8 +281,6 @@ def read_video(
                     yield VideoFrame(index, time, np.ascontiguousarray(image))
                 if only is not None and index >= max(only):
                     return
-        except (av.FFmpegError, ValueError) as error:
-            raise Unreadable(f"damaged video: {_first_line(error)} after {index + 1} frames") from error
         if index < 0:
             raise Unreadable("unreadable: the video has no frame")
         if index + 1 < stream.frames:  # 0 if the format does not count frames
@@ -203,12 +296,12 @@ def estimate_num_frames(path: str | Path, excerpt: Excerpt) -> int:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with _open_video(path) as container:
             stream = container.streams.video[0]
             rate = float(stream.average_rate or 25)
             seconds = (container.duration or 0) / av.time_base or stream.frames / rate
             rate = stream.frames / seconds if stream.frames and seconds else rate
-    except (av.FFmpegError, OSError, ValueError, IndexError):
+    except Unreadable:
         return 0  # reading will report the error
     seconds = max(0.0, min(seconds, excerpt.end or seconds) - excerpt.start)
     return round(seconds * min(rate, excerpt.fps or rate) / excerpt.every)
@@ -216,12 +309,10 @@ def estimate_num_frames(path: str | Path, excerpt: Excerpt) -> int:
 
 def _count_frames(path: str | Path, stream: Any) -> int:
     """Return the number of frames of a video, by its header, else by counting packets without decoding."""
-    import av
-
     if stream.frames:
         return int(stream.frames)
     packets = 0
-    with av.open(str(path)) as container, suppress(av.FFmpegError):  # decoding will report the error
+    with suppress(Unreadable), _open_video(path) as container:  # decoding will report the error
         for packet in container.demux(video=0):
             packets += packet.size > 0  # the last, empty packet only marks the end
     return packets
@@ -229,4 +320,10 @@ def _count_frames(path: str | Path, stream: Any) -> int:
 
 def _first_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0][:200]
+    line = str(text).splitlines()[0][:200]
+    # these are meant to be read; others come from code that stumbled over a damaged file
+    return (
+        line
+        if isinstance(error, OSError | ValueError | SyntaxError)
+        else f"damaged ({type(error).__name__}: {line})"
+    )

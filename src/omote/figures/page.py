@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from PIL import Image
 
+from omote.data.images import Unreadable, open_image
 from omote.errors import OmoteError
 from omote.files import write_text
 
@@ -118,14 +119,16 @@ def picture_section(title: str, image: Image.Image | str | Path, caption: str) -
     Raises:
         OmoteError: If the picture's file cannot be read.
     """
-    try:
-        opened = image if isinstance(image, Image.Image) else Image.open(image)
-        stream = io.BytesIO()
-        opened.convert("RGB").save(stream, format="WEBP", quality=90, method=4)
-    except OSError as error:
-        raise OmoteError(f"the picture {image} cannot be read ({error}); make it again") from None
+    if not isinstance(image, Image.Image):
+        try:
+            with open_image(image) as opened:
+                return picture_section(title, opened.convert("RGB"), caption)
+        except Unreadable as error:
+            raise OmoteError(f"the picture {image} cannot be read ({error}); make it again") from None
+    stream = io.BytesIO()
+    image.convert("RGB").save(stream, format="WEBP", quality=90, method=4)
     source = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-    return Section(title, picture=Embedded(source, opened.width, opened.height, caption))
+    return Section(title, picture=Embedded(source, image.width, image.height, caption))
 
 
 def commands_section(commands: Sequence[str]) -> Section | None:
