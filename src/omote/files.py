@@ -1,9 +1,14 @@
-"""Atomic writing of files, and locks on folders."""
+"""Durable, atomic writing and removal of files and folders, and locks between processes.
 
+What is renamed into place is on the disk first, so that neither a killed process nor a power cut leaves half of it.
+"""
+
+import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -13,18 +18,82 @@ from omote.errors import OmoteError
 PATIENCE = (
     20.0  # seconds to wait for a lock: the workers of a killed process hold it until their current step ends
 )
+LEFT_BEHIND = (".partial", ".lock", ".removed")  # suffixes of what a killed process may leave
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def sync(path: Path) -> None:
+    """Return once a file, or a folder with everything in it, is on the disk."""
+    if path.is_dir():
+        for inside in path.iterdir():
+            sync(inside)
+        sync_folder(path)
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder are on the disk, where the file system can tell (not on Windows)."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def replace(source: Path, to: Path) -> None:
+    """Rename a file or folder to ``to`` once it is on the disk; a file that is there is replaced."""
+    sync(source)
+    os.replace(source, to)
+    sync_folder(to.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, if it is there; a folder is renamed first, so that it is never half there."""
+    if path.is_dir() and not path.is_symlink():
+        away = path if path.suffix == ".removed" else path.with_name(f"{path.name}.removed")
+        if away != path:
+            shutil.rmtree(away, ignore_errors=True)
+            os.replace(path, away)
+        shutil.rmtree(away, ignore_errors=True)  # a worker of a killed process may still be writing there
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """Give a name beside ``path`` to write a file to; it replaces ``path`` when the block ends without an exception.
+
+    Raises:
+        OmoteError: If the file cannot be written.
+    """
+    beside = path.with_name(f"{path.name}.partial")
+    try:
+        with _held(path.with_name(f"{path.name}.lock"), f"is writing {path}"):
+            try:
+                yield beside
+                replace(beside, path)
+            finally:
+                beside.unlink(missing_ok=True)
+    except OSError as error:
+        room = " Make room, and give the same command again." if error.errno in FULL else ""
+        raise OmoteError(f"{path} cannot be written: {error.strerror or error}.{room}") from error
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text to ``path``: beside it first, then renamed, so that the file is never half written."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
+    """Write a UTF-8 text to ``path``, which is never half written."""
+    with write_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def is_in_use(folder: Path) -> bool:
-    """Return whether a folder holds more than a killed process may leave: its lock and half-written files."""
-    return any(path.name != "lock" and path.suffix != ".partial" for path in folder.iterdir())
+    """Return whether a folder holds more than a killed process may leave: locks and half-written files."""
+    return any(path.name != "lock" and path.suffix not in LEFT_BEHIND for path in folder.iterdir())
 
 
 @contextmanager
@@ -36,18 +105,57 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
     Raises:
         OmoteError: If another process holds the folder for longer than PATIENCE, or removes it meanwhile.
     """
-    lock, deadline = FileLock(folder / "lock", timeout=0), time.monotonic() + PATIENCE
+    with _held(folder / "lock", f"{doing} just now (it holds {folder})"):
+        yield
+
+
+@contextmanager
+def claimed(to: Path, doing: str) -> Iterator[Path]:
+    """Hold and give the folder `<to>.partial`; it is removed at the end if nothing is left in it.
+
+    Args:
+        doing: as for `locked`.
+    Raises:
+        OmoteError: As `locked`, and if the folder cannot be made.
+    """
+    folder = to.with_name(f"{to.name}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OmoteError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+    try:
+        with locked(folder, doing):
+            yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def _held(file: Path, doing: str) -> Iterator[None]:
+    """Hold a lock file, and remove it in the end."""
+    lock, deadline = FileLock(file, timeout=0), time.monotonic() + PATIENCE
+    if not file.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(file.parent))
     while True:
-        try:
+        with suppress(Timeout):
             lock.acquire()
-            break
-        except Timeout:
-            if time.monotonic() > deadline:
-                raise OmoteError(f"Another process {doing} just now (it holds {folder}).") from None
+            if file.exists():
+                break
+            lock.release()  # of a file that the last holder has removed meanwhile
+        if time.monotonic() > deadline:
+            raise OmoteError(f"Another process {doing}.")
         time.sleep(0.1)
-        if not (folder / "lock").exists():
-            raise OmoteError(f"Another process has finished with {folder} meanwhile; give the command again.")
+        if not file.parent.is_dir():
+            raise OmoteError(
+                f"Another process has finished with {file.parent} meanwhile; give the command again."
+            )
     try:
         yield
     finally:
+        with suppress(OSError):  # Windows cannot remove it before it is released
+            file.unlink()
         lock.release()
+        if os.name == "nt":
+            with suppress(OSError):
+                file.unlink()

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from omote.data import parts
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import Excerpt
 from omote.data.prepare import prepare
@@ -319,29 +320,28 @@ def test_the_parts_of_an_embedding_hold_the_point_to_resume(
 
 
 @pytest.mark.parametrize("removed", [1, 3, 6])
-def test_after_a_kill_during_clean_up_it_starts_over_and_never_shortens_a_table(
+def test_after_a_kill_during_clean_up_the_same_call_ends_it_and_never_shortens_a_table(
     reader: Trained, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: int
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
 
-    remove = shutil.rmtree
+    remove, count = parts.remove, 0
 
-    def killed(folder: Path, **options: Any) -> None:
-        if folder.suffix != ".partial":
-            remove(folder, **options)
-            return
-        for path in sorted(folder.iterdir())[:removed]:
-            remove(path) if path.is_dir() else path.unlink()
-        raise KeyboardInterrupt
+    def killed(path: Path) -> None:
+        nonlocal count
+        count += path.parent.name == "t.csv.partial" and (tmp_path / "t.csv").exists()
+        if count > removed:
+            raise KeyboardInterrupt
+        remove(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", killed)
+        patch.setattr(parts, "remove", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
-    embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
+    assert embed_to(reader, [photos], tmp_path / "t.csv", cropped=True).num_faces == 4
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
-    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["t.csv"]
+    assert not list(tmp_path.glob("t.csv.*"))
 
 
 def test_after_a_kill_the_same_call_writes_what_a_camera_recorded(

@@ -34,7 +34,7 @@ from omote.data.face_set import (
     find_schema_problem,
     open_face_set,
 )
-from omote.data.parts import claim_parts, new_part, write_json
+from omote.data.parts import claim_parts, is_whole, new_part, write_json
 from omote.errors import OmoteError
 
 Job = TypeVar("Job")
@@ -89,13 +89,16 @@ def build_face_set(
     to = Path(to)
     if workers is not None and workers < 1:
         raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core.")
-    _check_target(to, overwrite)
+    if not to.name or (to.exists() and not to.is_dir()):
+        raise OmoteError(f"Cannot write a face set to {to}: it is no folder. Name a new folder.")
     about = about.model_copy(update={"licence": about.licence or DEFAULT_LICENCE})
     digest = hashlib.sha256("\n".join(map(repr, jobs)).encode()).hexdigest()
     request = {"size": size, "about": about.to_json(), "jobs": {"count": len(jobs), "sha256": digest}}
-    with claim_parts(to, request, "preparation") as parts:
+    problem = ""
+    with claim_parts(to, request, "preparation", lambda: _check_target(to, overwrite)) as parts:
         folders = [parts.part(i) for i in range(len(jobs))]
-        pending = [i for i, folder in enumerate(folders) if not folder.is_dir()]
+        is_joined = parts.outcome is not None  # by a process that was killed afterwards
+        pending = [i for i, folder in enumerate(folders) if not is_joined and not is_whole(folder)]
         done = len(jobs) - len(pending)
         workers = min(workers or cpu_count(), max(len(pending), 1))
         if progress:
@@ -106,18 +109,18 @@ def build_face_set(
                 done += 1
                 if progress:
                     progress(done, len(jobs))
-        result = parts.new_result()
-        problem = _join_parts(folders, result, size, about)
+        if not is_joined:
+            problem = _join_parts(folders, parts.new_result(), size, about)
+            if not problem:
+                parts.finish({})
         if not problem:
-            parts.replace(result, to)
+            parts.replace(parts.result, to)
     if problem:
         raise OmoteError(problem)
     return open_face_set(to)
 
 
 def _check_target(to: Path, overwrite: bool) -> None:
-    if not to.name or (to.exists() and not to.is_dir()):
-        raise OmoteError(f"Cannot write a face set to {to}: it is no folder. Name a new folder.")
     if not to.is_dir() or not any(to.iterdir()):
         return
     if not overwrite:

@@ -3,58 +3,92 @@
 Every step on the file system that a killed process must survive is in this file:
 
 1. `claim_parts` locks the folder and writes `request.json`, or checks that it holds the same request.
-2. `new_part` builds a part beside its place and renames it, so a part is either whole or absent.
-3. `Parts.replace` renames the result to where it belongs.
-4. At the end of `claim_parts`, `request.json` goes first and the folder after it. A folder without a request is
-   therefore left over from finished work, and the next claim empties it.
+2. `new_part` builds a part beside its place, writes the sizes of its files to `whole.json`, and renames it. A part
+   without that record, or with a file of another size, is not done.
+3. `Parts.finish` records in `finished.json` that the result is whole. From here on the same request only does what is
+   left of the next steps.
+4. `Parts.replace` renames the result to where it belongs.
+5. At the end of `claim_parts`, `finished.json` moves out of the folder, to `<to>.partial.json`; the folder is removed;
+   and that record goes last, so that until the very end the next call knows whose result lies at `to`.
 """
 
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omote.errors import OmoteError
-from omote.files import locked, write_text
+from omote.files import claimed, remove, replace, sync, sync_folder, write_text
 
-OWN = re.compile(r"lock|request\.json(\.partial)?|part_\d{6}(\.\d+)?|result|old")  # the names written here
+# the names written here, and what a killed process may leave of them
+OWN = re.compile(
+    r"lock|(request|finished)\.json(\.partial|\.lock)?|(part_\d{6}(\.\d+)?|result|old)(\.removed)?"
+)
+WHOLE = "whole.json"  # in a part that is done: the sizes of its files
 
 
-class Parts(NamedTuple):
+@dataclass
+class Parts:
     """A claimed folder `<to>.partial`."""
 
     folder: Path
+    request: Any
+    outcome: Any = None  # what `finish` recorded, also in a process that was killed later
 
     def part(self, number: int) -> Path:
-        """Return the folder of a part; it exists if the part is done."""
+        """Return the folder of a part; see `is_whole`."""
         return self.folder / f"part_{number:06d}"
 
     def done(self) -> list[Path]:
-        """Return the folders of the parts that are done, in order."""
-        return sorted(path for path in self.folder.glob("part_*") if "." not in path.name)
+        """Return the folders of the parts that are done, in order, up to the first that is not."""
+        return list(takewhile(is_whole, map(self.part, count())))
+
+    def resume(self) -> list[Path]:
+        """Return the same, and remove the parts after them, which are to be made anew."""
+        done = self.done()
+        for path in self.folder.glob("part_*"):
+            if path not in done:
+                remove(path)
+        return done
 
     def new_result(self) -> Path:
         """Return an empty folder to make the result in."""
-        result = self.folder / "result"
-        shutil.rmtree(result, ignore_errors=True)
-        result.mkdir()
-        return result
+        remove(self.result)
+        self.result.mkdir()
+        return self.result
+
+    @property
+    def result(self) -> Path:
+        """The folder in which the result is made."""
+        return self.folder / "result"
+
+    def finish(self, outcome: Any) -> None:
+        """Record that the result is whole, with JSON values that the same call is to find again."""
+        sync(self.result)
+        write_json(self.folder / "finished.json", {"request": self.request, "outcome": outcome})
+        self.outcome = outcome
 
     def replace(self, result: Path, to: Path) -> None:
-        """Rename a file or folder to `to`; a folder that is there is kept aside until that is done."""
+        """Rename a file or folder to `to`, unless a killed process did; a folder there is kept until that is done."""
+        if self.outcome is not None and not result.exists():
+            return
         if to.is_dir():
             old = self.folder / "old"
-            shutil.rmtree(old, ignore_errors=True)
+            remove(old)
             os.replace(to, old)
-        os.replace(result, to)
+        replace(result, to)
 
 
 @contextmanager
-def claim_parts(to: Path, request: dict[str, Any], work: str) -> Iterator[Parts]:
+def claim_parts(
+    to: Path, request: dict[str, Any], work: str, check: Callable[[], None] | None = None
+) -> Iterator[Parts]:
     """Hold `<to>.partial` for this process: new, or with what an interrupted process has done of the same request.
 
     The folder is removed when the block ends, and kept for resuming if an exception ends it.
@@ -62,22 +96,60 @@ def claim_parts(to: Path, request: dict[str, Any], work: str) -> Iterator[Parts]
     Args:
         request: JSON values that must be equal for work to be resumed.
         work: a word for the messages, such as "preparation".
+        check: raises an error if `to` must not be replaced; not called if it is the result of this request, put there
+            by a process that was killed before it ended.
     Raises:
         OmoteError: If the folder cannot be made, is held by another process, or holds another request or files of
             anyone else.
     """
-    folder = to.with_name(f"{to.name}.partial")
+    request = json.loads(json.dumps(request))
+    record = _record(to)
+    with claimed(to, f"is working on this {work}") as folder:
+        if found := _read_json(record):  # its result is in place
+            _empty(folder)
+        else:
+            found = _read_json(folder / "finished.json")
+        parts = Parts(folder, request)
+        if found.get("request") == request:
+            parts.outcome = found.get("outcome")
+        else:
+            remove(record)
+        if check and (parts.outcome is None or parts.result.exists()):
+            check()
+        if parts.outcome is None:
+            _check_request(folder, request, work)
+        yield parts
+        if parts.outcome is not None and (folder / "finished.json").exists():
+            replace(folder / "finished.json", record)
+        _empty(folder)
+    remove(record)
+    sync_folder(record.parent)
+
+
+def is_pending(to: Path) -> bool:
+    """Return whether a process was killed while it made `to`, or before it removed what it had needed for it."""
+    return to.with_name(f"{to.name}.partial").exists() or _record(to).exists()
+
+
+def _record(to: Path) -> Path:
+    """Return the file that says, for a moment, which request the result at `to` is of."""
+    return to.with_name(f"{to.name}.partial.json")
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is written here but the lock; the request first, so that what is left is known to be of no use."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != "request.json"):
+        if path.name != "lock" and OWN.fullmatch(path.name):
+            remove(path)
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; empty if it is missing or damaged."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OmoteError(f"Cannot make the folder {folder}: {error.strerror}.") from error
-    with locked(folder, f"is working on this {work}"):
-        _check_request(folder, json.loads(json.dumps(request)), work)
-        yield Parts(folder)
-        (folder / "request.json").unlink()
-        shutil.rmtree(folder, ignore_errors=True)  # a worker of a killed process may still be writing there
-    with suppress(OSError):  # Windows could not remove the folder before the lock was released
-        folder.rmdir()
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
@@ -85,11 +157,7 @@ def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
     restart = f"Remove that folder to start over, or choose another place for the result: {folder}"
     file = folder / "request.json"
     if file.is_file():
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError:
-            found = {}
-        if differences := _differences(found, request):
+        if differences := _differences(_read_json(file), request):
             raise OmoteError(
                 f"There is an interrupted {work} with other options or other source files "
                 f"({'; '.join(differences)}). Run the command for that one again to finish it. {restart}"
@@ -97,11 +165,7 @@ def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
         return
     if not all(OWN.fullmatch(path.name) for path in folder.iterdir()):
         raise OmoteError(f"A folder with files that are not of omote is in the way. {restart}")
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "lock":
-            path.unlink()
+    _empty(folder)
     write_json(file, request)
 
 
@@ -125,13 +189,25 @@ def new_part(folder: Path) -> Iterator[Path]:
     beside.mkdir()
     try:
         yield beside
-        with suppress(
-            OSError
-        ):  # a surviving worker of a killed process may have finished the same part meanwhile
+        write_json(beside / WHOLE, {path.name: path.stat().st_size for path in beside.iterdir()})
+        sync(beside)
+        if not is_whole(folder):
+            remove(folder)
+        with suppress(OSError):  # a surviving worker of a killed process may have finished the same part
             beside.rename(folder)
-        assert folder.is_dir()
+        sync_folder(folder.parent)
+        assert is_whole(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def is_whole(part: Path) -> bool:
+    """Return whether a part is done: it has the record of its files, and they have the sizes recorded."""
+    try:
+        sizes = json.loads((part / WHOLE).read_text(encoding="utf-8"))
+        return all((part / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def write_json(file: Path, content: Any) -> None:

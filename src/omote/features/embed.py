@@ -134,22 +134,29 @@ def embed_to(
     to = check_table_path(to)
     task = _EmbedTask(reader, inputs, **options)
     with claim_parts(to, task.request(), "embedding") as parts:
-        resume = task.resume(parts)
-        for number, piece in enumerate(task.pieces(resume), len(parts.done())):
-            _write_part(parts.part(number), piece, task)
-        folders = parts.done()
-        summary = _summarise(task.skipped, map(_read_description, folders))
-        if not task.problem(summary):
-            result = parts.new_result()
-            table, skipped_file = result / f"table{to.suffix}", to.with_name(f"{to.name}.skipped.csv")
-            join_tables([folder / "table.parquet" for folder in folders], table)
-            parts.replace(table, to)
-            if summary.skipped_frames or summary.skipped_files:
+        if parts.outcome is None:
+            resume = task.resume(parts)
+            for number, piece in enumerate(task.pieces(resume), len(parts.done())):
+                _write_part(parts.part(number), piece, task)
+            folders = parts.done()
+            summary = _summarise(task.skipped, map(_read_description, folders))
+            if not task.problem(summary):
+                result = parts.new_result()
+                join_tables([folder / "table.parquet" for folder in folders], result / f"table{to.suffix}")
                 rows = (row for folder in folders for row in _read_description(folder)["skipped"])
-                write_skipped(result / "skipped.csv", chain(task.skipped, rows))
-                parts.replace(result / "skipped.csv", skipped_file)
+                if summary.skipped_frames or summary.skipped_files:
+                    write_skipped(result / "skipped.csv", chain(task.skipped, rows))
+                parts.finish(summary._asdict())
+        else:  # a killed process had joined them
+            summary = EmbedSummary(**parts.outcome)
+            summary = summary._replace(skipped_frames=Counter(summary.skipped_frames))
+        if parts.outcome is not None:
+            skipped_file = to.with_name(f"{to.name}.skipped.csv")
+            if summary.skipped_frames or summary.skipped_files:
+                parts.replace(parts.result / "skipped.csv", skipped_file)
             else:
                 skipped_file.unlink(missing_ok=True)
+            parts.replace(parts.result / f"table{to.suffix}", to)
     task.check(summary)
     return summary
 
@@ -247,7 +254,7 @@ class _EmbedTask:
 
     def resume(self, parts: Parts) -> ResumePoint:
         """Return where to go on: at the beginning, or after the last part that is done."""
-        folders = parts.done()
+        folders = parts.resume()
         if not folders:
             return ResumePoint()
         last = _read_description(folders[-1])
