@@ -3,7 +3,7 @@
 import reprlib
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,25 @@ MAX_TABLE, MAX_EXPANSION = 2**30, 50
 LONGEST_REASON = 300  # characters of a library's message
 
 
-@contextmanager
-def reading(path: str | Path, what: str, remedy: str) -> Iterator[None]:
-    """Turn any exception of the block into an OmoteError that names the file; an OmoteError passes unchanged.
+def reading(path: str | Path, what: str, remedy: str) -> AbstractContextManager[None]:
+    """Turn any exception of a block that reads a file into an OmoteError; see `one_sentence`.
 
     Args:
-        path: of the file, or a name for it.
         what: what the file should be, with its article: "a profile".
-        remedy: what to do: "Make the profile again".
-    Raises:
-        OmoteError: For every Exception: errors of the system and of libraries, validation, too little memory.
+        remedy: what to do, without a full stop: "Make the profile again".
     """
+    return one_sentence(f"{path} is damaged or not {what}", remedy)
+
+
+@contextmanager
+def one_sentence(opening: str, remedy: str) -> Iterator[None]:
+    """Turn any exception of the block into an OmoteError: "OPENING: what is wrong. REMEDY."; an OmoteError stays."""
     try:
         yield
     except OmoteError:
         raise
     except Exception as error:  # a damaged file may raise anything in the library that reads it
-        raise OmoteError(f"{path} is damaged or not {what}: {explain(error)}. {remedy}.") from None
+        raise OmoteError(f"{opening}: {explain(error)}. {remedy}.") from None
 
 
 def explain(error: Exception) -> str:

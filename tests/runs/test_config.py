@@ -49,7 +49,7 @@ def test_a_written_configuration_reads_back_equal() -> None:
         ('test_subjects = "ann"', "or a list of their names"),
         ("test_subjects = true", "or a list of their names"),
         ('method = ["vae"]', "is not known"),
-        ("method = ", "is not a TOML file"),
+        ("method = ", "not a TOML file"),
     ],
 )
 def test_an_error_names_the_mistake(text: str, message: str, tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_an_error_names_the_mistake(text: str, message: str, tmp_path: Path) -> 
 
 
 def test_an_error_names_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(OmoteError, match="could not be read"):
+    with pytest.raises(OmoteError, match=r"nowhere\.toml .* there is no such file"):
         TrainConfig.read(tmp_path / "nowhere.toml")

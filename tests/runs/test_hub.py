@@ -235,13 +235,13 @@ def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(
     poison = pickle.dumps({"weights": 1})
     weights.write_bytes(poison)
     change(config, weights_sha256=hashlib.sha256(poison).hexdigest())
-    refused("is damaged or of another network")
+    refused("is damaged or not the weights of this method")
     change(config, format=2)
     refused("has format 2; this omote reads format 1. Update omote")
     change(config, library_name="transformers")
     refused(r"its config\.json is not that of an omote model")
     config.write_text(text[:-40])
-    refused(r"config\.json is damaged.*get the model again")
+    refused(r"config\.json is damaged.*Get the model again")
     change(config, image_size=63)
     refused("image size 63 was given")
     for wrong in (
@@ -251,7 +251,7 @@ def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(
         {"config": {"method": "newer"}},
     ):
         change(config, **wrong)
-        refused(r"config\.json is damaged or was written by another omote")
+        refused(r"config\.json is damaged or not of a model")
     assert load(folder).model == trained.model
 
 

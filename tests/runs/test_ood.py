@@ -184,12 +184,12 @@ def test_a_saved_model_is_small_and_gives_the_same_scores(
 
 def test_missing_damaged_and_foreign_files_are_refused(model: OodModel, tmp_path: Path) -> None:
     path = tmp_path / "reference.safetensors"
-    with pytest.raises(OmoteError, match="is damaged or something else"):
+    with pytest.raises(OmoteError, match="is damaged or not an out-of-distribution model"):
         OodModel.load(path)
     model.save(path)
     whole, arrays = path.read_bytes(), load_file(path)
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(OmoteError, match="train the run again"):
+    with pytest.raises(OmoteError, match="Train the run again"):
         OodModel.load(path)
     for wrong in (
         {name: array for name, array in arrays.items() if name != "scale"},

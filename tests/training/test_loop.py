@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.optim import Optimizer
 
-from omote.data.face_set import FaceSet
+from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
 from omote.methods.registry import METHODS
@@ -130,7 +131,7 @@ def test_a_term_that_is_not_finite_stops_training_and_is_named(
     with pytest.raises(
         OmoteError, match=r'term "generator/kl" of stage "vae" is no longer finite \(epoch 1, step 1\)'
     ):
-        train(faces, run, configure(method="vae", options__kl_weight=float("inf")))
+        train(faces, run, configure(method="vae", options__kl_weight=1e300))
     assert not (run / "weights.safetensors").exists()
 
 
@@ -257,3 +258,17 @@ def test_run_json_holds_the_whole_configuration_before_the_first_step(
     assert found[0]["config"]["options"]["switch_weight"] == 3
     assert found[0]["config"]["options"]["adversarial_weight"] == 1  # a default, written out
     assert found[0]["face_set"]["counts"]["subjects"] == 5
+
+
+def test_a_face_set_that_is_cut_short_during_training_is_one_sentence(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    shutil.copytree(faces.path, tmp_path / "faces")
+    copy = open_face_set(tmp_path / "faces")
+
+    def cut(progress: TrainingProgress) -> None:
+        if progress.step == 2:
+            os.truncate(tmp_path / "faces" / "faces.npy", 5000)
+
+    with pytest.raises(OmoteError, match=r"faces\.npy was cut short during the training; prepare"):
+        train(copy, tmp_path / "run", configure(method="vae", options__epochs=2), progress=cut)

@@ -216,7 +216,7 @@ def faces_of_run(run: str | Path) -> FaceSet:
     Raises:
         OmoteError: If the run does not say where it was, or it is no longer there.
     """
-    path = read_training(run).get("faces")
+    path = read_training(run).faces
     if not path or not (Path(path) / "about.json").is_file():
         why = f"{path}, which {run} was trained on, is gone" if path else f"{run} does not name its face set"
         raise OmoteError(f"{why}; name a face set with --faces")

@@ -23,7 +23,9 @@ class ContrastOptions(MethodOptions):
 
     temperature: float = Field(0.2, gt=0, description="of the contrast; lower weights similar frames more")
     among: Literal["subject", "everyone"] = Field("subject", description="whose frames are the negatives")
-    frames_per_subject: int = Field(8, ge=2, description="frames of a subject to put into a batch together")
+    frames_per_subject: int = Field(
+        8, le=10**4, ge=2, description="frames of a subject to put into a batch together"
+    )
     light: float = Field(1.0, ge=0, description="strength of changes of brightness, tint and contrast")
     placement: float = Field(1.0, ge=0, description="strength of rotation, shift and scaling")
     mirror: bool = Field(True, description="whether views may be mirrored, which makes left and right equal")

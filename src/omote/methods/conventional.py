@@ -13,7 +13,9 @@ from omote.methods.two_codes import TwoCodes
 class ConventionalOptions(GenerativeOptions):
     """Options of the two stages."""
 
-    repetitions: int = Field(1, ge=1, description="how often the two stages are repeated (section 4.1.3)")
+    repetitions: int = Field(
+        1, ge=1, le=10**4, description="how often the two stages are repeated (section 4.1.3)"
+    )
     # with a sample, z_e has to compensate the noise of z_i
     identity_code: Literal["mean", "sample"] = Field("mean", description="z_i in the expression stage")
 

@@ -85,12 +85,16 @@ class Stage:
 class MethodOptions(BaseModel):
     """Options of every method; the defaults are the paper's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epochs: int = Field(100, ge=1, description="epochs per stage; 50 in the paper if stages are repeated")
+    epochs: int = Field(
+        100, ge=1, le=10**6, description="epochs per stage; 50 in the paper if stages are repeated"
+    )
     learning_rate: float = Field(5e-4, gt=0, description="of Adam, in the first epoch of a stage")
-    latent_size: int = Field(64, ge=1, description="numbers in each code")
-    width: int = Field(32, ge=8, multiple_of=4, description="channels of the first block; 32 in the paper")
+    latent_size: int = Field(64, ge=1, le=4096, description="numbers in each code")
+    width: int = Field(
+        32, ge=8, le=1024, multiple_of=4, description="channels of the first block; 32 in the paper"
+    )
     activation: Activation = Field("leaky_relu", description="in encoders, decoder and discriminator")
     normalisation: Normalisation = Field("batch", description="in encoders and decoder")
 

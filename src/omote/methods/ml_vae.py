@@ -14,7 +14,9 @@ from omote.models.encoder import Posterior
 class GroupOptions(GenerativeOptions):
     """Options of the methods that learn from groups of frames of one subject."""
 
-    frames_per_subject: int = Field(8, ge=1, description="frames of a subject to put into a batch together")
+    frames_per_subject: int = Field(
+        8, le=10**4, ge=1, description="frames of a subject to put into a batch together"
+    )
 
 
 class MlVae(TwoCodes):

@@ -123,7 +123,7 @@ def _use(info: RunInfo) -> str:
 
 
 def _training_data(folder: Path, info: RunInfo) -> str:
-    about, frames = info.face_set, read_training(folder).get("frames")
+    about, frames = info.face_set, read_training(folder).frames
     people = _number(len(info.train_subjects), "person", "people")
     lines = [f"- Trained on {people}{f', {frames} frames' if frames else ''}."]
     held_out = len(info.test_subjects)
@@ -176,7 +176,7 @@ def _training(folder: Path, info: RunInfo) -> str:
     settings = info.config.model_dump(mode="json", exclude={"test_subjects"})
     settings |= {f"options.{name}": value for name, value in settings.pop("options").items()}
     lines = [f"    {name} = {json.dumps(value)}" for name, value in settings.items()]
-    seconds = read_training(folder).get("seconds")
+    seconds = read_training(folder).seconds
     took = (
         f"Training took {_duration(seconds)}" if seconds is not None else "The training time was not recorded"
     )

@@ -1,22 +1,16 @@
 """The configuration of a training: read from a TOML file or keywords, checked and completed with defaults."""
 
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializeAsAny,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
+from omote.boundary import one_sentence, read_text, read_toml, reading
 from omote.errors import OmoteError
 from omote.methods.method import MethodOptions
 from omote.methods.registry import DEFAULT_METHOD, METHODS, method_class
+
+MEND = "Correct it; `omote options` lists all settings"
 
 
 class TrainConfig(BaseModel):
@@ -25,7 +19,7 @@ class TrainConfig(BaseModel):
     ``options`` belong to the method: see `omote.methods.method.MethodOptions` and the method's own ``Options``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: str = Field(DEFAULT_METHOD, description="name of the method")
     options: SerializeAsAny[MethodOptions] = Field(
@@ -34,8 +28,10 @@ class TrainConfig(BaseModel):
     test_subjects: int | tuple[str, ...] = Field(
         0, description="people to hold out: a number of them, or their names"
     )
-    seed: int = Field(0, ge=0, description="seed of the initial weights, batches, noise and split by subject")
-    batch_size: int = Field(64, ge=2, description="maximum number of frames in a step")
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="seed of the initial weights, batches, noise and split by subject"
+    )
+    batch_size: int = Field(64, ge=2, le=2**20, description="maximum number of frames in a step")
     learning_rate_decay: float = Field(0.95, gt=0, le=1, description="factor on the learning rate per epoch")
     learning_rate_restarts: bool = Field(True, description="whether each stage starts at the full rate")
     same_subject: Literal["uniform", "balanced"] = Field(
@@ -87,12 +83,8 @@ class TrainConfig(BaseModel):
         where = "the configuration"
         if path is not None:
             where = str(path)
-            try:
-                values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-            except OSError as error:
-                raise OmoteError(f"the configuration {path} could not be read: {error.strerror}") from None
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-                raise OmoteError(f"{path} is not a TOML file: {error}") from None
+            with reading(path, "a TOML file", MEND):
+                values = read_toml(read_text(Path(path)))
         for key, value in (changes or {}).items():
             table = values
             *parents, last = key.split(".")
@@ -103,22 +95,5 @@ class TrainConfig(BaseModel):
                         f"{where}: {parent} is {table!r}, so {key} cannot be set; {parent} has to be a table"
                     )
             table[last] = value
-        try:
+        with one_sentence(where, MEND):
             return cls.model_validate(values)
-        except ValidationError as error:
-            raise OmoteError(f"{where}: {explain(error)}") from None
-
-
-def explain(error: ValidationError) -> str:
-    """Return a readable message with one clause for each invalid field."""
-    clauses = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            clauses.append(f'"{key}" is not an option here')
-        else:
-            given = "" if isinstance(problem["input"], dict) else f" (given: {problem['input']!r})"
-            clauses.append(
-                f"{key + ': ' if key else ''}{problem['msg'].removeprefix('Value error, ')}{given}"
-            )
-    return "; ".join(clauses)

@@ -54,7 +54,7 @@ def save_pretrained(
         ood.save(beside / "reference.safetensors")
     if (run / "README.md").is_file():
         shutil.copyfile(run / "README.md", beside / "README.md")
-    if training := {key: value for key, value in read_training(run).items() if key != "faces"}:
+    if training := read_training(run).model_dump(exclude={"faces"}, exclude_unset=True):
         write_json(beside / "training.json", training)
     if (run / "scores.json").is_file():
         write_json(beside / "scores.json", _read_scores(run / "scores.json", names))

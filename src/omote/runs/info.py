@@ -18,18 +18,19 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-from safetensors.torch import save_file
+from pydantic import BaseModel, Field, TypeAdapter
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from omote.boundary import read_json, reading
 from omote.data.face_set import About
 from omote.errors import OmoteError
 from omote.files import write_text
 from omote.methods.method import Method
 from omote.methods.registry import method_class
-from omote.runs.config import TrainConfig, explain
+from omote.runs.config import TrainConfig
 
 FORMAT_VERSION = 1
 LIBRARY = "omote"  # library_name in config.json
@@ -40,7 +41,7 @@ class RunInfo(NamedTuple):
     """The content of ``run.json``, or of ``config.json`` of a published model."""
 
     config: TrainConfig
-    image_size: int
+    image_size: Annotated[int, Field(ge=1, le=1024)]
     train_subjects: list[str]
     test_subjects: list[str]
     face_set: About
@@ -70,6 +71,21 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     os.replace(beside, path)
 
 
+def read_tensors(path: Path, *, unknown: str = "") -> dict[str, Tensor]:
+    """Return what `write_tensors` wrote.
+
+    Raises:
+        ValueError: If a number is not finite; but the tensor ``unknown`` may be NaN throughout.
+        safetensors.SafetensorError, OSError: If the file is damaged.
+    """
+    tensors = load_file(path)
+    for name, tensor in tensors.items():
+        if tensor.isfinite().all() or (name == unknown and tensor.isnan().all()):
+            continue
+        raise ValueError(f"{name} has numbers that are not finite")
+    return tensors
+
+
 def info_to_json(info: RunInfo) -> dict[str, Any]:
     """Return the content of ``run.json`` as plain JSON."""
     return {"format": FORMAT_VERSION, **info._asdict(), "config": info.config.model_dump(mode="json"),
@@ -95,9 +111,11 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
     path = run / ("run.json" if is_run else "config.json")
     if not path.is_file():
         raise OmoteError(_not_a_run(run))
-    remedy = "train the run again" if is_run else "get the model again"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+    what, remedy = (
+        ("of this omote", "Train the run again") if is_run else ("of a model", "Get the model again")
+    )
+    with reading(path, what, remedy):
+        content = read_json(path)
         if not is_run and content.pop("library_name", None) != LIBRARY:
             raise OmoteError(f"{run} is not a run, and its config.json is not that of an omote model")
         version = content.pop("format")
@@ -107,14 +125,6 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
             )
         digest = None if is_run else str(content.pop("weights_sha256"))
         return TypeAdapter(RunInfo).validate_python(content), digest
-    except OmoteError:
-        raise
-    except ValidationError as error:
-        raise OmoteError(
-            f"{path} is damaged or was written by another omote ({explain(error)}); {remedy}"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OmoteError(f"{path} is damaged ({error}); {remedy}") from None
 
 
 def _not_a_run(run: Path) -> str:
@@ -130,10 +140,19 @@ def _not_a_run(run: Path) -> str:
     )
 
 
-def read_training(run: str | Path) -> dict[str, Any]:
+class TrainingRecord(BaseModel, extra="allow"):
+    """The content of ``training.json``; None where it says nothing."""
+
+    frames: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # number of training frames
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # without interruptions
+    faces: str | None = None  # path of the face set
+
+
+def read_training(run: str | Path) -> TrainingRecord:
     """Return the content of ``training.json``; empty if there is no such file."""
     path = Path(run) / "training.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    with reading(path, "the record of a training", "Train the run again, or remove the file"):
+        return TrainingRecord.model_validate(read_json(path) if path.is_file() else {})
 
 
 def weights_file(stage: int | None = None, *, published: bool = False) -> str:

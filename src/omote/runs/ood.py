@@ -14,13 +14,11 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from omote.boundary import reading
 from omote.data.sampling import evenly_spaced
-from omote.errors import OmoteError
-from omote.runs.info import write_tensors
+from omote.runs.info import read_tensors, write_tensors
 
 SIDE = 32  # of a thumbnail, in pixels
 # Horizontal and vertical radius, in half image sides, of the ellipse round the face; hair and background may vary.
@@ -89,17 +87,15 @@ class OodModel(nn.Module):
         Raises:
             OmoteError: If the file is missing, damaged or something else.
         """
-        try:
-            tensors = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise _damaged(path, str(error)) from None
-        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        size, count = 3 * SIDE**2, found.get("components", ())[:1]
-        shapes = {"window": (SIDE, SIDE), "mean": (size,), "components": (*count, size)}
-        shapes |= {"middle": (4,), "scale": (4, 4)}
-        if found != shapes or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
-            raise _damaged(path, "it holds other arrays than it should")
-        return cls(**tensors)
+        with reading(path, "an out-of-distribution model", "Train the run again"):
+            tensors = read_tensors(Path(path), unknown="scale")  # with one person in training
+            found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+            size, count = 3 * SIDE**2, found.get("components", ())[:1]
+            shapes = {"window": (SIDE, SIDE), "mean": (size,), "components": (*count, size)}
+            shapes |= {"middle": (4,), "scale": (4, 4)}
+            if found != shapes or any(tensor.dtype != torch.float32 for tensor in tensors.values()):
+                raise ValueError("it holds other arrays than it should")
+            return cls(**tensors)
 
 
 def fit_ood_model(faces: FaceRows, subjects: Sequence[str]) -> OodModel:
@@ -193,7 +189,3 @@ def _make_window() -> Tensor:
 
 def _to_tensor(faces: NDArray[np.uint8]) -> Tensor:
     return torch.as_tensor(np.array(faces))  # a copy: torch refuses read-only arrays
-
-
-def _damaged(path: str | Path, problem: str) -> OmoteError:
-    return OmoteError(f"{path} is damaged or something else ({problem}); train the run again")

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from omote.boundary import reading
 from omote.data.face_set import About
 from omote.data.outputs import Faces, Floats, Outputs, code_columns
 from omote.errors import OmoteError
@@ -26,8 +25,10 @@ from omote.runs.card import model_card
 from omote.runs.config import TrainConfig
 from omote.runs.device import choose_device
 from omote.runs.hub import save_pretrained
-from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, weights_file
+from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, read_tensors, weights_file
 from omote.runs.ood import OodModel
+
+MAX_LOGVAR = 80.0  # a deviation above 1e17 is none
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,13 @@ class Trained:
                 posterior: Posterior = encode(images, None if numbers is None else numbers[part])
                 means.append(posterior.mean.float().cpu().numpy())
                 logvars.append(posterior.logvar.float().cpu().numpy())
-        return np.concatenate(means), np.concatenate(logvars)
+        mean, logvar = np.concatenate(means), np.concatenate(logvars)
+        if not (np.isfinite(mean).all() and (logvar < MAX_LOGVAR).all()):  # NaN is not below it
+            raise OmoteError(
+                f"{self.path} gives codes that are not finite: its weights are damaged, or its training diverged. "
+                "Train the run again, with a lower learning rate if it diverged"
+            )
+        return mean, logvar
 
     def _subject_numbers(self, subjects: Sequence[str] | None, count: int) -> NDArray[np.int64]:
         """Return the (N,) index of each subject in the list of training subjects."""
@@ -284,13 +291,10 @@ def load(run: str | Path, *, stage: int | None = None, device: str = "cpu") -> T
         raise OmoteError(
             f"{weights} is damaged or was changed: its SHA-256 is not the one in config.json; get the model again"
         )
-    try:
-        method = build_method(info)
-        method.load_state_dict(load_file(weights))
-    except (SafetensorError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        remedy = "get the model again" if published else "train the run again"
-        raise OmoteError(f"{weights} is damaged or of another network ({reason}); {remedy}") from None
+    with reading(
+        weights, "the weights of this method", f"{'Get the model' if published else 'Train the run'} again"
+    ):
+        method = _fill_method(info, read_tensors(weights))
     method.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     ood_file = run / "reference.safetensors"
     ood_model = OodModel.load(ood_file) if ood_file.is_file() else None
@@ -302,6 +306,19 @@ def build_method(info: RunInfo) -> Method:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(info.config.seed)
         return info.method_class(info.image_size, info.config.options, len(info.train_subjects))
+
+
+def _fill_method(info: RunInfo, weights: dict[str, Tensor]) -> Method:
+    """Return the method with these weights; raise ValueError if they do not fit. It takes memory only if they do."""
+    with torch.device("meta"):
+        method = info.method_class(info.image_size, info.config.options, len(info.train_subjects))
+    for name, expected in method.state_dict().items():
+        found = weights.get(name)
+        if found is None or (found.shape, found.dtype) != (expected.shape, expected.dtype):
+            what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
+            raise ValueError(f"{name} is {what}; expected {expected.dtype} {tuple(expected.shape)}")
+    method.to_empty(device="cpu").load_state_dict(weights)
+    return method
 
 
 def copy_for_inference(method: Method, *, bfloat16: bool) -> Method:

@@ -1,15 +1,17 @@
 """Checkpoints: weights, optimiser states and position in the schedule, in one safetensors file."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import Field, TypeAdapter
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from omote.errors import OmoteError
+from omote.boundary import reading
 from omote.runs.info import write_tensors
 
 FILE = "checkpoint.safetensors"
@@ -18,10 +20,10 @@ FILE = "checkpoint.safetensors"
 class Position(NamedTuple):
     """A position in the schedule: the next step, and the seconds of training so far."""
 
-    stage: int = 0
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
+    stage: Annotated[int, Field(ge=0)] = 0
+    epoch: Annotated[int, Field(ge=0)] = 0
+    step: Annotated[int, Field(ge=0)] = 0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 def save_checkpoint(
@@ -44,20 +46,21 @@ def read_position(run: Path) -> Position | None:
     """
     if not (run / FILE).is_file():
         return None
-    try:
-        with safe_open(run / FILE, framework="pt") as file:
-            return Position(*json.loads(file.metadata()["place"]))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise OmoteError(f"{run / FILE} is damaged ({error}); train with overwrite to start again") from None
+    with _reading(run), safe_open(run / FILE, framework="pt") as file:
+        return TypeAdapter(Position).validate_json(file.metadata()["place"])
 
 
 def load_checkpoint(
     run: Path, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]
 ) -> None:
-    """Set weights, optimisers and sums to what `save_checkpoint` wrote in the same stage."""
+    """Set weights, optimisers and sums to what `save_checkpoint` wrote in the same stage.
+
+    Raises:
+        OmoteError: If the checkpoint is damaged.
+    """
     weights: dict[str, Tensor] = {}
     states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
-    with safe_open(run / FILE, framework="pt") as file:
+    with _reading(run), safe_open(run / FILE, framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
             kind, _, name = key.partition("/")
             if kind == "weights":
@@ -67,14 +70,22 @@ def load_checkpoint(
             else:
                 number, parameter, state_name = name.split("/")
                 states[int(number)].setdefault(int(parameter), {})[state_name] = file.get_tensor(key)
-    method.load_state_dict(weights)
-    for optimiser, state in zip(optimisers, states, strict=True):
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
-        # the file stores no memory format; a fused optimiser needs that of the parameter (channels last)
-        for parameter, values in optimiser.state.items():
-            for name, value in values.items():
-                if value.shape == parameter.shape:
-                    values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+        method.load_state_dict(weights)
+        for optimiser, state in zip(optimisers, states, strict=True):
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+            # the file stores no memory format; a fused optimiser needs that of the parameter (channels last)
+            for parameter, values in optimiser.state.items():
+                for name, value in values.items():
+                    if value.dim() and value.shape != parameter.shape:
+                        raise ValueError(
+                            f"{name} has the shape {tuple(value.shape)}; expected {tuple(parameter.shape)}"
+                        )
+                    if value.shape == parameter.shape:
+                        values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _reading(run: Path) -> AbstractContextManager[None]:
+    return reading(run / FILE, "a checkpoint of this training", "Train with --overwrite to start again")
 
 
 def remove_checkpoint(run: Path) -> None:

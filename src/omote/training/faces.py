@@ -10,6 +10,7 @@ from torch import Tensor
 
 from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices
+from omote.errors import OmoteError
 
 MEMORY_FRACTION = 0.5  # of a GPU's free memory that the faces may take
 FACES_AT_ONCE = 4096  # number of faces copied to the GPU at once
@@ -25,6 +26,10 @@ class TrainingFaces:
     def __init__(self, face_set: FaceSet, rows: Indices, device: torch.device) -> None:
         self.faces: NDArray[np.uint8] = np.asarray(face_set.faces)  # a view: still memory-mapped
         self.rows, self.device = rows, device
+        self.file = (face_set.path / "faces.npy").open("rb")
+        self.start = max(
+            0, os.fstat(self.file.fileno()).st_size - self.faces.nbytes
+        )  # of the faces in the file
         self.resident: Tensor | None = None  # the faces in GPU memory
         if device.type == "cuda":
             size = len(rows) * self.faces[0].nbytes
@@ -32,12 +37,10 @@ class TrainingFaces:
                 shape = (len(rows), *self.faces.shape[1:])
                 self.resident = torch.empty(shape, dtype=torch.uint8, device=device)
                 for part in np.array_split(np.arange(len(rows)), -(-len(rows) // FACES_AT_ONCE)):
-                    self.resident[part[0] : part[-1] + 1] = torch.as_tensor(self.faces[rows[part]])
-        self.file = (face_set.path / "faces.npy").open("rb")
-        self.start = os.fstat(self.file.fileno()).st_size - self.faces.nbytes
+                    self.resident[part[0] : part[-1] + 1] = torch.as_tensor(self[part])
 
     def close(self) -> None:
-        """Close the file; reading faces still works."""
+        """Close the file."""
         self.file.close()
 
     def __len__(self) -> int:
@@ -46,7 +49,13 @@ class TrainingFaces:
     def __getitem__(self, numbers: Indices) -> NDArray[np.uint8]:
         """Return a copy of the faces (B, S, S, 3) of training frames ``numbers`` (B,)."""
         rows, size = self.rows[numbers], self.faces[0].nbytes
-        if hasattr(os, "posix_fadvise") and not self.file.closed:
+        if (
+            os.fstat(self.file.fileno()).st_size < self.start + self.faces.nbytes
+        ):  # reading would end the process
+            raise OmoteError(
+                f"{self.file.name} was cut short during the training; prepare the face set again"
+            )
+        if hasattr(os, "posix_fadvise"):
             # request all rows at once; one page fault after the other, each with its readahead, takes 80 times as long
             for row in rows.tolist():
                 os.posix_fadvise(self.file.fileno(), self.start + row * size, size, os.POSIX_FADV_WILLNEED)
