@@ -31,7 +31,7 @@ ORDER = [
     "figures",
     "export",
     "reproduction",
-    "cli app",
+    "cli",
 ]
 PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
 

@@ -1,8 +1,8 @@
 """The crop rule: how a face is cut out of a picture. It is the only one: `prepare` and `embed` share it.
 
 The code of a face depends on where the face lies in its crop, so pictures must be cut as the training faces were.
-`prepare` makes a `Cut` of its options, `embed` makes the same one of the metadata of the training faces (`Cut.of`), and
-both cut with `cut_faces` or `cut_only_face`.
+`prepare` makes a `Cut` from its options, `embed` makes the same one from the metadata of the training faces (`Cut.of`),
+and both cut with `cut_faces` or `cut_only_face`.
 """
 
 import math
@@ -43,7 +43,8 @@ class Cut:
         size: side of the crop in pixels, 64 or 128.
         align: "none" takes the square round the detected box, as in the paper; "eyes" rotates and scales the face so
             that the eyes lie at fixed positions.
-        margin: share of the side added on each side, above -0.4 and at most 2; a negative one cuts away.
+        margin: border added on each edge, as a share of the square's side, above -0.4 and at most 2; a negative one cuts
+            away.
         cropped: the pictures are face crops already, so no face is detected and the central square is taken.
     """
 
@@ -68,7 +69,7 @@ class Cut:
     def of(cls, about: About, size: int) -> "Cut":
         """Return how to cut pictures for a model that was trained on a face set with this metadata.
 
-        Drawn and rendered faces fill their pictures as detected faces do with the default margin.
+        Drawn and rendered faces are already framed like detected faces with the default margin.
         """
         margin = DEFAULT_MARGIN if about.is_synthetic or about.margin is None else about.margin
         return cls(size, about.align, margin, about.is_cropped)
@@ -88,7 +89,7 @@ def check_size(size: int) -> None:
 
 
 def cut_faces(image: np.ndarray, cut: Cut, detector: Path | None) -> list[CutFace]:
-    """Return all faces of an (H, W, 3) uint8 RGB picture, the highest box first.
+    """Return all faces of an (H, W, 3) uint8 RGB picture, the tallest box first.
 
     Args:
         detector: YuNet's model file (see `find_detector`); may be None if `cut.cropped`.
@@ -100,7 +101,7 @@ def cut_faces(image: np.ndarray, cut: Cut, detector: Path | None) -> list[CutFac
 
 
 def cut_only_face(image: np.ndarray, cut: Cut, detector: Path | None) -> CutFace | str:
-    """Return the face of a picture of one person, or the reason why there is none; see `find_only_face`."""
+    """Return the face of a picture of one person, or why it could not be used; see `find_only_face`."""
     if cut.cropped:
         return CutFace(None, cut_middle(image, cut.size))
     assert detector is not None

@@ -81,7 +81,7 @@ def _where_to_get() -> str:
 
 
 def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
-    """Return the faces in an (H, W, 3) uint8 RGB picture, the highest box first.
+    """Return the faces in an (H, W, 3) uint8 RGB picture, the tallest box first.
 
     The search goes from coarse to fine until the largest face is clear: portraits take little time, and small faces
     are still found. If nothing is found, the picture is padded, to find a face that fills it.
@@ -126,7 +126,7 @@ def find_only_face(image: np.ndarray, model: str | Path) -> Face | str:
 
 
 def detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
-    """Return the faces found in a picture scaled by `scale`, in its original pixels, the highest box first."""
+    """Return the faces found in a picture scaled by `scale`, in its original pixels, the tallest box first."""
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     detector = _detector(str(model))

@@ -100,7 +100,7 @@ def audit(
         workers: processes; None for one per core. The scores do not depend on it.
         progress: called with (parts done, parts in all).
     Raises:
-        OmoteError: If an input is neither run nor table, runs differ in image size or train people, faces do not fit, a
+        OmoteError: If an input is neither run nor table, runs differ in image size or training people, faces do not fit, a
             test subject is unknown, or a table lacks what is needed.
     """
     check_settings(k=k, seeds=seeds)
@@ -131,7 +131,7 @@ def audit(
     images = list(product(of_people.items(), runs.items() if faces is not None else ()))
 
     def score_parts() -> Iterator[list[dict[str, Any]]]:
-        """Yield rows of the table: those of one representation, then those of one run's images, at a time."""
+        """Yield batches of table rows: one per representation, then one per run for its decoded images."""
         tasks = (
             delayed(score_representation)(
                 each.of(rows), frames[rows], None if rising is None else rising[rows], k=k, seeds=seeds
@@ -173,7 +173,7 @@ def audit(
 def _split_people(
     frames: pd.DataFrame, runs: Sequence[Trained], test_subjects: Sequence[str] | None
 ) -> dict[str, Array]:
-    """Return (N,) bool for each of "test" and "train" that has frames, or for "everyone"."""
+    """Return masks (N,) of the frames of "test" and "train" people, where there are any, or of "everyone"."""
     subjects = frames["subject"]
     if test_subjects is not None:
         if unknown := sorted(set(test_subjects) - set(subjects)):
@@ -269,8 +269,8 @@ def check_same_training(runs: Sequence[Trained]) -> None:
         people, face_set = trained.info.train_subjects, trained.info.face_set
         if (people, face_set) != (runs[0].info.train_subjects, runs[0].info.face_set):
             raise OmoteError(
-                f"{trained.path} and {runs[0].path} were trained on different people, so they were not held out from "
-                "the same ones; name runs of the same faces and the same people held out, or one run at a time"
+                f"{trained.path} and {runs[0].path} were trained on different people, so they have no held-out people "
+                "in common; name runs of the same faces and the same held-out people, or one run at a time"
             )
 
 

@@ -41,8 +41,8 @@ def evaluate(
     """Return the scores of a trained method.
 
     The people it was trained on are the train people; everyone else in the face set is a test person, whether held out
-    of the training or from another face set. A method that needs the subject as input is scored on train people only,
-    and has no identity code.
+    of the training or from another face set. A method that needs the subject as input is scored on train people only;
+    its identity code is that input, and is not scored.
 
     Args:
         trained: see `omote.load`.

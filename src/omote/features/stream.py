@@ -33,7 +33,7 @@ from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
 
 MAX_QUEUE_FRAMES = 16  # frames waiting for detection or being searched
-MAX_QUEUE_BYTES = 100_000_000  # likewise, unless a single frame is larger
+MAX_QUEUE_BYTES = 100_000_000  # of those frames together; one larger frame is still accepted
 BATCH_FACES = 64  # faces encoded at once, at least
 PIECE_FACES, PIECE_SECONDS = 2048, 20.0  # a piece ends after so many rows, or so long after the last one
 LOCATION = ("detection_score", *BOX, *LANDMARKS)

@@ -26,7 +26,9 @@ class ProposedOptions(ConventionalOptions):
     switch_weight: float = Field(10.0, ge=0, description="gamma; 0 leaves out L_switch")
     generator_loss: GeneratorLoss = Field("non_saturating", description='"minimax" is Eq. 3 as printed')
     discriminator_normalisation: Normalisation = Field("none", description="in the discriminator")
-    switch_code: Literal["sample", "mean"] = Field("sample", description="what z_e^d is of its posterior")
+    switch_code: Literal["sample", "mean"] = Field(
+        "sample", description="whether z_e^d is a sample from its posterior or its mean"
+    )
     switch_target_gradient: bool = Field(False, description="whether the target z_e^d gets a gradient too")
 
 
@@ -64,7 +66,7 @@ class Proposed(Conventional):
         if c.switch_weight:
             z_ed = (z_e if c.switch_code == "sample" else q_e.mean)[batch.partner]
             codes.append((z_i, z_ed))
-        # decoded in one call, so that all share their BatchNorm statistics, and the decoder stores those of all
+        # one call, so that all images share BatchNorm statistics and enter the decoder's running averages
         outputs = list(self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes)))
 
         terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(outputs[0], batch.images)}

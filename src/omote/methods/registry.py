@@ -21,7 +21,7 @@ METHODS = {
     "gvae": "omote.methods.gvae:Gvae",
     "adversarial_vae": "omote.methods.adversarial_vae:AdversarialVae",
 }
-DEFAULT_METHOD = next(iter(METHODS))
+DEFAULT_METHOD = "omote"
 
 
 def method_class(name: str) -> "type[Method]":

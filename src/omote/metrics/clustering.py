@@ -24,7 +24,7 @@ CLUSTERING_SCORES = ("accuracy", "majority_accuracy", "one_to_one_accuracy", "nm
 class LabelledFeatures(NamedTuple):
     """Features (N, D), their labels (N,) and clips (N,), or None where every frame is its own clip.
 
-    A clip id stands for one clip only: first clips of two people need two ids.
+    Clip ids must be unique across people.
     """
 
     features: Array
@@ -48,7 +48,7 @@ class KMeansRuns(NamedTuple):
 
 
 class Clustering(NamedTuple):
-    """The scores of a set, and how often each image was right.
+    """The scores of a set, and how often each image was labelled correctly.
 
     `right` is (N,) the share of the runs in which the paper's rule names the image's label; nan without a score.
     """
@@ -60,9 +60,9 @@ class Clustering(NamedTuple):
 def paper_accuracy(labelled: LabelledFeatures, *, k: int = 9, seeds: int = 100) -> Score:
     """Return the clustering score of the paper's Table 3: the mean accuracy over runs of k-means, and its deviation.
 
-    The rule, for each seed 0 .. seeds-1: cluster the unscaled codes (Euclidean, k-means++, one start); call each
-    cluster by the expression of its image nearest the centroid (`fit_clusters`); the accuracy is the share of images
-    whose expression is their cluster's name. The clusters are fitted on the images that are scored.
+    The rule, for each seed 0 .. seeds-1: cluster the unscaled codes (Euclidean, k-means++, one initialisation); name
+    each cluster after the expression of the image nearest its centroid (`fit_clusters`); the accuracy is the share of
+    images whose expression is their cluster's name. The clusters are fitted on the images that are scored.
 
     Args:
         labelled: codes (N, 64) and expressions (N,) of the images; clips matter for the chance level alone.
@@ -92,7 +92,7 @@ def run_kmeans(labelled: LabelledFeatures, *, k: int = 9, seeds: int = 100) -> K
 
     Returns:
         No runs, with the reason, if there are no images, NaN or collapsed features, one label only, or fewer
-        different features than clusters.
+        distinct features than clusters.
     Raises:
         ValueError: If features and labels differ in length, or a label is missing.
     """
@@ -191,7 +191,7 @@ def _score_run(
 ) -> tuple[npt.NDArray[np.bool_], tuple[float, ...]]:
     """Return which images the paper's rule names rightly, and the five scores, of one run.
 
-    Clusters are named on the fitted images, `fit_*`, and scored on the others.
+    Clusters are named on the fitted images (`fit_*`) and scored on `clusters` and `truth`, which may be the same images.
     """
     counts = np.zeros((len(nearest), max(fit_truth.max(), truth.max()) + 1), dtype=np.int64)  # (k, labels)
     np.add.at(counts, (fit_assigned, fit_truth), 1)

@@ -29,7 +29,7 @@ from omote.metrics.score import Array, PerRowResults, Score, as_labels, join_rea
 
 CONFIDENCE = 0.95
 NORMAL_QUANTILE = 1.96  # half-width of a 95 % interval of a normal distribution, in standard errors
-GROUPS = 20  # most jackknife replicates of a score
+GROUPS = 20  # maximum number of groups of the jackknife
 NO_INTERVAL = "no interval: without some of the people there is no score"
 
 
@@ -116,7 +116,7 @@ def jackknife(
         score_rows: (n,) row numbers -> scores of these rows; called with all rows, then without each group of people.
         subjects: (N,) ids, or (N, 2) where a row depends on two people and is left out with either. People are dealt
             to the groups in turn, in sorted order.
-        groups: at most; one for each person where people are fewer.
+        groups: maximum number of groups; with fewer people, one group per person.
     Returns:
         The scores of all rows, with `low`, `high` and `replicates`. There is no interval for fewer than three people,
         nor, as `reason` then says, for a score that cannot be computed without one of the groups.
