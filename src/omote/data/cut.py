@@ -43,8 +43,8 @@ class Cut:
         size: side of the crop in pixels, 64 or 128.
         align: "none" takes the square round the detected box, as in the paper; "eyes" rotates and scales the face so
             that the eyes lie at fixed positions.
-        margin: border added on each edge, as a share of the square's side, above -0.4 and at most 2; a negative one cuts
-            away.
+        margin: border added on each edge, as a share of the square's side, above -0.4 and at most 2; a negative one
+            cuts away.
         cropped: the pictures are face crops already, so no face is detected and the central square is taken.
     """
 

@@ -100,8 +100,8 @@ def audit(
         workers: processes; None for one per core. The scores do not depend on it.
         progress: called with (parts done, parts in all).
     Raises:
-        OmoteError: If an input is neither run nor table, runs differ in image size or training people, faces do not fit, a
-            test subject is unknown, or a table lacks what is needed.
+        OmoteError: If an input is neither run nor table, runs differ in image size or training people, faces do not
+            fit, a test subject is unknown, or a table lacks what is needed.
     """
     check_settings(k=k, seeds=seeds)
     folders = [Path(given) for given in inputs if Path(given).is_dir()]

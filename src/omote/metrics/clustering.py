@@ -191,7 +191,8 @@ def _score_run(
 ) -> tuple[npt.NDArray[np.bool_], tuple[float, ...]]:
     """Return which images the paper's rule names rightly, and the five scores, of one run.
 
-    Clusters are named on the fitted images (`fit_*`) and scored on `clusters` and `truth`, which may be the same images.
+    Clusters are named on the fitted images (`fit_*`) and scored on `clusters` and `truth`, which
+    may be the same images.
     """
     counts = np.zeros((len(nearest), max(fit_truth.max(), truth.max()) + 1), dtype=np.int64)  # (k, labels)
     np.add.at(counts, (fit_assigned, fit_truth), 1)

@@ -3,8 +3,8 @@
 Distance from face space (Turk & Pentland 1991, "Eigenfaces for recognition"): the residual of a small, light-normalised
 thumbnail of the face after projection onto the principal components of the training faces. Three more numbers describe
 brightness, contrast and sharpness. The score is the Mahalanobis distance of these four numbers from those of the
-training faces, divided by a limit that at most about 1 % of the faces of left-out people exceed. It uses neither labels nor codes:
-distances in z_e detect less (docs/results/unfamiliar.md).
+training faces, divided by a limit that at most about 1 % of the faces of left-out people exceed. It uses neither labels
+nor codes: distances in z_e detect less (docs/results/unfamiliar.md).
 """
 
 from collections.abc import Sequence
