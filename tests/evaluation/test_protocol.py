@@ -209,7 +209,7 @@ def test_damaged_scores_are_refused(tmp_path: Path, change: Callable[[str], str]
     assert change(text) != text
     file.write_text(change(text))
     with pytest.raises(
-        OmoteError, match=r"scores\.json is damaged or of an older omote .*; score the run again"
+        OmoteError, match=r"scores\.json is damaged or not the scores of this omote: .* Score the run again"
     ):
         Scores.load(tmp_path)
 

@@ -59,6 +59,7 @@ def score(code: str, name: str, people: str, value: float | None, chance: float 
         "value": value,
         "chance": chance,
         "deviation": None,
+        "reason": "",
     }
 
 
@@ -147,7 +148,7 @@ def test_the_scores_in_the_card_are_those_that_were_saved(trained: Trained) -> N
         score("identity", "probe_accuracy", "test", None, None),
     ]
     scores = trained.path / "scores.json"
-    scores.write_text(json.dumps({"about": about, "scores": rows}))
+    scores.write_text(json.dumps({"about": about, "scores": rows, "by_subject": [], "resampled": {}}))
     found = section(trained.model_card(), "Scores")
     assert "From the training face set: 4 people trained on (20 images) and 1 person not trained on" in found
     assert "k-means with k = 9, 1 run." in found
@@ -156,10 +157,10 @@ def test_the_scores_in_the_card_are_those_that_were_saved(trained: Trained) -> N
     assert table[2].endswith("| 0.88 | 0.25 | – | – |")
     assert len(table) == 3  # no line for a code that has no score at all
     about["face_set"] = {"importer": "jaffe", "options": {}}
-    scores.write_text(json.dumps({"about": about, "scores": rows}))
+    scores.write_text(json.dumps({"about": about, "scores": rows, "by_subject": [], "resampled": {}}))
     assert "From another face set (jaffe):" in section(trained.model_card(), "Scores")
     scores.write_text("{}")
-    with pytest.raises(OmoteError, match=r"scores\.json is damaged.*score the run again"):
+    with pytest.raises(OmoteError, match=r"scores\.json is damaged.*Score the run again"):
         trained.model_card()
 
 

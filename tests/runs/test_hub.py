@@ -56,6 +56,7 @@ def of_people(trained: Trained) -> Trained:
         "code": "expression",
         "score": "accuracy",
         "value": 0.5,
+        "deviation": 0.0,
         "chance": 0.2,
         "reason": "",
     }

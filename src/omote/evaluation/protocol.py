@@ -15,12 +15,13 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
-from omote.files import write_text
+from omote.files import locked, write_text
 from omote.metrics.clustering import KMeansRuns, LabelledFeatures, clustering_scores, run_kmeans
 from omote.metrics.intervals import bootstrap_accuracies
 from omote.metrics.leakage import leakage_scores, nearest_neighbour_leakage
 from omote.metrics.probes import probe_scores
 from omote.metrics.score import Array, Score, factorize, no_score
+from omote.runs.info import read_scores
 
 People = Literal["train", "test"]
 Code = Literal["expression", "identity"]
@@ -96,9 +97,10 @@ class Scores:
         text = json.dumps(content, indent=1, allow_nan=False) + "\n"
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "scores.csv", self.table.to_csv(index=False))
-        write_text(folder / "scores_by_subject.csv", self.by_subject.to_csv(index=False))
-        write_text(folder / "scores.json", text)  # last, so that where it exists the others do
+        with locked(folder, "is writing scores"):
+            write_text(folder / "scores.csv", self.table.to_csv(index=False))
+            write_text(folder / "scores_by_subject.csv", self.by_subject.to_csv(index=False))
+            write_text(folder / "scores.json", text)  # last, so that where it exists the others do
 
     @classmethod
     def load(cls, folder: str | Path) -> "Scores":
@@ -107,25 +109,15 @@ class Scores:
         Raises:
             OmoteError: If there are no scores in the folder, or they are damaged.
         """
-        file = Path(folder) / "scores.json"
-        if not file.is_file():
+        if not (Path(folder) / "scores.json").is_file():
             raise OmoteError(f"{folder} has no scores.json; score the run with `omote evaluate`")
-        try:
-            saved = json.loads(file.read_text(encoding="utf-8"))
-            return cls(
-                _table(saved["scores"], SCORE_COLUMNS),
-                _table(saved["by_subject"], SUBJECT_COLUMNS),
-                dict(saved["about"]),
-                {
-                    people: pd.DataFrame(each, dtype=np.float64).to_numpy()
-                    for people, each in saved["resampled"].items()
-                },
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OmoteError(
-                f"{file} is damaged or of an older omote ({type(error).__name__}: {error}); score the run again "
-                "with `omote evaluate`"
-            ) from None
+        saved = read_scores(folder).model_dump(exclude_unset=True)
+        resampled = {
+            people: pd.DataFrame(each, dtype=np.float64).to_numpy()
+            for people, each in saved["resampled"].items()
+        }
+        scores = _table(saved["scores"], SCORE_COLUMNS)
+        return cls(scores, _table(saved["by_subject"], SUBJECT_COLUMNS), saved["about"], resampled)
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:

@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from omote.data.face_set import About
-from omote.errors import OmoteError
 from omote.files import write_text
-from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, read_training, weights_file
+from omote.runs.info import (
+    AboutScores,
+    RunInfo,
+    file_digest,
+    model_id,
+    read_info_and_digest,
+    read_scores,
+    read_training,
+    weights_file,
+)
 
 USER_DATA = {"folder": "photos or videos in a folder", "arrays": "arrays"}  # importers of the user's own data
 # The line by which `write_card` recognises its own cards, also those of earlier versions: do not change it.
@@ -184,41 +192,41 @@ def _training(folder: Path, info: RunInfo) -> str:
 
 
 def _scores(folder: Path, info: RunInfo) -> str:
-    path = folder / "scores.json"
-    if not path.is_file():
+    if not (folder / "scores.json").is_file():
         return "Not scored yet; run `omote evaluate folder faces` with a face set."
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        about, rows = content["about"], {(r["code"], r["score"], r["people"]): r for r in content["scores"]}
-        people = [kind for kind in ("train", "test") if any(r["people"] == kind for r in rows.values())]
-        titles = {"train": "training people", "test": "other people"}
-        lines = [_describe_scores(info, about, people), ""]
-        lines.append("| " + " | ".join(["", *(f"{titles[p]} | chance" for p in people)]) + " |")
-        lines.append("| --- |" + " ---: | ---: |" * len(people))
-        for (code, score), heading in SCORES.items():
-            found = [rows.get((code, score, kind)) or {} for kind in people]
-            if any(row.get("value") is not None for row in found):
-                cells = [_digits(row.get(key)) for row in found for key in ("value", "chance")]
-                lines.append(f"| {' | '.join([heading, *cells])} |")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OmoteError(
-            f"{path} is damaged ({type(error).__name__}: {error}); score the run again with `omote evaluate`"
-        ) from None
+    saved = read_scores(folder)
+    rows = {(row.code, row.score, row.people): row for row in saved.scores}
+    people = [kind for kind in ("train", "test") if any(row.people == kind for row in saved.scores)]
+    titles = {"train": "training people", "test": "other people"}
+    lines = [_describe_scores(info, saved.about, people), ""]
+    lines.append("| " + " | ".join(["", *(f"{titles[p]} | chance" for p in people)]) + " |")
+    lines.append("| --- |" + " ---: | ---: |" * len(people))
+    for (code, score), heading in SCORES.items():
+        found = [rows.get((code, score, kind)) for kind in people]
+        if any(row and row.value is not None for row in found):
+            cells = [
+                _digits(value)
+                for row in found
+                for value in ((row.value, row.chance) if row else (None, None))
+            ]
+            lines.append(f"| {' | '.join([heading, *cells])} |")
     return "\n".join([*lines, "", "– means no score; `scores.json` has all scores, and the reasons."])
 
 
-def _describe_scores(info: RunInfo, about: dict[str, Any], people: list[str]) -> str:
+def _describe_scores(info: RunInfo, about: AboutScores, people: list[str]) -> str:
     """Return which faces were scored, and how."""
-    face_set = About.model_validate(about.get("face_set") or {})
+    face_set = About.model_validate(about.face_set or {})
     same = _fingerprint(face_set) == _fingerprint(info.face_set)
     where = "the training face set" if same else f"another face set ({face_set.importer or 'unknown'})"
-    titles = {"train": "trained on", "test": "not trained on"}
     groups = [
-        f"{_number(about[kind]['subjects'], 'person', 'people')} {titles[kind]} ({about[kind]['images']} images)"
-        for kind in people
-        if about[kind]["images"]
+        f"{_number(scored.subjects, 'person', 'people')} {title} ({scored.images} images)"
+        for kind, title, scored in (
+            ("train", "trained on", about.train),
+            ("test", "not trained on", about.test),
+        )
+        if kind in people and scored.images
     ]
-    settings = f"k-means with k = {about['k']}, {_number(about['seeds'], 'run')}"
+    settings = f"k-means with k = {about.k}, {_number(about.seeds, 'run')}"
     return f"Proportions, 0 to 1. From {where}: {' and '.join(groups) or 'nobody'}; {settings}."
 
 

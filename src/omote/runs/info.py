@@ -15,19 +15,18 @@ A published model (`omote.runs.hub`) has config.json and model.safetensors inste
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, TypeAdapter
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, Field, TypeAdapter, field_validator
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from omote.boundary import read_json, reading
 from omote.data.face_set import About
 from omote.errors import OmoteError
-from omote.files import write_text
+from omote.files import write_beside, write_text
 from omote.methods.method import Method
 from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
@@ -35,6 +34,10 @@ from omote.runs.config import TrainConfig
 FORMAT_VERSION = 1
 LIBRARY = "omote"  # library_name in config.json
 UNNAMED = "unnamed/"  # prefix of the ids that replace the ids of people in a published model
+
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class RunInfo(NamedTuple):
@@ -64,11 +67,9 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write safetensors beside ``path`` and rename them into place."""
-    beside = path.with_name(path.name + ".partial")
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, beside, metadata
-    )
-    os.replace(beside, path)
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
+    with write_beside(path) as beside:
+        beside.write_bytes(content)
 
 
 def read_tensors(path: Path, *, unknown: str = "") -> dict[str, Tensor]:
@@ -143,7 +144,7 @@ def _not_a_run(run: Path) -> str:
 class TrainingRecord(BaseModel, extra="allow"):
     """The content of ``training.json``; None where it says nothing."""
 
-    frames: Annotated[int, Field(ge=0, lt=2**63)] | None = None  # number of training frames
+    frames: Count | None = None  # number of training frames
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None  # without interruptions
     faces: str | None = None  # path of the face set
 
@@ -153,6 +154,66 @@ def read_training(run: str | Path) -> TrainingRecord:
     path = Path(run) / "training.json"
     with reading(path, "the record of a training", "Train the run again, or remove the file"):
         return TrainingRecord.model_validate(read_json(path) if path.is_file() else {})
+
+
+class ScoreRow(BaseModel):
+    """One score; None where there is none."""
+
+    people: str
+    code: str
+    score: str
+    value: Number | None
+    deviation: Number | None
+    chance: Number | None
+    reason: str
+
+
+class SubjectRow(BaseModel):
+    """The accuracy of one person."""
+
+    people: str
+    subject: str
+    images: Count
+    accuracy: Number | None
+
+
+class ScoredPeople(BaseModel, extra="allow"):
+    """How many people and images were scored."""
+
+    subjects: Count
+    images: Count
+
+
+class AboutScores(BaseModel, extra="allow"):
+    """What was scored, and how."""
+
+    k: Count
+    seeds: Count
+    train: ScoredPeople
+    test: ScoredPeople
+    face_set: dict[str, Any] | None = None
+
+    @field_validator("face_set")
+    @classmethod
+    def _check_face_set(cls, face_set: dict[str, Any] | None) -> dict[str, Any] | None:
+        About.model_validate(face_set or {})
+        return face_set
+
+
+class ScoresFile(BaseModel):
+    """The content of ``scores.json``, written by `omote.evaluation.protocol.Scores.save`."""
+
+    about: AboutScores
+    scores: list[ScoreRow]
+    by_subject: list[SubjectRow]
+    resampled: dict[str, list[dict[str, Number | None]]]
+
+
+def read_scores(folder: str | Path) -> ScoresFile:
+    """Return the content of ``scores.json``; raise OmoteError if it is missing or damaged."""
+    path = Path(folder) / "scores.json"
+    with reading(path, "the scores of this omote", "Score the run again with `omote evaluate`"):
+        return ScoresFile.model_validate(read_json(path))
 
 
 def weights_file(stage: int | None = None, *, published: bool = False) -> str:
