@@ -147,7 +147,8 @@ def test_a_name_that_can_be_read_in_two_ways_is_an_error(tmp_path: Path) -> None
     [
         ("{expression}.jpg", "has no {subject}"),
         ("{subjekt}_{expression}.jpg", "unknown field {subjekt}"),
-        ("{subject_{expression}.jpg", "brace"),
+        ("{subject_{expression}.jpg", "Braces stand"),
+        ("{subject:999999999999}.jpg", "at most 999"),
         ("{subject}_{expression}.jpg", "matches none of the 1 files; the first is ann.jpg"),
     ],
 )
@@ -213,7 +214,13 @@ def test_a_manifest_gives_everything(tmp_path: Path) -> None:
         ("path,subject,frame\nx.jpg,ann,1\n", "Add clip"),
         ("path,subject,time\nx.jpg,ann,1\n", "a name that is taken"),
         ("path,subject\nx.jpg,\n", "line 2: subject is empty"),
-        ("path,subject\n,ann\n", "line 2: path is empty"),
+        ("path,subject\n,ann\n", 'line 2: path is ""'),
+        ("path,subject\n.,ann\n", 'line 2: path is "."'),
+        (
+            f"path,subject\n{'x' * 5000},ann\n",
+            "names no photo or video that is there|line 2: File name too long",
+        ),
+        (f"path,subject,clip,frame\nx.jpg,ann,a,{'9' * 5000}\n", "line 2: frame is"),
         ("path,subject,use\nx.jpg,ann,testing\n", "line 2: use is 'testing'"),
         ("path,subject,clip,frame\nx.jpg,ann,a,first\n", "line 2: frame is 'first'"),
         ("path,subject\nx.jpg,ann\nx.jpg,bob\n", "lines 2 and 3: x.jpg is there twice"),

@@ -69,7 +69,9 @@ class Importer(NamedTuple):
 def natural_order(text: str) -> list[tuple[int, int, str]]:
     """Return a sort key that puts "frame 9" before "frame 10"."""
     pieces = re.split(r"(\d+)", text)
-    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    return [
+        (0, int(piece[:4000]), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece
+    ]
 
 
 def sort_clips(clips: Iterable[Clip]) -> list[Clip]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from omote.boundary import one_sentence, reading
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Listing, check_clips, natural_order, sort_clips
 from omote.data.face_set import SCHEMA, USES
@@ -167,7 +168,7 @@ def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
     suffix = pattern.rfind(".") if "." in last else len(pattern)
     text, end = "", 0
     fields: set[str] = set()
-    for token in re.finditer(r"\{(\w*)(?::(\d+))?\}|\*", pattern):
+    for token in re.finditer(r"\{(\w*)(?::([0-9]{1,3}))?\}|\*", pattern):
         text += _literal(pattern[end : token.start()], end, suffix)
         end = token.end()
         name, width = token.group(1), token.group(2)
@@ -193,7 +194,10 @@ def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
 def _literal(text: str, start: int, suffix: int) -> str:
     """Return plain text of a pattern as a regular expression; case is ignored in the suffix."""
     if re.search(r"[{}]", text):
-        raise OmoteError(f'The pattern has a brace without its partner near "{text}".')
+        raise OmoteError(
+            f'The pattern cannot be read near "{text}". Braces stand round the name of a field, or a name and its '
+            "number of characters, at most 999: {subject:3}."
+        )
     cut = max(0, suffix - start)
     head, tail = re.escape(text[:cut]), re.escape(text[cut:])
     return f"{head}(?i:{tail})" if tail else head
@@ -202,24 +206,25 @@ def _literal(text: str, start: int, suffix: int) -> str:
 def _read_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_Entry]:
     if not manifest.is_file():
         raise OmoteError(f"There is no manifest file {manifest}. Check the path.")
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, skipinitialspace=True)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            _check_columns(manifest, columns)
-            rows = [
-                (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key})
-                for row in reader
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise OmoteError(f"The manifest {manifest} is not a CSV file in UTF-8 ({error}).") from error
+    with (
+        reading(manifest, "a CSV file in UTF-8", "Save it as such from the program that made it"),
+        manifest.open(newline="", encoding="utf-8-sig") as stream,
+    ):
+        reader = csv.DictReader(stream, skipinitialspace=True)
+        columns = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = columns
+        _check_columns(manifest, columns)
+        rows = [
+            (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key})
+            for row in reader
+        ]
     entries: list[_Entry] = []
     lines: dict[str, int] = {}
     for line, row in rows:
         if not any(row.values()):
             continue
-        path, exists = _locate(root, manifest, row["path"], line)
+        with one_sentence(f"{manifest}, line {line}", "Give the path of a photo or video"):
+            path, exists = _locate(root, manifest, row["path"], line)
         if path in lines:
             raise OmoteError(
                 f"{manifest}, lines {lines[path]} and {line}: {path} is there twice. Remove one."
@@ -262,8 +267,8 @@ def _check_columns(manifest: Path, columns: list[str]) -> None:
 
 def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool]:
     """Return the file's path relative to root, and whether it exists (in root or beside the manifest)."""
-    if not name:
-        raise OmoteError(f"{manifest}, line {line}: path is empty.")
+    if not Path(name).name:
+        raise OmoteError(f'{manifest}, line {line}: path is "{name}"; expected the path of a photo or video.')
     candidates = [root / name, manifest.parent / name]
     found = [file for file in candidates if file.is_file()]
     if len(found) == 2 and not found[0].samefile(found[1]):
@@ -279,7 +284,7 @@ def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
         raise OmoteError(f"{manifest}, line {line}: subject is empty.")
     if use not in USES:
         raise OmoteError(f"{manifest}, line {line}: use is {use!r}; expected one of {', '.join(USES)}.")
-    if frame is not None and not frame.isdecimal():
+    if frame is not None and not (frame.isdecimal() and len(frame) <= 18):
         raise OmoteError(f"{manifest}, line {line}: frame is {frame!r}; expected a whole number.")
     if frame is not None and not row["clip"]:
         raise OmoteError(f"{manifest}, line {line}: a frame number and no clip. Name the clip.")
