@@ -53,4 +53,4 @@ def parse_pair(text: str, option: str) -> tuple[str, str]:
 
 def parse_test_subjects(text: str | None) -> int | list[str] | None:
     """Return the value of --test-subjects: a number of people, their names, or None if it was not given."""
-    return text if text is None else int(text) if text.isdecimal() else text.split(",")
+    return text if text is None else int(text) if text.isdecimal() and len(text) < 10 else text.split(",")

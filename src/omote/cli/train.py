@@ -103,5 +103,5 @@ def parse_setting(text: str) -> tuple[str, Any]:
     key, value = parse_pair(text, "--set")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # among them TOMLDecodeError
         return key, value
