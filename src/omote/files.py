@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,6 +19,7 @@ PATIENCE = (
     20.0  # seconds to wait for a lock: the workers of a killed process hold it until their current step ends
 )
 LEFT_BEHIND = (".partial", ".lock", ".removed")  # suffixes of what a killed process may leave
+_held_folders: set[Path] = set()  # that this process holds
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -46,7 +47,7 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def replace(source: Path, to: Path) -> None:
+def move(source: Path, to: Path) -> None:
     """Rename a file or folder to ``to`` once it is on the disk; a file that is there is replaced."""
     sync(source)
     os.replace(source, to)
@@ -69,17 +70,27 @@ def remove(path: Path) -> None:
 def write_beside(path: Path) -> Iterator[Path]:
     """Give a name beside ``path`` to write a file to; it replaces ``path`` when the block ends without an exception.
 
+    Another process that writes the same file waits, or waits already where this one holds the folder (`locked`).
+
     Raises:
         OmoteError: If the file cannot be written.
     """
-    beside = path.with_name(f"{path.name}.partial")
+    beside, lock = (path.with_name(path.name + suffix) for suffix in (".partial", ".lock"))
+    is_held = not _held_folders.isdisjoint(path.absolute().parents)
+    with writing(path), nullcontext() if is_held else _held(lock, f"is writing {path}"):
+        try:
+            yield beside
+            move(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, such as a full disk, into an OmoteError that names what could not be written."""
     try:
-        with _held(path.with_name(f"{path.name}.lock"), f"is writing {path}"):
-            try:
-                yield beside
-                replace(beside, path)
-            finally:
-                beside.unlink(missing_ok=True)
+        yield
     except OSError as error:
         room = " Make room, and give the same command again." if error.errno in FULL else ""
         raise OmoteError(f"{path} cannot be written: {error.strerror or error}.{room}") from error
@@ -106,7 +117,11 @@ def locked(folder: Path, doing: str) -> Iterator[None]:
         OmoteError: If another process holds the folder for longer than PATIENCE, or removes it meanwhile.
     """
     with _held(folder / "lock", f"{doing} just now (it holds {folder})"):
-        yield
+        _held_folders.add(folder.absolute())
+        try:
+            yield
+        finally:
+            _held_folders.discard(folder.absolute())
 
 
 @contextmanager
@@ -129,6 +144,25 @@ def claimed(to: Path, doing: str) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             folder.rmdir()
+
+
+@contextmanager
+def staged(to: Path, doing: str) -> Iterator[Path]:
+    """Give an empty folder beside ``to`` to write files to; move them where they belong before the block ends.
+
+    Args:
+        doing: as for `locked`; another process waits.
+    Raises:
+        OmoteError: As `claimed`, and if something cannot be written.
+    """
+    with writing(to), claimed(to, doing) as folder:
+        stage = folder / "result"
+        remove(stage)
+        stage.mkdir()
+        try:
+            yield stage
+        finally:
+            remove(stage)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from omote.errors import OmoteError
-from omote.files import claimed, remove, replace, sync, sync_folder, write_text
+from omote.files import claimed, move, remove, sync, sync_folder, write_text
 
 # the names written here, and what a killed process may leave of them
 OWN = re.compile(
@@ -82,7 +82,7 @@ class Parts:
             old = self.folder / "old"
             remove(old)
             os.replace(to, old)
-        replace(result, to)
+        move(result, to)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def claim_parts(
             _check_request(folder, request, work)
         yield parts
         if parts.outcome is not None and (folder / "finished.json").exists():
-            replace(folder / "finished.json", record)
+            move(folder / "finished.json", record)
         _empty(folder)
     remove(record)
     sync_folder(record.parent)
@@ -189,7 +189,8 @@ def new_part(folder: Path) -> Iterator[Path]:
     beside.mkdir()
     try:
         yield beside
-        write_json(beside / WHOLE, {path.name: path.stat().st_size for path in beside.iterdir()})
+        sizes = {path.name: path.stat().st_size for path in beside.iterdir()}
+        (beside / WHOLE).write_text(json.dumps(sizes), encoding="utf-8")
         sync(beside)
         if not is_whole(folder):
             remove(folder)

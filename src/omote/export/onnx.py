@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
 from omote.features.onnx_reader import EXPRESSION, FORMAT_VERSION, need_packages
+from omote.files import move, staged
 from omote.models.encoder import Posterior
 from omote.runs.ood import OodModel
 from omote.runs.trained import Trained, to_images
@@ -85,16 +85,12 @@ def export_onnx(trained: Trained, to: str | Path) -> list[OnnxFile]:
             raise OmoteError(f"{other} is of another run, and this one has no such part; remove it first")
     paths = [check_onnx_path(to.with_suffix(part.suffix)) for part in parts]
     converted = [_convert(trained, part, path) for part, path in zip(parts, paths, strict=True)]
-    to.parent.mkdir(parents=True, exist_ok=True)
-    partials = {file.path: file.path.with_name(file.path.name + ".partial") for file, _ in converted}
-    try:
+    with staged(to, "is exporting a run") as stage:
         for file, content in converted:
-            partials[file.path].write_bytes(content)
-        for path, partial in partials.items():
-            os.replace(partial, path)
-    finally:
-        for partial in partials.values():
-            partial.unlink(missing_ok=True)
+            (stage / file.path.name).write_bytes(content)
+        to.unlink(missing_ok=True)  # where it is, the others are of the same export
+        for file, _ in reversed(converted):
+            move(stage / file.path.name, file.path)
     return [file for file, _ in converted]
 
 

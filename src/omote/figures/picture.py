@@ -1,6 +1,5 @@
 """Pictures as files: matplotlib figures, rendering, PNG files."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image, ImageFont
 
 from omote.errors import OmoteError
 from omote.figures.style import DPI, REST
+from omote.files import write_beside
 
 
 def new_figure(width: float, height: float, w_pad: float = 0.12, h_pad: float = 0.12) -> Figure:
@@ -41,9 +41,8 @@ def save_picture(image: Image.Image, path: str | Path) -> Path:
     """
     path = check_picture_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    image.save(partial, format="PNG", optimize=True)
-    os.replace(partial, path)
+    with write_beside(path) as beside:
+        image.save(beside, format="PNG", optimize=True)
     return path
 
 

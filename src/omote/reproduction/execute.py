@@ -1,5 +1,6 @@
 """Train and score what is missing of a plan, in several processes."""
 
+import json
 import os
 import threading
 import time
@@ -13,12 +14,13 @@ from joblib import Parallel, cpu_count, delayed
 from omote.data.face_set import open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
-from omote.files import locked, write_text
+from omote.files import locked
 from omote.reproduction.plan import Plan, Training
 from omote.runs.device import choose_device
 from omote.runs.trained import load
 from omote.training.loop import TrainingProgress, check_trained, train_or_load
 
+IN_WORK = "is carrying out this reproduction"
 RESAMPLES = 100  # bootstrap samples of people, for the intervals
 ReproductionProgress = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
 
@@ -43,10 +45,11 @@ def execute(plan: Plan, *, workers: int | None = None, progress: ReproductionPro
                 progress(training.name, 1, 1)
     gpu = choose_device("auto") != "cpu"
     workers = workers or (1 if gpu else min(cpu_count(), len(plan.trainings)))
-    with locked(plan.to, "is carrying out this reproduction"):
+    with locked(plan.to, IN_WORK):
         for training in plan.trainings:
             if training not in pending:
                 check_trained(open_face_set(training.faces), training.run, training.config)
+                (training.run / "progress").unlink(missing_ok=True)  # of a killed process
         problems = []
         for name, problem in _run_all(pending, plan.rows, workers, progress):
             if problem:
@@ -124,7 +127,7 @@ def _run_in_process(training: Training, rows: Sequence[int], threads: int, paren
             os._exit(1)  # end with a killed parent, or the next call would find another trainer
         if time.monotonic() - last_written > 1:
             last_written = time.monotonic()
-            write_text(training.run / "progress", f"{done} {total}")
+            (training.run / "progress").write_text(json.dumps([done, total]))
 
     result = _run_one(training, rows, write_progress)
     (training.run / "progress").unlink(missing_ok=True)
@@ -140,7 +143,7 @@ def _watch_progress(runs: Sequence[Path], progress: ReproductionProgress | None)
         while not over.wait(1):
             for run in runs:
                 try:
-                    done, total = map(int, (run / "progress").read_text().split())
+                    done, total = json.loads((run / "progress").read_text())  # half written: ValueError
                 except (OSError, ValueError):
                     continue
                 if progress:

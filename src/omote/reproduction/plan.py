@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from omote.data.face_set import FaceSet, open_face_set
+from omote.data.parts import is_pending
 from omote.data.resize import resize_face_set
 from omote.errors import OmoteError
 from omote.files import is_in_use, write_text
@@ -102,7 +103,9 @@ def make_plan(
     if 64 not in faces and any(ROWS[row].size == 64 for row in chosen):
         smaller = to / "faces-64"
         faces[64] = (
-            open_face_set(smaller) if smaller.is_dir() else resize_face_set(face_set, smaller, size=64)
+            open_face_set(smaller)
+            if smaller.is_dir() and not is_pending(smaller)
+            else resize_face_set(face_set, smaller, size=64)
         ).path
     trainings = [
         Training(

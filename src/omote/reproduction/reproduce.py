@@ -10,8 +10,8 @@ from omote.figures.paper.examples import choose_examples, choose_pairs
 from omote.figures.paper.interpolate import plot_interpolation
 from omote.figures.paper.swap import plot_swap
 from omote.figures.picture import save_picture
-from omote.files import write_text
-from omote.reproduction.execute import ReproductionProgress, execute
+from omote.files import locked, write_text
+from omote.reproduction.execute import IN_WORK, ReproductionProgress, execute
 from omote.reproduction.plan import Plan, make_plan
 from omote.reproduction.report import FIGURES, plot_figure3, write_report
 from omote.reproduction.results import Results
@@ -65,21 +65,24 @@ def reproduce(
 def write_results(plan: Plan) -> Results:
     """Summarise the scores of a plan after `execute`; write tables, pictures and the report."""
     results = summarise(plan)
-    write_table_csv(results, plan.to / "table.csv")
-    write_table_tex(results, plan.to / "table.tex")
-    write_differences_csv(results, plan.to / "differences.csv")
     figures = plot_figures(plan)
-    if (curve := plot_figure3(results)) is not None:
-        figures["figure3"] = curve
-        write_text(plan.to / "figure3.csv", results.repetitions.to_csv(index=False))
-    else:
-        (plan.to / "figure3.csv").unlink(missing_ok=True)  # from an earlier call with other rows, as below
-    for name in FIGURES:
-        if name in figures:
-            save_picture(figures[name], plan.to / f"{name}.png")
+    with locked(plan.to, IN_WORK):
+        write_table_csv(results, plan.to / "table.csv")
+        write_table_tex(results, plan.to / "table.tex")
+        write_differences_csv(results, plan.to / "differences.csv")
+        if (curve := plot_figure3(results)) is not None:
+            figures["figure3"] = curve
+            write_text(plan.to / "figure3.csv", results.repetitions.to_csv(index=False))
         else:
-            (plan.to / f"{name}.png").unlink(missing_ok=True)
-    write_report(results, figures, plan.to / "report.html")
+            (plan.to / "figure3.csv").unlink(
+                missing_ok=True
+            )  # from an earlier call with other rows, as below
+        for name in FIGURES:
+            if name in figures:
+                save_picture(figures[name], plan.to / f"{name}.png")
+            else:
+                (plan.to / f"{name}.png").unlink(missing_ok=True)
+        write_report(results, figures, plan.to / "report.html")
     return results
 
 

@@ -11,7 +11,6 @@ Left out are the ids of people and the names of the folders and files that their
 people are not real, so their ids stay.
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -19,8 +18,10 @@ from typing import Any
 
 from torch import Tensor
 
+from omote.boundary import read_json
 from omote.data.face_set import About
 from omote.errors import OmoteError
+from omote.files import move, staged
 from omote.runs.card import MARK, write_card
 from omote.runs.info import (
     LIBRARY,
@@ -28,6 +29,7 @@ from omote.runs.info import (
     RunInfo,
     file_digest,
     info_to_json,
+    read_scores,
     read_training,
     weights_file,
     write_json,
@@ -36,30 +38,30 @@ from omote.runs.info import (
 from omote.runs.ood import OodModel
 
 WEIGHTS = weights_file(published=True)
-FILES = (WEIGHTS, "reference.safetensors", "training.json", "scores.json", "README.md", "config.json")
+FILES = ("config.json", "reference.safetensors", "training.json", "scores.json", "README.md", WEIGHTS)
 
 
 def save_pretrained(
     folder: Path, run: Path, info: RunInfo, weights: dict[str, Tensor], ood: OodModel | None, *, names: bool
 ) -> Path:
     """Write a model and return its folder; see `Trained.save_pretrained`. Files of ``run`` are copied if present."""
-    _check_target(folder)
-    beside = Path(os.path.abspath(folder) + ".partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    write_tensors(beside / WEIGHTS, weights)
-    own = {"library_name": LIBRARY, "weights_sha256": file_digest(beside / WEIGHTS)}
-    write_json(beside / "config.json", own | info_to_json(info if names else _remove_names(info)))
-    if ood:
-        ood.save(beside / "reference.safetensors")
-    if (run / "README.md").is_file():
-        shutil.copyfile(run / "README.md", beside / "README.md")
-    if training := read_training(run).model_dump(exclude={"faces"}, exclude_unset=True):
-        write_json(beside / "training.json", training)
-    if (run / "scores.json").is_file():
-        write_json(beside / "scores.json", _read_scores(run / "scores.json", names))
-    write_card(beside)
-    _move_into_place(beside, folder)
+    with staged(Path(os.path.abspath(folder)), "is saving a model") as stage:
+        _check_target(folder)
+        beside = stage / "model"
+        beside.mkdir()
+        write_tensors(beside / WEIGHTS, weights)
+        own = {"library_name": LIBRARY, "weights_sha256": file_digest(beside / WEIGHTS)}
+        write_json(beside / "config.json", own | info_to_json(info if names else _remove_names(info)))
+        if ood:
+            ood.save(beside / "reference.safetensors")
+        if (run / "README.md").is_file():
+            shutil.copyfile(run / "README.md", beside / "README.md")
+        if training := read_training(run).model_dump(exclude={"faces"}, exclude_unset=True):
+            write_json(beside / "training.json", training)
+        if (run / "scores.json").is_file():
+            write_json(beside / "scores.json", _read_scores(run, names))
+        write_card(beside)
+        _move_into_place(beside, folder)
     return folder
 
 
@@ -91,17 +93,14 @@ def _remove_names(info: RunInfo) -> RunInfo:
     return info._replace(config=config, train_subjects=unnamed["train"], test_subjects=unnamed["test"])
 
 
-def _read_scores(path: Path, names: bool) -> dict[str, Any]:
+def _read_scores(run: Path, names: bool) -> dict[str, Any]:
     """Return the content of scores.json; without names, also without the scores of single people."""
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if names:
-            return content
-        face_set = About.model_validate(content["about"].get("face_set") or {}).without_names()
-        about = {**content["about"], "face_set": face_set.to_json()}
-        return {"about": about, "scores": content["scores"], "by_subject": [], "resampled": {}}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OmoteError(f"{path} is damaged ({error}); score the run again with `omote evaluate`") from None
+    content = read_scores(run).model_dump(mode="json", exclude_unset=True)
+    if names:
+        return content
+    face_set = About.model_validate(content["about"].get("face_set") or {}).without_names()
+    about = {**content["about"], "face_set": face_set.to_json()}
+    return {"about": about, "scores": content["scores"], "by_subject": [], "resampled": {}}
 
 
 def _check_target(folder: Path) -> None:
@@ -120,23 +119,24 @@ def _check_target(folder: Path) -> None:
 def _is_model(folder: Path) -> bool:
     """Return whether the folder holds a model that `save_pretrained` wrote."""
     try:
-        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return bool(content["library_name"] == LIBRARY) and not (folder / "run.json").exists()
-    except (OSError, ValueError, KeyError, TypeError):
+        return (
+            read_json(folder / "config.json")["library_name"] == LIBRARY
+            and not (folder / "run.json").exists()
+        )
+    except (OSError, ValueError, KeyError):
         return False
 
 
 def _move_into_place(beside: Path, folder: Path) -> None:
-    """Move a complete model to its folder. If this is interrupted, the digest in config.json reveals it."""
+    """Move a complete model to its folder: config.json first, and last the weights, whose digest it states."""
     if not folder.exists():
-        os.replace(beside, folder)
+        move(beside, folder)
         return
     readme = folder / "README.md"
     if readme.is_file() and MARK not in readme.read_text(encoding="utf-8", errors="replace"):
         (beside / "README.md").unlink()
     for name in FILES:
         if (beside / name).is_file():
-            os.replace(beside / name, folder / name)
+            move(beside / name, folder / name)
         elif name != "README.md":
             (folder / name).unlink(missing_ok=True)
-    beside.rmdir()

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from omote.boundary import reading
 from omote.runs.info import write_tensors
 
-FILE = "checkpoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class Position(NamedTuple):
@@ -35,7 +35,7 @@ def save_checkpoint(
         for parameter, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser/{number}/{parameter}/{name}": value for name, value in state.items()}
     tensors |= {f"sums/{name}": value for name, value in sums.items()}
-    write_tensors(run / FILE, tensors, {"place": json.dumps(position)})
+    write_tensors(run / CHECKPOINT, tensors, {"place": json.dumps(position)})
 
 
 def read_position(run: Path) -> Position | None:
@@ -44,9 +44,9 @@ def read_position(run: Path) -> Position | None:
     Raises:
         OmoteError: If the checkpoint is damaged.
     """
-    if not (run / FILE).is_file():
+    if not (run / CHECKPOINT).is_file():
         return None
-    with _reading(run), safe_open(run / FILE, framework="pt") as file:
+    with _reading(run), safe_open(run / CHECKPOINT, framework="pt") as file:
         return TypeAdapter(Position).validate_json(file.metadata()["place"])
 
 
@@ -60,7 +60,7 @@ def load_checkpoint(
     """
     weights: dict[str, Tensor] = {}
     states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimisers]
-    with _reading(run), safe_open(run / FILE, framework="pt") as file:
+    with _reading(run), safe_open(run / CHECKPOINT, framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
             kind, _, name = key.partition("/")
             if kind == "weights":
@@ -85,9 +85,9 @@ def load_checkpoint(
 
 
 def _reading(run: Path) -> AbstractContextManager[None]:
-    return reading(run / FILE, "a checkpoint of this training", "Train with --overwrite to start again")
+    return reading(run / CHECKPOINT, "a checkpoint of this training", "Train with --overwrite to start again")
 
 
 def remove_checkpoint(run: Path) -> None:
     """Remove the checkpoint of a run, if there is one."""
-    (run / FILE).unlink(missing_ok=True)
+    (run / CHECKPOINT).unlink(missing_ok=True)

@@ -1,6 +1,5 @@
-"""The training loop: it runs stages, epochs, batches and phases, and knows no method by name."""
+"""The training loop: it runs stages, epochs, batches and phases, and does not depend on any particular method."""
 
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices, SameSubject, epoch_batches, evenly_spaced, other_subject
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.files import is_in_use, locked
+from omote.files import is_in_use, locked, remove
 from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
@@ -30,6 +29,7 @@ from omote.runs.info import RunInfo, info_to_json, read_run_info, weights_file, 
 from omote.runs.ood import fit_ood_model
 from omote.runs.trained import Trained, build_method, load, to_images
 from omote.training.checkpoint import (
+    CHECKPOINT,
     Position,
     load_checkpoint,
     read_position,
@@ -44,6 +44,7 @@ from omote.training.step import begin_stage, encode_frozen, take_step
 CHECKPOINT_SECONDS = 120  # between two checkpoints
 CHECK_STEPS = 50  # between two checks for NaN on a GPU; each check waits for it
 SAMPLE_FACES = 8  # side of the swap picture in TensorBoard
+EMPTYING = "emptying.partial"  # marks a run that is being removed, to be trained anew
 CACHE_BATCH = 256  # faces that frozen encoders encode at once
 
 
@@ -135,10 +136,11 @@ def train(
             write_json(run / "training.json", {**record, "faces": face_set.path.resolve()})
             fit_ood_model(faces, frames["subject"].iloc[rows].tolist()).save(run / "reference.safetensors")
             write_tensors(run / weights_file(), training.method.state_dict())
-            remove_checkpoint(run)
             write_card(run)
-        fabric.barrier()
-        return load(run)
+    if is_first:
+        remove_checkpoint(run)  # the last step: until then, the same call ends the training
+    fabric.barrier()
+    return load(run)
 
 
 def train_or_load(
@@ -155,10 +157,15 @@ def train_or_load(
         OmoteError: As `train`, and if the finished run has another configuration or face set.
     """
     run = Path(to)
-    if not (run / weights_file()).is_file():
+    if not is_trained(run):
         return train(face_set, run, config, progress=progress, keep_stages=keep_stages)
     check_trained(face_set, run, config)
     return load(run)
+
+
+def is_trained(run: Path) -> bool:
+    """Return whether a folder has a run whose training is finished."""
+    return (run / weights_file()).is_file() and not (run / CHECKPOINT).is_file()
 
 
 def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
@@ -203,6 +210,13 @@ class _Training:
         position = read_position(self.run)
         if position:
             self.began -= position.seconds
+            if position.stage > len(self.stages):
+                raise OmoteError(
+                    f"{self.run / CHECKPOINT} is of stage {position.stage + 1}, and this method has "
+                    f"{len(self.stages)}. Train with --overwrite to start again"
+                )
+            if position.stage == len(self.stages):  # killed after the last step
+                load_checkpoint(self.run, self.method, [], {})
         for number in range(position.stage if position else 0, len(self.stages)):
             sums: dict[str, Tensor] = {}
             optimisers = begin_stage(self.method, self.stages[number])
@@ -261,8 +275,7 @@ class _Training:
         self.log_swaps(log, position.stage)
         if self.keep_stages and self.fabric.is_global_zero:
             write_tensors(self.run / weights_file(position.stage + 1), self.method.state_dict())
-        if position.stage + 1 < len(self.stages):
-            self.save_checkpoint(Position(position.stage + 1), [], {})
+        self.save_checkpoint(Position(position.stage + 1), [], {})
 
     def cache_posteriors(self, stage: Stage) -> dict[str, Posterior]:
         """Return the posteriors of all training frames by the stage's frozen encoders."""
@@ -358,7 +371,7 @@ def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInf
 
 def _check_folder(run: Path, overwrite: bool) -> None:
     """Refuse a folder that is not a run, before anything is written into it."""
-    if not run.exists() or (run / "run.json").is_file():
+    if not run.exists() or (run / "run.json").is_file() or (run / EMPTYING).exists():
         return
     if not run.is_dir() or is_in_use(run):
         refused = ", so it is not overwritten" if overwrite else ""
@@ -368,12 +381,13 @@ def _check_folder(run: Path, overwrite: bool) -> None:
 def _start_or_resume(run: Path, info: RunInfo, overwrite: bool) -> None:
     """Write run.json, or check that the run there can be resumed."""
     if overwrite:
-        for path in run.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != "lock":
-                path.unlink()
-    if (run / weights_file()).is_file():
+        (run / EMPTYING).touch()
+    if (run / EMPTYING).exists():  # also after a kill
+        for path in sorted(run.iterdir(), key=lambda path: path.name != weights_file()):
+            if path.name not in ("lock", EMPTYING):
+                remove(path)
+        (run / EMPTYING).unlink()
+    if is_trained(run):
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
     if not (run / "run.json").is_file():
         write_json(run / "run.json", info_to_json(info))

@@ -24,6 +24,7 @@ from omote.figures.table.crops import locate_faces, recut_faces
 from omote.figures.table.faces_map import lay_out_map, plot_faces_map, select_map_faces
 from omote.figures.table.path import MOST_TRACKS, plot_path, select_ends, select_moments
 from omote.figures.table.tracks import Features, Rows, find_directions, read_features
+from omote.files import locked
 
 TITLES = {
     "path": "The path of the expression",
@@ -117,18 +118,23 @@ def plot_features(
     pictures["map"] = plot_faces_map(features, directions, layout, on_map, crops, credit)
     pictures["clusters"] = plot_clusters(features, members, typical, crops, credit)
     captions = _write_captions(features, float(directions.shares[:2].sum()), len(members))
-    for name, picture in pictures.items():
-        save_picture(picture, folder / f"{name}.png")
     notes = _note_missing(features, places, failures)
-    page = write_page(
-        folder / "index.html",
-        title=f"Expressions in {Path(features.name).name}",
-        introduction=[*_introduce(features), *(f"{note[:1].upper()}{note[1:]}." for note in notes)],
-        sections=[
-            *(picture_section(TITLES[name], picture, captions[name]) for name, picture in pictures.items()),
-            Section("What these pictures do not show", items=LIMITS),
-        ],
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "is drawing pictures"):
+        for name, picture in pictures.items():
+            save_picture(picture, folder / f"{name}.png")
+        page = write_page(
+            folder / "index.html",
+            title=f"Expressions in {Path(features.name).name}",
+            introduction=[*_introduce(features), *(f"{note[:1].upper()}{note[1:]}." for note in notes)],
+            sections=[
+                *(
+                    picture_section(TITLES[name], picture, captions[name])
+                    for name, picture in pictures.items()
+                ),
+                Section("What these pictures do not show", items=LIMITS),
+            ],
+        )
     return Plots(page, notes)
 
 
