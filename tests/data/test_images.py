@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from PIL import EpsImagePlugin, Image
 
 from omote.data import images
@@ -201,7 +202,7 @@ def test_photos_are_converted_in_strips_without_a_seam(
     exif[0x0112] = 6
     Image.fromarray(noise).convert(mode).save(tmp_path / "photo.png", exif=exif)
     whole = read_photo(tmp_path / "photo.png")
-    assert np.array_equal(whole, np.rot90(Image.open(tmp_path / "photo.png").convert("RGB"), -1))
+    assert np.array_equal(whole, np.rot90(np.asarray(Image.open(tmp_path / "photo.png").convert("RGB")), -1))
     monkeypatch.setattr(images, "STRIP_ROWS", 7)
     assert np.array_equal(read_photo(tmp_path / "photo.png"), whole)
 
@@ -402,6 +403,7 @@ def write_container(file: Path, container: str, codec: str) -> Path:
     """Write five frames that darken."""
     with av.open(f"file:{file}", "w", format=container) as target:
         stream = target.add_stream(codec, rate=25)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = 176, 144, "yuv420p"
         for number in range(5):
             frame = av.VideoFrame.from_ndarray(

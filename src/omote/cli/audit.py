@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from omote.cli.display import console, progress_bar, say, show_audit
+from omote.cli.display import progress_bar, say, show_audit, status
 from omote.cli.inputs import Clusters, KmeansRuns, Workers
 from omote.errors import OmoteError
 
@@ -92,7 +92,7 @@ def audit(
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     found.about["commands"] = [shlex.join(["omote", "audit", *map(str, inputs), *words])]
     found.save(folder)
-    with console.status("drawing"):
+    with status("drawing"):
         page = write_audit_report(found, folder)
     show_audit(found.table)
     say(f"Open {page} in a browser: it shows all scores, their 95 % intervals and pictures.")

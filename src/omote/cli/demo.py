@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from omote.cli.display import console, progress_bar, training_progress
+from omote.cli.display import progress_bar, status, training_progress
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
@@ -67,11 +67,11 @@ def run_demo(to: Path) -> Path:
     face_set = _prepare(to / "faces", timings)
     runs = {method: _train(to / method, method, face_set, timings) for method in EPOCHS}
     scores: dict[str, Scores] = {}
-    with _timer("scoring", timings), console.status("scoring"):
+    with _timer("scoring", timings), status("scoring"):
         for method, trained in runs.items():
             scores[method] = evaluate(trained, face_set)
             scores[method].save(to / method)
-    with _timer("pictures", timings), console.status("drawing pictures"):
+    with _timer("pictures", timings), status("drawing pictures"):
         pictures = _plot(to, face_set, list(runs.values()))
     return write_page(
         to / "index.html",

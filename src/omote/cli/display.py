@@ -1,32 +1,66 @@
 """Terminal output: messages, progress bars and tables."""
 
 import os
+import re
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, Task, TaskID
 
     from omote.data.face_set import FaceSet
     from omote.reproduction.results import Results
     from omote.training.loop import TrainingProgress
 
 INTERRUPTED = 130  # exit code that a shell expects after Ctrl-C
+REPORT_SECONDS = 30.0  # between two lines of a long command whose output is redirected
+# Control characters but tab and newline, line and paragraph separators, changes of the writing direction, and bytes of
+# file names that are no UTF-8.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escape_controls(text: str) -> str:
+    """Return the text with control characters as Python writes them: \\x1b for an escape, \\udcff for a stray byte."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class _Console(Console):
+    """Rich's console, for text that may hold names of files and people: no part of it acts on the terminal.
+
+    Brackets are not markup, ":smile:" stays as it is, and control characters are shown escaped.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string, such as a line or a cell of a table, as rich measures and prints it."""
+        return super().render_str(escape_controls(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield what is printed, of ready-made texts and progress bars too; rich's own control codes stay."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escape_controls(segment.text))
+
 
 # Of the processes that torchrun starts, only the first prints messages; all print errors.
-console = Console(highlight=False, quiet="TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0")
-errors = Console(stderr=True, highlight=False)
+console = _Console(quiet="TORCHELASTIC_RUN_ID" in os.environ and os.environ["RANK"] != "0")
+errors = _Console(stderr=True)
 
 
 def say(text: str, to: Console = console) -> None:
-    """Print a line unchanged: brackets in a path are not markup, and long lines are not wrapped."""
-    to.print(text, soft_wrap=True, markup=False)
+    """Print a line unchanged, without wrapping it; control characters are escaped."""
+    to.print(text, soft_wrap=True)
 
 
 @contextmanager
@@ -44,18 +78,14 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left; yields a function of (done, total)."""
     from rich.progress import MofNCompleteColumn
 
-    bars = _bars(MofNCompleteColumn())
-    task = bars.add_task(title, total=None)
+    with _bars(MofNCompleteColumn()) as bars:
+        task = bars.add_task(title, total=None)
 
-    def show(done: int, total: int) -> None:
-        bars.start()  # only once there is progress, so that no bar precedes an error message
-        bars.update(task, completed=done, total=total)
+        def show(done: int, total: int) -> None:
+            bars.start()  # only once there is progress, so that no bar precedes an error message
+            bars.update(task, completed=done, total=total)
 
-    try:
         yield show
-    finally:
-        if bars.live.is_started:
-            bars.stop()
 
 
 @contextmanager
@@ -63,8 +93,9 @@ def training_progress(title: str) -> Iterator[Callable[["TrainingProgress"], Non
     """Show a bar per stage with the epoch, the speed and the time left; finished stages stay on the screen."""
     from rich.progress import TextColumn
 
-    column = TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]}")
+    column = TextColumn("epoch {task.fields[epoch]}  {task.fields[speed]}", markup=False)
     with _bars(column, elapsed_when_finished=True, speed_estimate_period=60) as bars:
+        bars.start()
         tasks: dict[int, TaskID] = {}
         images, since = 0, 0.0
 
@@ -97,6 +128,7 @@ def reproduction_progress(names: list[str]) -> Iterator[Callable[[str, int, int]
     from rich.progress import TextColumn
 
     with _bars(TextColumn("{task.percentage:>3.0f} %"), speed_estimate_period=600) as bars:
+        bars.start()
         everything = bars.add_task(f"{len(names)} training{'s' * (len(names) > 1)}", total=len(names))
         tasks: dict[str, TaskID] = {}
         shares = dict.fromkeys(names, 0.0)
@@ -112,13 +144,65 @@ def reproduction_progress(names: list[str]) -> Iterator[Callable[[str, int, int]
         yield show
 
 
-def _bars(column: Any, *, elapsed_when_finished: bool = False, speed_estimate_period: float = 30) -> "Bars":
-    """Return rich's progress display: description, bar, ``column``, time left."""
+@contextmanager
+def status(title: str) -> Iterator[None]:
+    """Show that the command works on something whose end is not known."""
+    with console.status(title), _report(lambda: title):
+        yield
+
+
+@contextmanager
+def _bars(
+    column: "ProgressColumn", *, elapsed_when_finished: bool = False, speed_estimate_period: float = 30
+) -> Iterator["Bars"]:
+    """Give rich's progress display: description, bar, `column`, time left. It appears when the block starts it."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     time_left = TimeRemainingColumn(elapsed_when_finished=elapsed_when_finished)
-    columns = (TextColumn("{task.description}"), BarColumn(), column, time_left)
-    return Progress(*columns, console=console, speed_estimate_period=speed_estimate_period)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), column, time_left)
+    bars = Progress(*columns, console=console, speed_estimate_period=speed_estimate_period)
+
+    def describe() -> str:
+        return "; ".join(_describe(task, column) for task in bars.tasks if task.visible and not task.finished)
+
+    try:
+        with _report(describe):
+            yield bars
+    finally:
+        if bars.live.is_started:
+            bars.stop()
+
+
+def _describe(task: "Task", column: "ProgressColumn") -> str:
+    """Return one bar in words, such as "vae, stage 1 of 1 (vae): epoch 3 of 9 812 images/s, 0:02:10 left"."""
+    if not task.total:
+        return task.description.strip()
+    words = " ".join(str(column.render(task)).split())
+    seconds = task.time_remaining
+    left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
+    return f"{task.description.strip()}: {words}{left}"
+
+
+@contextmanager
+def _report(describe: Callable[[], str]) -> Iterator[None]:
+    """If output is redirected, where no bar moves, print a line to stderr every REPORT_SECONDS."""
+    if console.quiet or (console.is_terminal and errors.is_terminal):
+        yield
+        return
+    over = threading.Event()
+
+    def report() -> None:
+        while not over.wait(REPORT_SECONDS):
+            if text := describe():
+                say(text, to=errors)
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def show_table(results: "Results") -> None:

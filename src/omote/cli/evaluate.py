@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omote.cli.display import console, say, show_scores
+from omote.cli.display import say, show_scores, status
 from omote.cli.inputs import Clusters, FaceSetArgument, KmeansRuns, RunArgument
 
 
@@ -28,7 +28,7 @@ def evaluate(
     from omote.runs.trained import load
 
     trained, face_set = load(run), open_face_set(faces)
-    with console.status("scoring"):
+    with status("scoring"):
         scores = evaluate(trained, face_set, k=clusters, seeds=seeds, centred=centred)
     to = run / "centred" if centred else run
     scores.save(to)

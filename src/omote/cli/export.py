@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from omote.cli.display import console, say
+from omote.cli.display import say, status
 from omote.cli.inputs import RunArgument
 
 
@@ -24,7 +24,7 @@ def export(
 
     check_onnx_path(to)
     trained = load(run)
-    with console.status("exporting"):
+    with status("exporting"):
         files = export_onnx(trained, to)
     for file in files:
         say(f"{file.path}: the {file.part}, {', '.join(file.inputs)} -> {', '.join(file.outputs)}")

@@ -5,15 +5,17 @@ Commands import heavy packages only when they run, so that `omote --help` answer
 
 import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from omote import __version__
 from omote.cli.audit import audit
 from omote.cli.choose import choose
-from omote.cli.display import errors, say
+from omote.cli.display import errors, escape_controls, say
 from omote.cli.embed import embed
 from omote.cli.evaluate import evaluate
 from omote.cli.export import export
@@ -34,7 +36,29 @@ HELP = (
     "[bold]omote demo[/] trains and compares methods on drawn faces in a few minutes."
 )
 
+FAULT = 70  # exit code for a fault of omote itself, as in sysexits.h
+
+
+class _Commands(TyperGroup):
+    """The commands; control characters of an argument are escaped where a usage error quotes it."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        return self._escape_errors(super().make_context, *args, **options)
+
+    def invoke(self, context: Any) -> Any:
+        return self._escape_errors(super().invoke, context)
+
+    def _escape_errors(self, call: Any, *args: Any, **options: Any) -> Any:
+        try:
+            return call(*args, **options)
+        except Exception as error:
+            if isinstance(message := getattr(error, "message", None), str):  # an error of click
+                error.message = escape_controls(message)  # type: ignore[attr-defined]
+            raise
+
+
 app = typer.Typer(
+    cls=_Commands,
     help=HELP,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -81,7 +105,10 @@ for command in (
 
 
 def main() -> None:
-    """Run the command line. A user's mistake is reported in one sentence, with exit code 1."""
+    """Run the command line. A user's mistake is reported in one sentence, with exit code 1.
+
+    A fault of omote is reported in a few lines, with exit code 70.
+    """
     try:
         app()
     except OmoteError as error:
@@ -91,3 +118,20 @@ def main() -> None:
         about = f" ({error.filename})" if error.filename else ""
         say(f"error: {error.strerror or error}{about}", to=errors)
         sys.exit(1)
+    except MemoryError:
+        say(
+            "error: there is not enough memory. Close other programs, or give the command less data.",
+            to=errors,
+        )
+        sys.exit(1)
+    except Exception as error:
+        say(f"error: a fault in omote, {type(error).__name__}: {error}", to=errors)
+        places = (
+            f"{Path(place.filename).name}:{place.lineno}"
+            for place in traceback.extract_tb(error.__traceback__)
+        )
+        say(
+            f"Please report it, with the command that you gave and this line: {' '.join([*places][-8:])}",
+            to=errors,
+        )
+        sys.exit(FAULT)

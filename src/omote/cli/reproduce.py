@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from omote.cli.display import console, reproduction_progress, resumable, say, show_table
+from omote.cli.display import reproduction_progress, resumable, say, show_table, status
 from omote.cli.inputs import FaceSetArgument, To, parse_test_subjects
 from omote.errors import OmoteError
 
@@ -67,7 +67,7 @@ def reproduce(
     advice = "Run the same command again to continue; at most two minutes of training are lost."
     with resumable(advice), reproduction_progress([each.name for each in plan.trainings]) as progress:
         execute(plan, workers=workers, progress=progress)
-    with console.status("writing tables and pictures"):
+    with status("writing tables and pictures"):
         results = write_results(plan)
     show_table(results)
     say(f"Open {plan.to / 'report.html'} in a browser; table.csv, table.tex and the pictures are next to it.")

@@ -199,7 +199,7 @@ def _too_large(size: str) -> Unreadable:
 def _check_values(image: Image.Image) -> None:
     """Raise Unreadable if it is not known which value is white."""
     # a 16-bit PGM has mode "I" too
-    if image.mode == "I" and not 255 < image.getextrema()[1] <= 65535:
+    if image.mode == "I" and not 255 < np.max(image.getextrema()) <= 65535:
         raise Unreadable("unreadable: 32-bit values of unknown range; save the photo with 8 or 16 bits")
     if image.mode == "F":
         raise Unreadable(
