@@ -45,6 +45,7 @@ def choose(
     from omote.data.face_set import open_face_set
     from omote.evaluation.choose import choose
     from omote.files import write_text
+    from omote.formulas import write_csv
 
     if to is not None and (to.suffix != ".csv" or not to.parent.is_dir()):
         raise OmoteError(f"{to} was given with --to; give a file that ends in .csv, in an existing folder")
@@ -52,7 +53,7 @@ def choose(
         table = choose(runs, None if faces is None else open_face_set(faces), progress=progress)
     _show(table)
     if to is not None:
-        write_text(to, table.to_csv(index=False))
+        write_text(to, write_csv(table))
         say(f"Saved: {to}")
 
 

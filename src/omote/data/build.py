@@ -4,7 +4,6 @@ Each job is a part of `<to>.partial` (see `parts.py`), so a killed preparation r
 A worker holds one batch of a few hundred faces in memory at a time, and so does joining the batches.
 """
 
-import csv
 import hashlib
 import json
 import warnings
@@ -36,6 +35,7 @@ from omote.data.face_set import (
 )
 from omote.data.parts import claim_parts, is_whole, new_part, write_json
 from omote.errors import OmoteError
+from omote.formulas import write_csv_rows
 
 Job = TypeVar("Job")
 Progress = Callable[[int, int], None]  # called with jobs done, jobs in all
@@ -263,6 +263,4 @@ def _fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def write_skipped(file: Path, rows: Iterable[Skipped]) -> None:
     """Write what was left out as CSV."""
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["source", "frame", "reason"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        write_csv_rows(stream, ["source", "frame", "reason"], rows)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from omote.boundary import read_json, read_parquet, reading, to_frame
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
+from omote.formulas import restore_formulas
 
 FORMAT = "omote face set"
 FORMAT_VERSION = 1
@@ -173,7 +174,7 @@ class FaceSet:
         with _reading(self.path / "skipped.csv"):
             table = pd.read_csv(self.path / "skipped.csv", dtype=str, keep_default_na=False)
             table["frame"] = pd.to_numeric(table["frame"], errors="coerce").astype("Int64")
-            return table[["source", "frame", "reason"]]
+            return restore_formulas(table[["source", "frame", "reason"]])
 
 
 def open_face_set(path: str | Path) -> FaceSet:

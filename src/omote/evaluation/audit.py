@@ -28,6 +28,7 @@ from omote.evaluation.representation import (
     represent_by_run,
 )
 from omote.files import write_text
+from omote.formulas import write_csv
 from omote.metrics.continuity import rising_by_factors, rising_by_pixels
 from omote.metrics.score import Array
 from omote.runs.hub import check_people
@@ -65,7 +66,7 @@ class Audit:
         folder.mkdir(parents=True, exist_ok=True)
         table = self.table.astype(object).where(self.table.notna(), None)
         content = {"about": self.about, "scores": table.to_dict("records")}
-        write_text(folder / "audit.csv", self.table.to_csv(index=False))
+        write_text(folder / "audit.csv", write_csv(self.table))
         write_text(folder / "audit.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 

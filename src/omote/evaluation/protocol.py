@@ -16,6 +16,7 @@ import pandas as pd
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.files import locked, write_text
+from omote.formulas import write_csv
 from omote.metrics.clustering import KMeansRuns, LabelledFeatures, clustering_scores, run_kmeans
 from omote.metrics.intervals import bootstrap_accuracies
 from omote.metrics.leakage import leakage_scores, nearest_neighbour_leakage
@@ -98,8 +99,8 @@ class Scores:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder, "is writing scores"):
-            write_text(folder / "scores.csv", self.table.to_csv(index=False))
-            write_text(folder / "scores_by_subject.csv", self.by_subject.to_csv(index=False))
+            write_text(folder / "scores.csv", write_csv(self.table))
+            write_text(folder / "scores_by_subject.csv", write_csv(self.by_subject))
             write_text(folder / "scores.json", text)  # last, so that where it exists the others do
 
     @classmethod

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from omote.boundary import read_parquet, read_row_groups, reading, to_frame
 from omote.errors import OmoteError
+from omote.formulas import restore_formulas, write_csv
 
 SUFFIXES = (".parquet", ".csv")
 CHUNK_ROWS = 65536  # rows of a CSV file in memory at a time
@@ -31,7 +32,7 @@ def read_table(
     """
     with _reading(path) as file:
         if file.suffix == ".csv":
-            return pd.read_csv(file, usecols=wanted, dtype=types)
+            return restore_formulas(pd.read_csv(file, usecols=wanted, dtype=types))
         return to_frame(read_parquet(file, wanted))
 
 
@@ -42,7 +43,7 @@ def read_batches(
     with _reading(path) as file:
         if file.suffix == ".csv":
             with pd.read_csv(file, usecols=wanted, dtype=types, chunksize=CHUNK_ROWS) as chunks:
-                yield from chunks
+                yield from map(restore_formulas, chunks)
         else:
             yield from map(to_frame, read_row_groups(file, wanted))
 
@@ -72,7 +73,7 @@ def join_tables(parts: Sequence[Path], path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as stream:
             for number, part in enumerate(parts):
                 table = pd.read_parquet(part).reindex(columns=schema.names)
-                table.to_csv(stream, index=False, header=number == 0)
+                write_csv(table, stream, header=number == 0)
     else:
         with pq.ParquetWriter(path, schema) as writer:
             for part in parts:

@@ -11,6 +11,7 @@ from omote.figures.paper.interpolate import plot_interpolation
 from omote.figures.paper.swap import plot_swap
 from omote.figures.picture import save_picture
 from omote.files import locked, write_text
+from omote.formulas import write_csv
 from omote.reproduction.execute import IN_WORK, ReproductionProgress, execute
 from omote.reproduction.plan import Plan, make_plan
 from omote.reproduction.report import FIGURES, plot_figure3, write_report
@@ -72,7 +73,7 @@ def write_results(plan: Plan) -> Results:
         write_differences_csv(results, plan.to / "differences.csv")
         if (curve := plot_figure3(results)) is not None:
             figures["figure3"] = curve
-            write_text(plan.to / "figure3.csv", results.repetitions.to_csv(index=False))
+            write_text(plan.to / "figure3.csv", write_csv(results.repetitions))
         else:
             (plan.to / "figure3.csv").unlink(
                 missing_ok=True

@@ -13,6 +13,7 @@ from omote.evaluation.protocol import People
 from omote.figures.page import format_duration
 from omote.figures.paper.curves import PEOPLE_NAMES
 from omote.files import write_text
+from omote.formulas import write_csv
 from omote.reproduction.claims import PEOPLE
 from omote.reproduction.results import Results
 
@@ -71,12 +72,12 @@ def make_differences(results: Results) -> pd.DataFrame:
 
 def write_table_csv(results: Results, path: Path) -> None:
     """Write `make_table` as a CSV file, atomically."""
-    write_text(path, make_table(results).to_csv(index=False))
+    write_text(path, write_csv(make_table(results)))
 
 
 def write_differences_csv(results: Results, path: Path) -> None:
     """Write `make_differences` as a CSV file, atomically."""
-    write_text(path, make_differences(results).to_csv(index=False))
+    write_text(path, write_csv(make_differences(results)))
 
 
 def write_table_tex(results: Results, path: Path) -> None:
