@@ -103,6 +103,17 @@ def test_the_latex_table_has_both_figures_and_escapes_what_latex_reads(tmp_path:
     assert text.count(r"\begin{") == text.count(r"\end{") == 2
 
 
+def test_a_name_runs_no_command_in_the_latex_table(tmp_path: Path) -> None:
+    hostile = "a\\input{/etc/passwd}$x$\n\n\\par %\r^^5cinput~\x1b\x00"
+    write_table_tex(results(result(2), faces=hostile), tmp_path / "table.tex")
+    text = (tmp_path / "table.tex").read_text()
+    assert (
+        r"a\textbackslash{}input\{/etc/passwd\}\$x\$ \textbackslash{}par \% "
+        r"\textasciicircum{}\textasciicircum{}5cinput\textasciitilde{}"
+    ) in text
+    assert not re.search("[\x00\r\x1b]", text)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "by_training", "less", "at_most"),
     [

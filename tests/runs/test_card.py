@@ -94,6 +94,22 @@ def test_a_card_names_nobody_and_no_folder(trained: Trained) -> None:
     assert str(trained.path) not in text
 
 
+def test_names_and_licences_from_elsewhere_stay_plain_text_in_a_card(trained: Trained) -> None:
+    """On a web page, the card is turned into HTML: no link, picture, heading or table of a stranger."""
+    hostile = "<script>a()</script>\n\n# Title\n---\n![x](http://a) | `b` \\ *c* \x1b\u202e"
+    escaped = r"\<script\>a()\</script\> # Title --- !\[x\](http://a) \| \`b\` \\ \*c\*"
+    counts = {**PHOTOS["counts"], "expressions": {hostile: 30}}
+    text = changed(
+        trained, face_set={**PHOTOS, "importer": hostile, "licence": hostile, "counts": counts}
+    ).model_card()
+    told = section(text, "Training data")
+    assert f"- Faces from {escaped}; not recorded" in told
+    assert f"(training did not use the labels): {escaped} 30.\n" in told
+    assert f"- Licence of these faces: {escaped}\n" in told
+    assert [line for line in text.splitlines() if line.startswith("---")] == ["---", "---"]
+    assert not re.search(r"(?<!\\)<script|\x1b|\u202e|^# Title", text, re.MULTILINE)
+
+
 def test_a_card_says_what_was_not_recorded(trained: Trained) -> None:
     text = changed(trained, {}, face_set={}, test_subjects=[]).model_card()
     told = section(text, "Training data")

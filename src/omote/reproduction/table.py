@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,11 @@ def write_table_tex(results: Results, path: Path) -> None:
 
 
 def _tex(text: str) -> str:
+    """Return text as LaTeX that prints it; control characters, also those that end a paragraph, are left out."""
+    text = "".join(sign for sign in text if sign.isspace() or unicodedata.category(sign)[0] != "C")
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     special |= {sign: f"\\{sign}" for sign in "&%$#_{}"} | {"≤": r"$\le$", "−": "$-$"}
-    symbols = re.split(r"\b(L_[a-z]+)\b", text)  # losses are typeset as in the paper
+    symbols = re.split(r"\b(L_[a-z]+)\b", " ".join(text.split()))  # losses are typeset as in the paper
     return "".join(
         rf"$L_{{\mathrm{{{part[2:]}}}}}$" if k % 2 else "".join(special.get(sign, sign) for sign in part)
         for k, part in enumerate(symbols)

@@ -5,6 +5,8 @@ contains no names of people.
 """
 
 import json
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -149,20 +151,20 @@ def _describe_source(about: About) -> list[str]:
     """Return what is known about one face set, a line each."""
     importer, counts = about.importer, about.counts
     if about.is_synthetic:
-        what = f"Faces {importer} by omote: synthetic faces, no real person is shown"
+        what = f"Faces {_escape(importer)} by omote: synthetic faces, no real person is shown"
     elif about.published is not None:
-        what = f"Faces of the data set {importer}: pictures of people"
+        what = f"Faces of the data set {_escape(importer)}: pictures of people"
     elif importer:
-        what = f"Faces from {USER_DATA.get(importer, importer)}; not recorded whether they show real people"
+        what = f"Faces from {USER_DATA.get(importer) or _escape(importer)}; not recorded whether they show real people"
     else:
         what = "The source of the faces was not recorded"
     kinds = {"subjects": ("person", "people"), "clips": ("clip", "clips"), "frames": ("frame", "frames")}
     numbers = [_number(getattr(counts, kind), *words) for kind, words in kinds.items()] if counts else []
     lines = [f"{what}. In all {', '.join(numbers)}." if numbers else f"{what}."]
     if counts and (expressions := counts.expressions):
-        labels = ", ".join(f"{name} {count}" for name, count in expressions.items())
+        labels = ", ".join(f"{_escape(name)} {count}" for name, count in expressions.items())
         lines.append(f"Labelled frames (training did not use the labels): {labels}.")
-    lines.append(f"Licence of these faces: {' '.join((about.licence or 'not recorded').split())}")
+    lines.append(f"Licence of these faces: {_escape(about.licence or 'not recorded')}")
     return (
         lines if about.is_synthetic else [*lines, "Whether the people agreed to this use was not recorded."]
     )
@@ -217,7 +219,9 @@ def _describe_scores(info: RunInfo, about: AboutScores, people: list[str]) -> st
     """Return which faces were scored, and how."""
     face_set = About.model_validate(about.face_set or {})
     same = _fingerprint(face_set) == _fingerprint(info.face_set)
-    where = "the training face set" if same else f"another face set ({face_set.importer or 'unknown'})"
+    where = (
+        "the training face set" if same else f"another face set ({_escape(face_set.importer or 'unknown')})"
+    )
     groups = [
         f"{_number(scored.subjects, 'person', 'people')} {title} ({scored.images} images)"
         for kind, title, scored in (
@@ -267,6 +271,12 @@ def _limits(info: RunInfo, has_ood: bool) -> str:
         )
     lines.append("Features of two models cannot be compared: each model has its own axes.")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _escape(text: str) -> str:
+    """Return text from elsewhere as one line that Markdown shows as it is, without control characters."""
+    text = "".join(sign for sign in text if sign.isspace() or unicodedata.category(sign)[0] != "C")
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _number(count: int, one: str, many: str = "") -> str:
