@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image, ImageFont
 
 from omote.errors import OmoteError
@@ -27,7 +28,9 @@ def remove_ticks(axes: Axes) -> None:
 
 
 def render(figure: Figure) -> Image.Image:
-    """Return a matplotlib figure as an RGB image."""
+    """Return a matplotlib figure as an RGB image. Text is shown as it is: a "$" in a name begins no formula."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]

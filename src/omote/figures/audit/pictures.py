@@ -328,5 +328,4 @@ def plot_audit(
 
 def _wrap(feature: str, width: int) -> str:
     """Return a name in lines of at most `width` letters, with a new line after each comma."""
-    lines = "\n".join(textwrap.fill(part, width) for part in feature.replace(", ", ",\n").split("\n"))
-    return lines.replace("$", r"\$")  # or it would be read as a formula
+    return "\n".join(textwrap.fill(part, width) for part in feature.replace(", ", ",\n").split("\n"))

@@ -57,7 +57,7 @@ class FaceFigure:
 
     def text(self, x: float, y: float, text: str, size: float = TEXT, **style: Any) -> None:
         """Place one line of text, centred vertically on y; it begins at x unless ``ha`` says otherwise."""
-        style = {"color": INK, "va": "center", "parse_math": False, **style}
+        style = {"color": INK, "va": "center", **style}
         self.background.text(x, y, text, fontsize=size, **style)
 
     def line(self, x: Sequence[float], y: Sequence[float], **style: Any) -> None:
