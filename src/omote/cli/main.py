@@ -29,11 +29,11 @@ from omote.errors import OmoteError
 
 HELP = (
     "Learn features of facial expressions, separated from the person's identity, without emotion labels.\n\n"
-    "Typical steps: [bold]prepare[/] a face set, [bold]train[/] a method on it, [bold]evaluate[/] it, and "
-    "[bold]audit[/] what its codes contain. Then [bold]embed[/] photos and videos to get their features, if you like "
-    "relative to a person's [bold]profile[/], and [bold]plot[/] them. [bold]swap[/] and [bold]interpolate[/] draw "
-    "expressions; [bold]export[/] writes ONNX files.\n\n"
-    "[bold]omote demo[/] trains and compares methods on drawn faces in a few minutes."
+    "Typical steps: **prepare** a face set, **train** a method on it, **evaluate** it, and "
+    "**audit** what its codes contain. Then **embed** photos and videos to get their features, if you like "
+    "relative to a person's **profile**, and **plot** them. **swap** and **interpolate** draw "
+    "expressions; **export** writes ONNX files.\n\n"
+    "**omote demo** trains and compares methods on drawn faces in a few minutes."
 )
 
 FAULT = 70  # exit code for a fault of omote itself, as in sysexits.h
@@ -61,7 +61,7 @@ app = typer.Typer(
     cls=_Commands,
     help=HELP,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     add_completion=False,
 )

@@ -234,7 +234,7 @@ def dataset_command(name: str) -> Any:
         ]
     )
     command.__annotations__ = {option: annotation for option, (annotation, _) in parameters.items()}
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     app.command(name, help=importer.help)(command)
     return typer.main.get_command(app)
 
