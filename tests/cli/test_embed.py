@@ -140,6 +140,17 @@ def test_skipped_frames_and_files_are_counted_and_listed(
     assert listed["frame"].fillna(-1).astype(int).tolist() == [1, 2, -1]
 
 
+def test_a_video_of_an_unknown_codec_is_left_out_and_the_rest_is_embedded(
+    trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
+) -> None:
+    film = write_film(tmp_path / "film.mov", [np.asarray(faces.faces[0])] * 3)
+    (tmp_path / "odd.mov").write_bytes(film.read_bytes().replace(b"png ", b"zzzz"))
+    code, printed = omote("embed", trained.path, tmp_path, "--cropped", "--to", tmp_path / "t.csv")
+    assert code == 0
+    assert f"left out: {tmp_path / 'odd.mov'}: unreadable: the codec of the video is unknown" in printed
+    assert pd.read_csv(tmp_path / "t.csv")["source"].tolist() == [str(film)] * 3
+
+
 def a_photo_of_100_megapixels(folder: Path, trained: Trained) -> list[object]:
     Image.new("1", (10_000, 10_000)).save(folder / "huge.png")
     return [trained.path, folder / "huge.png"]
