@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices, SameSubject, epoch_batches, evenly_spaced, other_subject
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.files import is_in_use, locked, remove
+from omote.files import is_in_use, locked, remove, writing
 from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
@@ -127,7 +127,7 @@ def train(
         training = _Training(
             run, info, fabric, method, faces, frames.iloc[rows], progress, stopped, keep_stages
         )
-        log = stack.enter_context(SummaryWriter(str(run / "tensorboard"))) if is_first else None
+        log = stack.enter_context(_open_log(run / "tensorboard")) if is_first else None
         devices = [fabric.device] if fabric.device.type == "cuda" else []
         with torch.random.fork_rng(devices), keep_freed_memory():
             training.run_stages(log)
@@ -345,6 +345,18 @@ class _Training:
         rows = [torch.cat(list(row), 2) for row in swaps.chunk(count)]
         if log:
             log.add_image("swap", torch.cat(rows, 1), stage + 1)
+
+
+@contextmanager
+def _open_log(folder: Path) -> Iterator[SummaryWriter]:
+    """Give a TensorBoard writer. An error of its thread is raised here, but not printed as a traceback as well."""
+    print_error = threading.excepthook
+    threading.excepthook = lambda error: None if isinstance(error.exc_value, OSError) else print_error(error)
+    try:
+        with writing(folder), SummaryWriter(str(folder)) as log:
+            yield log
+    finally:
+        threading.excepthook = print_error
 
 
 def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInfo:
