@@ -132,7 +132,7 @@ def _match_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> li
         fields = {name: value.strip() for name, value in one.groupdict().items()}
         if one.groupdict() != other.groupdict():
             raise OmoteError(
-                f'"{text}" can be read in several ways by the pattern "{pattern}": {_describe(one)}, or '
+                f"{text!r} can be read in several ways by the pattern {pattern!r}: {_describe(one)}, or "
                 f"{_describe(other)}. Make the pattern more specific, for example {{subject:3}} for exactly 3 "
                 "characters, or use a manifest."
             )
@@ -149,7 +149,7 @@ def _match_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> li
         )
     if not entries:
         raise OmoteError(
-            f'The pattern "{pattern}" matches none of the {len(found)} files; the first is {found[0]}. A '
+            f"The pattern {pattern!r} matches none of the {len(found)} files; the first is {found[0]}. A "
             'pattern with a "/" is matched with the path in the folder, one without with the file name alone.'
         )
     return entries
@@ -175,7 +175,7 @@ def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
         characters = f"[^/]{{{width}}}" if width else f"[^/]{repeat}"
         if name and name not in FIELDS:
             raise OmoteError(
-                f'The pattern "{pattern}" has an unknown field {{{name}}}. Fields are '
+                f"The pattern {pattern!r} has an unknown field {{{name}}}. Fields are "
                 f"{', '.join(f'{{{field}}}' for field in FIELDS)}, and {{}} or * for anything."
             )
         if not name:
@@ -187,7 +187,7 @@ def _compile(pattern: str, repeat: str) -> re.Pattern[str]:
             fields.add(name)
     text += _literal(pattern[end:], end, suffix)
     if "subject" not in fields:
-        raise OmoteError(f'The pattern "{pattern}" has no {{subject}}, which says who is on the photo.')
+        raise OmoteError(f"The pattern {pattern!r} has no {{subject}}, which says who is on the photo.")
     return re.compile(text if suffix < len(pattern) else rf"{text}\.[^/.]+")
 
 
@@ -195,7 +195,7 @@ def _literal(text: str, start: int, suffix: int) -> str:
     """Return plain text of a pattern as a regular expression; case is ignored in the suffix."""
     if re.search(r"[{}]", text):
         raise OmoteError(
-            f'The pattern cannot be read near "{text}". Braces stand round the name of a field, or a name and its '
+            f"The pattern cannot be read near {text!r}. Braces stand round the name of a field, or a name and its "
             "number of characters, at most 999: {subject:3}."
         )
     cut = max(0, suffix - start)
