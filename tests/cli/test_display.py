@@ -137,7 +137,7 @@ def test_redirected_output_tells_stage_epoch_speed_and_time_left(capsys: pytest.
             )  # fmt: skip
             work(0.6)
     line = capsys.readouterr().err.splitlines()[-1]
-    assert re.fullmatch(r"vae, stage 1 of 2 \(vae\): epoch 3 of 9 [\d,]+ images/s, 0:00:\d\d left", line)
+    assert re.fullmatch(r"vae, stage 1 of 2 \(vae\): epoch 3 of 9, [\d,]+ images/s, 0:00:\d\d left", line)
 
 
 @pytest.mark.usefixtures("often")

@@ -174,10 +174,10 @@ def _bars(
 
 
 def _describe(task: "Task", column: "ProgressColumn") -> str:
-    """Return one bar in words, such as "vae, stage 1 of 1 (vae): epoch 3 of 9 812 images/s, 0:02:10 left"."""
+    """Return one bar in words, such as "vae, stage 1 of 1 (vae): epoch 3 of 9, 812 images/s, 0:02:10 left"."""
     if not task.total:
         return task.description.strip()
-    words = " ".join(str(column.render(task)).split())
+    words = re.sub(r"\s{2,}", ", ", str(column.render(task)).strip())
     seconds = task.time_remaining
     left = "" if seconds is None else f", {timedelta(seconds=round(seconds))} left"
     return f"{task.description.strip()}: {words}{left}"
