@@ -307,6 +307,29 @@ def test_a_failed_write_leaves_no_partial_file(
     assert not list(tmp_path.iterdir())
 
 
+def test_while_files_are_replaced_the_one_that_is_read_is_missing(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def convert(_: Trained, part: onnx_file._Part, path: Path) -> tuple[OnnxFile, bytes]:
+        return OnnxFile(path, part.name, [], [], 0.0), b"new"
+
+    def killed(source: Path, to: Path) -> None:
+        move(source, to)
+        raise KeyboardInterrupt
+
+    move, names = onnx_file.move, ["model.decoder.onnx", "model.identity.onnx", "model.onnx"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"old")
+    monkeypatch.setattr(onnx_file, "_convert", convert)
+    with monkeypatch.context() as patch:
+        patch.setattr(onnx_file, "move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            export_onnx(exports["proposed"][0], tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+    export_onnx(exports["proposed"][0], tmp_path / "model.onnx")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(names, b"new")
+
+
 def test_the_example_in_the_docs_gives_the_features_of_omote(
     exports: Exports, london: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,21 @@
 """A published model: its files, the removal of names, and opening it."""
 
+import copy
 import hashlib
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
+from omote.runs import hub
 from omote.runs.card import write_card
 from omote.runs.hub import check_people
 from omote.runs.trained import Trained, load
@@ -213,6 +217,35 @@ def test_a_hub_repository_takes_a_model_and_keeps_a_card_written_by_hand(
     assert (folder / ".git").is_dir()
     (trained.path / "README.md").write_text("also mine")
     assert (trained.save_pretrained(tmp_path / "new") / "README.md").read_text() == "also mine"
+
+
+@pytest.mark.parametrize("moved", range(1, 5))
+def test_a_model_that_was_killed_while_it_replaced_another_is_refused_until_it_is_saved_again(
+    trained: Trained, once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
+    folder, count = load(once).save_pretrained(tmp_path / "model"), 0
+
+    def killed(source: Path, to: Path) -> None:
+        nonlocal count
+        count += 1
+        move(source, to)
+        if count == moved:
+            raise KeyboardInterrupt
+
+    move = hub.move
+    other = replace(trained, method=copy.deepcopy(trained.method))
+    with torch.no_grad():
+        next(other.method.parameters()).add_(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub, "move", killed)
+        with pytest.raises(KeyboardInterrupt):
+            other.save_pretrained(folder)
+    with pytest.raises(OmoteError, match=r"model\.safetensors"):
+        load(folder)
+    other.save_pretrained(folder)
+    for one, another in zip(load(folder).method.parameters(), other.method.parameters(), strict=True):
+        assert torch.equal(one, another)
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(

@@ -1,5 +1,6 @@
 """The training loop: reproducible, resumable, logged, and with clear errors."""
 
+import errno
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.optim import Optimizer
 
+from omote import files
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
@@ -22,7 +24,7 @@ from omote.methods.registry import METHODS
 from omote.runs.info import read_run_info
 from omote.runs.trained import load
 from omote.training import loop, step
-from omote.training.loop import TrainingProgress, train
+from omote.training.loop import TrainingProgress, is_trained, train, train_or_load
 from tests.conftest import Configure
 
 
@@ -105,6 +107,74 @@ def test_a_killed_training_resumes_from_the_last_checkpoint(
     train(faces, tmp_path / "cut", config, progress=again.append)
     assert (again[0].stage, again[0].step) == ("expression", 5)  # the first step after the last checkpoint
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+@pytest.mark.parametrize("step", ["fit_ood_model", "write_card", "remove_checkpoint"])
+def test_a_training_killed_at_its_end_is_ended_by_the_same_call_and_refused_after_that(
+    faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    config, run = configure(method="vae", options__epochs=1), tmp_path / "killed"
+    train(faces, tmp_path / "whole", config)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(faces, run, config)
+    assert not is_trained(run)
+    steps: list[TrainingProgress] = []
+    train_or_load(faces, run, config, progress=steps.append)
+    assert not steps  # only the end was missing
+    assert same(weights(tmp_path / "whole"), weights(run))
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "whole", run)]
+    assert names[0] == names[1]
+    with pytest.raises(OmoteError, match="already trained"):
+        train(faces, run, config)
+
+
+def test_a_full_disk_stops_a_training_with_a_sentence_and_it_goes_on_when_there_is_room(
+    faces: FaceSet, tmp_path: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, run = configure(method="conventional"), tmp_path / "full"
+    train(faces, tmp_path / "whole", config)
+    move = files.move
+
+    def full(source: Path, to: Path) -> None:
+        if to.name == "reference.safetensors":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        move(source, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "move", full)
+        with pytest.raises(
+            OmoteError, match=r"reference.safetensors cannot be written: No space left on device"
+        ):
+            train(faces, run, config)
+    train(faces, run, config)
+    assert same(weights(tmp_path / "whole"), weights(run))
+
+
+def test_a_run_that_was_half_removed_to_be_trained_anew_is_removed_by_the_next_training(
+    faces: FaceSet, run: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(method="vae", options__epochs=1)
+    train(faces, run, config)
+    (run / "scores.csv").write_text("of the first training")
+
+    def killed(path: Path) -> None:
+        files.remove(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            train(faces, run, config, overwrite=True)
+    assert not (run / "weights.safetensors").exists()  # it can no longer be taken for a run
+    train(faces, run, config)
+    assert not (run / "scores.csv").exists()
+    assert is_trained(run)
 
 
 def test_only_training_frames_of_training_people_are_used(
