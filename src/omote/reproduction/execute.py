@@ -15,12 +15,11 @@ from omote.data.face_set import open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
 from omote.files import locked
-from omote.reproduction.plan import Plan, Training
+from omote.reproduction.plan import IN_WORK, Plan, Training
 from omote.runs.device import choose_device
 from omote.runs.trained import load
 from omote.training.loop import TrainingProgress, check_trained, train_or_load
 
-IN_WORK = "is carrying out this reproduction"
 RESAMPLES = 100  # bootstrap samples of people, for the intervals
 ReproductionProgress = Callable[[str, int, int], None]  # name of a training, steps done, steps in all
 

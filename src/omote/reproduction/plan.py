@@ -12,11 +12,12 @@ from omote.data.face_set import FaceSet, open_face_set
 from omote.data.parts import is_pending
 from omote.data.resize import resize_face_set
 from omote.errors import OmoteError
-from omote.files import is_in_use, write_text
+from omote.files import is_in_use, locked, write_text
 from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.runs.config import TrainConfig
 
 PLAN = "reproduce.json"
+IN_WORK = "is carrying out this reproduction"
 
 
 class Training(NamedTuple):
@@ -210,7 +211,8 @@ def _claim_folder(to: Path, asked: dict[str, Any]) -> None:
     if to.exists() and (not to.is_dir() or is_in_use(to)):
         raise OmoteError(f"{to} has other files in it; name a new folder (--to)")
     to.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
+    with locked(to, IN_WORK):
+        write_text(file, json.dumps(asked, indent=1, ensure_ascii=False) + "\n")
 
 
 def _cost(training: Training) -> int:

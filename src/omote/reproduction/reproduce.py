@@ -12,8 +12,8 @@ from omote.figures.paper.swap import plot_swap
 from omote.figures.picture import save_picture
 from omote.files import locked, write_text
 from omote.formulas import write_csv
-from omote.reproduction.execute import IN_WORK, ReproductionProgress, execute
-from omote.reproduction.plan import Plan, make_plan
+from omote.reproduction.execute import ReproductionProgress, execute
+from omote.reproduction.plan import IN_WORK, Plan, make_plan
 from omote.reproduction.report import FIGURES, plot_figure3, write_report
 from omote.reproduction.results import Results
 from omote.reproduction.rows import ROWS
