@@ -14,6 +14,7 @@ import numpy as np
 
 from omote.cli.display import progress_bar, status, training_progress
 from omote.data.face_set import FaceSet, open_face_set
+from omote.data.parts import is_pending
 from omote.errors import OmoteError
 from omote.evaluation.evaluate import evaluate
 from omote.evaluation.protocol import Scores
@@ -28,7 +29,7 @@ from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
 from omote.runs.trained import Trained, load
 from omote.synthetic.prepare import prepare_drawn
-from omote.training.loop import train
+from omote.training.loop import is_trained, train
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
 # per stage: vae has one, conventional and proposed have two, omote has three
@@ -87,7 +88,7 @@ def run_demo(to: Path) -> Path:
 
 
 def _prepare(path: Path, timings: dict[str, float]) -> FaceSet:
-    if path.exists():
+    if path.exists() and not is_pending(path):
         face_set = open_face_set(path)
         if FACES.items() <= face_set.about.options.items():
             return face_set
@@ -98,11 +99,11 @@ def _prepare(path: Path, timings: dict[str, float]) -> FaceSet:
 def _train(run: Path, method: str, face_set: FaceSet, timings: dict[str, float]) -> Trained:
     config = TrainConfig.read(None, {"method": method, "options.epochs": EPOCHS[method], **SETTINGS})
     outdated = False  # whether an earlier demo made the run with other settings
-    if run.exists():
+    if (run / "run.json").is_file():
         info = read_run_info(run)
         found = info.config.model_copy(update={"device": config.device, "precision": config.precision})
         outdated = found != config or info.face_set != face_set.about
-        if not outdated and (run / "weights.safetensors").is_file():
+        if not outdated and is_trained(run):
             return load(run)
     with _timer(f"training {method}", timings), training_progress(method) as progress:
         return train(face_set, run, config, progress=progress, overwrite=outdated)
