@@ -15,6 +15,8 @@ from omote.boundary import reading
 from omote.runs.info import write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"
+ADAM_STATE = {"step", "exp_avg", "exp_avg_sq"}  # of each parameter
+MAX_STEPS = 2**31
 
 
 class Position(NamedTuple):
@@ -75,6 +77,8 @@ def load_checkpoint(
             optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
             # the file stores no memory format; a fused optimiser needs that of the parameter (channels last)
             for parameter, values in optimiser.state.items():
+                if values.keys() != ADAM_STATE or not 0 <= float(values["step"]) < MAX_STEPS:
+                    raise ValueError("the state of an optimiser is not that of Adam")
                 for name, value in values.items():
                     if value.dim() and value.shape != parameter.shape:
                         raise ValueError(
