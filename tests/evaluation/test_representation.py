@@ -133,6 +133,7 @@ def test_only_omotes_own_table_says_what_is_true_and_a_representation_names_its_
         ("subject,x\na,word\n", ("x",), "not of numbers"),
         ("subject,x\na,1\n", ("AU",), "AU"),
         ("subject,clip,x\na,1,1\na,,2\n", (), "name the clip of every frame"),
+        ("subject,z_e_00,z_e_deviation_00\na,1,0.9t\n", (), "z_e_deviation_00 is not of numbers"),
         ("subject,z_e_00,id_name\na,1,ann\n", (), "id_name is not of numbers"),
         ("subject,x\n", (), "no rows"),
     ],

@@ -145,7 +145,8 @@ def read_feature_table(
         }
     else:
         groups = {"": [name for name in table.select_dtypes("number").columns if name not in described]}
-    for name in [*factors, *chain.from_iterable(groups.values())]:
+    deviation_names = [name for name in coded if own and name.startswith("z_e_deviation_")]
+    for name in [*factors, *deviation_names, *chain.from_iterable(groups.values())]:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise OmoteError(
                 f"{path}: column {name} is not of numbers; name the columns of the codes with --columns"
