@@ -98,7 +98,7 @@ def test_names_and_licences_from_elsewhere_stay_plain_text_in_a_card(trained: Tr
     """On a web page, the card is turned into HTML: no link, picture, heading or table of a stranger."""
     hostile = "<script>a()</script>\n\n# Title\n---\n![x](http://a) | `b` \\ *c* \x1b\u202e"
     escaped = r"\<script\>a()\</script\> # Title --- !\[x\](http://a) \| \`b\` \\ \*c\*"
-    counts = {**PHOTOS["counts"], "expressions": {hostile: 30}}
+    counts = {"subjects": 7, "clips": 1, "frames": 99, "expressions": {hostile: 30}, "skipped": {}}
     text = changed(
         trained, face_set={**PHOTOS, "importer": hostile, "licence": hostile, "counts": counts}
     ).model_card()

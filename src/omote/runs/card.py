@@ -149,13 +149,13 @@ def _training_data(folder: Path, info: RunInfo) -> str:
 
 def _describe_source(about: About) -> list[str]:
     """Return what is known about one face set, a line each."""
-    importer, counts = about.importer, about.counts
+    importer, counts = _escape(about.importer or ""), about.counts
     if about.is_synthetic:
-        what = f"Faces {_escape(importer)} by omote: synthetic faces, no real person is shown"
+        what = f"Faces {importer} by omote: synthetic faces, no real person is shown"
     elif about.published is not None:
-        what = f"Faces of the data set {_escape(importer)}: pictures of people"
+        what = f"Faces of the data set {importer}: pictures of people"
     elif importer:
-        what = f"Faces from {USER_DATA.get(importer) or _escape(importer)}; not recorded whether they show real people"
+        what = f"Faces from {USER_DATA.get(importer, importer)}; not recorded whether they show real people"
     else:
         what = "The source of the faces was not recorded"
     kinds = {"subjects": ("person", "people"), "clips": ("clip", "clips"), "frames": ("frame", "frames")}
