@@ -11,6 +11,7 @@ import pytest
 from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes, Scores, evaluate_codes, score_codes
+from omote.files import locked
 from omote.metrics.leakage import LEAKAGE_SCORES
 
 Array = npt.NDArray[np.uint8]
@@ -155,6 +156,16 @@ def test_scores_are_saved_whole_with_nan_as_null(tmp_path: Path) -> None:
         None,
         "this method has no identity code",
     )
+
+
+def test_scores_that_another_process_writes_are_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.2)
+    scores = score_codes(Codes(np.zeros((0, 1)), np.zeros((0, 1))), face_set().frames[:0], test_subjects=[])
+    with locked(tmp_path, "is at work"), pytest.raises(OmoteError, match="Another process is writing scores"):
+        scores.save(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_bootstrap_replicates_are_there_on_request_and_saved_to_the_last_bit(

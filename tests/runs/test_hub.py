@@ -15,6 +15,7 @@ import torch
 
 from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
+from omote.files import claimed
 from omote.runs import hub
 from omote.runs.card import write_card
 from omote.runs.hub import check_people
@@ -217,6 +218,16 @@ def test_a_hub_repository_takes_a_model_and_keeps_a_card_written_by_hand(
     assert (folder / ".git").is_dir()
     (trained.path / "README.md").write_text("also mine")
     assert (trained.save_pretrained(tmp_path / "new") / "README.md").read_text() == "also mine"
+
+
+def test_a_model_that_another_process_saves_is_waited_for(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.2)
+    to = tmp_path / "model"
+    with claimed(to, "is at work"), pytest.raises(OmoteError, match="Another process is saving a model"):
+        trained.save_pretrained(to)
+    assert not list(tmp_path.glob("model*"))
 
 
 @pytest.mark.parametrize("moved", range(1, 5))

@@ -15,6 +15,7 @@ from omote.figures.table.crops import locate_faces, recut_faces
 from omote.figures.table.face_figure import WIDTH
 from omote.figures.table.plot import plot_features
 from omote.figures.table.tracks import read_features
+from omote.files import locked
 from tests.figures.conftest import Page
 from tests.figures.table.conftest import (
     concatenate,
@@ -142,6 +143,23 @@ def test_files_that_are_no_table_and_paths_that_are_no_folder_are_refused(tmp_pa
         plot_features(table)
     with pytest.raises(OmoteError, match="clusters is 0"):
         plot_features(table, tmp_path / "plots", clusters=0)
+
+
+def test_a_second_plot_into_a_folder_waits_and_then_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.2)
+    table, folder = make_rows("a.mp4", wave(2)), tmp_path / "plots"
+    folder.mkdir()
+    with locked(folder, "is drawing"), pytest.raises(OmoteError, match="Another process is drawing pictures"):
+        plot_features(table, folder)
+    plot_features(table, folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "clusters.png",
+        "index.html",
+        "map.png",
+        "path.png",
+    ]
 
 
 def test_two_rows_are_enough(tmp_path: Path) -> None:
