@@ -6,6 +6,7 @@ import random
 import re
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -30,7 +31,7 @@ TEXTS = [
     "\ufeff",
     "9" * 5000,
 ]
-VALUES = [
+VALUES: list[Any] = [
     None,
     True,
     -1,
@@ -115,16 +116,16 @@ def repeat(data: bytes, rng: random.Random) -> bytes:
     )
 
 
-def edit_value(content: object, rng: random.Random) -> object:
+def edit_value(content: Any, rng: random.Random) -> Any:
     """Replace, remove, rename or repeat one value of a JSON object, anywhere in it."""
-    places: list[tuple[dict | list, object]] = []
+    places: list[tuple[Any, Any]] = []
 
-    def walk(value: object) -> None:
+    def walk(value: Any) -> None:
         items = (
             value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         )
         for key, inside in list(items):
-            places.append((value, key))  # type: ignore[arg-type]
+            places.append((value, key))
             walk(inside)
 
     walk(content)
@@ -133,13 +134,13 @@ def edit_value(content: object, rng: random.Random) -> object:
     holder, key = rng.choice(places)
     action = rng.randrange(5)
     if action == 0:
-        del holder[key]  # type: ignore[arg-type]
+        del holder[key]
     elif action == 1 and isinstance(holder, dict):
         holder[rng.choice(TEXTS)] = holder.pop(key)
     elif action == 2 and isinstance(holder, list):
         holder *= rng.choice((2, 1000))
     else:
-        holder[key] = rng.choice(VALUES)  # type: ignore[index]
+        holder[key] = rng.choice(VALUES)
     return content
 
 
@@ -272,7 +273,7 @@ def edit_npy(data: bytes, rng: random.Random) -> bytes:
     """Replace a part of the header of an array, or the array by one of another kind."""
     if rng.random() < 0.3:
         out = io.BytesIO()
-        array = rng.choice(
+        array: Any = rng.choice(
             [
                 np.zeros(3),
                 np.zeros((2, 8, 8, 3), np.int8),

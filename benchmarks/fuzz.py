@@ -22,6 +22,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -408,7 +409,7 @@ def fuzz(kind: str, count: int, seed: int, keep: Path | None = None) -> tuple[Co
             damaged = case / file.relative_to(sample)
             data = damage(file.name, file.read_bytes(), rng)
             damaged.write_bytes(data)
-            code, what, memory = _in_a_process(lambda case=case: KINDS[kind].read(case))
+            code, what, memory = _in_a_process(partial(KINDS[kind].read, case))
             if memory > baseline[2] + MAX_MEMORY:
                 code, what = FAULT, f"{memory / 1e9:.1f} GB of memory"
             counts["read" if code == READ else "refused" if code == REFUSED else "fault"] += 1

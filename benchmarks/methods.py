@@ -198,7 +198,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
     table = compare_methods(scores, REFERENCE)
     seconds = {
         method: pd.Series(
-            [read_training(folder / name).get("seconds") for of, _, name in ready if of == method]
+            [read_training(folder / name).seconds for of, _, name in ready if of == method]
         ).mean()
         for method in dict.fromkeys(method for method, *_ in ready)
     }

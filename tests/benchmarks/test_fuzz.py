@@ -18,6 +18,6 @@ CASES = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", CASES)
 def test_damaged_files_are_read_or_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
-    command = [sys.executable, FUZZ, kind, str(CASES[kind]), "0", "--keep", tmp_path]
+    command = [sys.executable, str(FUZZ), kind, str(CASES[kind]), "0", "--keep", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stdout + done.stderr

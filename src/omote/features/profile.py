@@ -49,7 +49,7 @@ KINDS = {"time": "fiu", "face": "iu", "trusted": "b"}  # allowed numpy.dtype.kin
 
 
 def _to_neutral(numbers: Any) -> Floats:
-    neutral = np.asarray(numbers, np.float32)
+    neutral: Floats = np.asarray(numbers, np.float32)
     if neutral.ndim != 1 or not len(neutral) or not np.isfinite(neutral).all():
         raise ValueError("expected a list of finite numbers")
     return neutral
