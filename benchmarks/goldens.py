@@ -64,7 +64,7 @@ def contents(file: Path) -> dict[str, str]:
             table = pd.read_parquet(file) if name == ".parquet" else pd.read_csv(file)
         except pd.errors.EmptyDataError:
             return {"": "empty"}
-        return {key: column_digest(table[key]) for key in table if not str(key).startswith(TIMES)}
+        return {str(key): column_digest(table[key]) for key in table if not str(key).startswith(TIMES)}
     if name == ".png":
         return {"": digest(np.asarray(Image.open(file).convert("RGBA")).tobytes())}
     if name == ".html":
