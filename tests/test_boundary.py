@@ -36,9 +36,12 @@ from omote.training.checkpoint import CHECKPOINT, Position, load_checkpoint, sav
     ],
 )
 def test_any_error_of_a_library_becomes_one_sentence(error: Exception, reason: str) -> None:
-    with pytest.raises(
-        OmoteError, match=rf"^a\.json is damaged or not a profile: .*{reason}\. Make it again\.$"
-    ), reading("a.json", "a profile", "Make it again"):
+    with (
+        pytest.raises(
+            OmoteError, match=rf"^a\.json is damaged or not a profile: .*{reason}\. Make it again\.$"
+        ),
+        reading("a.json", "a profile", "Make it again"),
+    ):
         raise error
 
 
@@ -77,7 +80,12 @@ def repeated_text(path: Path) -> None:
     pq.write_table(pa.table({"x": text}), path, store_schema=False)
 
 
-@pytest.mark.parametrize("write", [repeated_numbers, repeated_text])
+def repeated_category(path: Path) -> None:
+    text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), ["x" * 100_000])
+    pq.write_table(pa.table({"x": text}), path)
+
+
+@pytest.mark.parametrize("write", [repeated_numbers, repeated_text, repeated_category])
 def test_a_small_file_with_gigabytes_of_rows_is_refused_before_they_take_memory(
     write: Callable[[Path], None], tmp_path: Path
 ) -> None:

@@ -127,7 +127,8 @@ def _read_pieces(
     whole = pq.read_schema(path)
     if len(set(whole.names)) < len(whole.names):
         raise ValueError("two columns have the same name")
-    schema = pa.schema([field for field in whole if wanted is None or wanted(field.name)])
+    chosen = [field for field in whole if wanted is None or wanted(field.name)]
+    schema = pa.schema([(field.name, _plain_type(field.type)) for field in chosen])
     # One long text repeated in every row is small on disk: texts stay dictionaries until their size is known.
     texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string(), pa.binary())]
     most = MAX_TABLE + MAX_EXPANSION * path.stat().st_size
@@ -138,7 +139,11 @@ def _read_pieces(
             table.validate(full=True)
             size = sum(_text_size(chunk) for name in texts for chunk in table[name].chunks)
             _check_size(table.nbytes + size, most)
-            yield table.cast(schema.remove_metadata())
+            yield table.cast(schema)
+
+
+def _plain_type(type_: pa.DataType) -> pa.DataType:
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
 
 
 def _check_size(size: int, most: int) -> None:
