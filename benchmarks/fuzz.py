@@ -67,13 +67,11 @@ class Kind(NamedTuple):
         make: writes the valid files into an empty folder.
         damaged: patterns of the files to damage.
         read: reads the files; also what is wrong with a result raises AssertionError.
-        slow: how many times as long a case takes as one of most other kinds.
     """
 
     make: Callable[[Path], object]
     damaged: tuple[str, ...]
     read: Callable[[Path], object]
-    slow: int = 1
 
 
 class Fault(NamedTuple):
@@ -373,14 +371,14 @@ KINDS = {
     "video": Kind(make_videos, ("*",), read_videos),
     "face_set": Kind(make_faces, ("faces/*.*",), read_faces),
     "config": Kind(make_config, ("config.toml",), read_config),
-    "run": Kind(make_run, ("run/run.json", "run/training.json", "run/*.safetensors"), read_run, 2),
-    "model": Kind(make_model, ("model/*.json", "model/*.safetensors"), read_model, 2),
-    "scores": Kind(make_scores, ("run/scores.json",), read_scores, 3),
+    "run": Kind(make_run, ("run/run.json", "run/training.json", "run/*.safetensors"), read_run),
+    "model": Kind(make_model, ("model/*.json", "model/*.safetensors"), read_model),
+    "scores": Kind(make_scores, ("run/scores.json",), read_scores),
     "checkpoint": Kind(make_checkpoint, ("checkpoint.safetensors",), read_checkpoint),
     "onnx": Kind(make_onnx, ("model.onnx",), read_onnx),
     "profile": Kind(make_profile_file, ("ann.json",), read_profile),
-    "parquet": Kind(make_parquet, ("table.parquet",), read_tables, 2),
-    "csv": Kind(make_csv, ("table.csv",), read_tables, 2),
+    "parquet": Kind(make_parquet, ("table.parquet",), read_tables),
+    "csv": Kind(make_csv, ("table.csv",), read_tables),
     "manifest": Kind(make_manifest, ("who.csv",), read_manifest),
     "pattern": Kind(make_pattern, ("pattern.txt",), read_pattern),
 }
@@ -389,6 +387,8 @@ MEDIA = ("photo", "video")
 
 def fuzz(kind: str, count: int, seed: int, keep: Path | None = None) -> tuple[Counter[str], list[Fault]]:
     """Return how many cases were read and refused, and the faults, whose files are kept in a folder."""
+    torch.set_num_threads(1)  # threads do not survive a fork
+    pa.set_cpu_count(1)
     counts: Counter[str] = Counter()
     faults: list[Fault] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -475,8 +475,6 @@ def main() -> None:
         "--keep", type=Path, default=Path("fuzz_faults"), help="folder for the files of faults"
     )
     given = parser.parse_args()
-    torch.set_num_threads(1)  # threads do not survive a fork
-    pa.set_cpu_count(1)
     print("| kind | seed | tried | read | refused | faults |\n| --- | ---: | ---: | ---: | ---: | ---: |")
     failed = False
     for kind in _chosen(given.kind):

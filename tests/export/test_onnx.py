@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from omote import files
 from omote.data.cut import cut_out
 from omote.data.detect import DETECTOR_NAME, DETECTOR_SHA256, Face, find_only_face
 from omote.data.face_set import FaceSet
@@ -317,7 +318,7 @@ def test_while_files_are_replaced_the_one_that_is_read_is_missing(
         move(source, to)
         raise KeyboardInterrupt
 
-    move, names = onnx_file.move, ["model.decoder.onnx", "model.identity.onnx", "model.onnx"]
+    move, names = files.move, ["model.decoder.onnx", "model.identity.onnx", "model.onnx"]
     for name in names:
         (tmp_path / name).write_bytes(b"old")
     monkeypatch.setattr(onnx_file, "_convert", convert)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from omote import files
 from omote.data import parts
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.images import Excerpt
@@ -325,7 +326,7 @@ def test_after_a_kill_during_clean_up_the_same_call_ends_it_and_never_shortens_a
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
 
-    remove, count = parts.remove, 0
+    remove, count = files.remove, 0
 
     def killed(path: Path) -> None:
         nonlocal count

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from omote import files as omote_files
 from omote.data.face_set import About, FaceSet
 from omote.errors import OmoteError
 from omote.files import claimed
@@ -243,7 +244,7 @@ def test_a_model_that_was_killed_while_it_replaced_another_is_refused_until_it_i
         if count == moved:
             raise KeyboardInterrupt
 
-    move = hub.move
+    move = omote_files.move
     other = replace(trained, method=copy.deepcopy(trained.method))
     with torch.no_grad():
         next(other.method.parameters()).add_(1)

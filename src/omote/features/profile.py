@@ -85,7 +85,8 @@ class Profile:
                 f"the profile of {self.name} is damaged: its neutral has {len(self.neutral)} numbers, and codes of "
                 f"{self.model} have {codes.shape[-1]}; make the profile again (`omote profile`)"
             )
-        return (codes - self.neutral).astype(np.float32)
+        relative: Floats = (codes - self.neutral).astype(np.float32)
+        return relative
 
     def check(self, model: str) -> None:
         """Raise OmoteError if the profile was made with another model."""
