@@ -25,7 +25,13 @@ for kind, count in json.loads(sys.argv[1]).items():
 @pytest.mark.skipif(sys.platform != "linux", reason="forks, and limits its processes, as Linux can")
 @pytest.mark.timeout(600)
 def test_damaged_files_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CODE, json.dumps(CASES), str(tmp_path)]  # one process, as it imports much
+    command = [
+        sys.executable,
+        "-c",
+        CODE,
+        json.dumps(CASES),
+        str(tmp_path),
+    ]  # one process, as it imports much
     folder = Path(__file__).parents[2] / "benchmarks"
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     assert done.returncode == 0, done.stderr
