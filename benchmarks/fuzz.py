@@ -102,9 +102,9 @@ def make_run(folder: Path) -> None:
     train(open_face_set(folder / "faces"), folder / "run", config)
 
 
-def read_run(folder: Path) -> None:
+def read_run(folder: Path, name: str = "run") -> None:
     """Load a run and compute features."""
-    trained = load(folder / "run")
+    trained = load(folder / name)
     features = trained.read(np.full((2, trained.size, trained.size, 3), 99, np.uint8))
     assert np.isfinite(features.mean).all(), "codes are not finite"
     trained.model_card()
@@ -118,8 +118,7 @@ def make_model(folder: Path) -> None:
 
 def read_model(folder: Path) -> None:
     """Load a published model."""
-    shutil.copytree(folder / "model", folder / "run")
-    read_run(folder)
+    read_run(folder, "model")
 
 
 def make_scores(folder: Path) -> None:

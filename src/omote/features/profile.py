@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from omote.boundary import read_json, reading
+from omote.boundary import one_sentence, read_json, reading
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
@@ -252,7 +252,8 @@ def _make_profile(
             f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_count_people(table, trusted)}"
         )
     chosen = kept[evenly_spaced(len(kept), MOST_FRAMES)]
-    codes = read_codes(chosen)
+    with one_sentence(f"some codes of {name} are no numbers", "Make the table again with `omote embed`"):
+        codes = read_codes(chosen)
     if not np.isfinite(codes).all():
         raise OmoteError(f"some codes of {name} are no numbers; make the table again with `omote embed`")
     sources = _number_sources(table)
