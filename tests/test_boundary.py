@@ -106,6 +106,11 @@ def test_text_that_is_not_utf8_and_two_columns_of_one_name_are_refused(tmp_path:
             read_table(tmp_path / f"{number}.parquet")
 
 
+def test_lists_in_a_parquet_file_are_left_out(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1, 2], "y": [[1], [2, 3]], "z": [{"a": 1}] * 2}), tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").columns.tolist() == ["x"]
+
+
 def test_what_pandas_noted_about_the_columns_is_ignored(tmp_path: Path) -> None:
     notes = json.dumps({"index_columns": ["gone"], "columns": [{"name": "x", "pandas_type": "categorical"}]})
     table = pa.table({"x": [1, 2]}).replace_schema_metadata({"pandas": notes})

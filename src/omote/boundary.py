@@ -99,7 +99,7 @@ def read_toml(text: str) -> dict[str, Any]:
 
 
 def read_parquet(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
-    """Return the columns of a Parquet file whose names are `wanted`; None reads all. See `read_row_groups`."""
+    """Return the `wanted` columns of a Parquet file, by name; None reads all but lists. See `read_row_groups`."""
     return next(_read_pieces(path, wanted, lambda count: [list(range(count))]))
 
 
@@ -127,7 +127,9 @@ def _read_pieces(
     whole = pq.read_schema(path)
     if len(set(whole.names)) < len(whole.names):
         raise ValueError("two columns have the same name")
-    chosen = [field for field in whole if wanted is None or wanted(field.name)]
+    # lists have more values than rows, as many as they like; no reader of a table uses them
+    flat = [field for field in whole if not pa.types.is_nested(field.type)]
+    chosen = [field for field in flat if wanted is None or wanted(field.name)]
     schema = pa.schema([(field.name, _plain_type(field.type)) for field in chosen])
     # One long text repeated in every row is small on disk: texts stay dictionaries until their size is known.
     texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string(), pa.binary())]
@@ -153,11 +155,11 @@ def _check_size(size: int, most: int) -> None:
 
 def _stated_size(file: pq.ParquetFile, group: int) -> int:
     """Return the bytes in memory of a row group, without repeated texts, as its metadata states them."""
-    rows, size = file.metadata.row_group(group), 0
-    for number in range(rows.num_columns):
-        column, width = rows.column(number), max(8, file.schema.column(number).length or 0)
-        size += width * max(rows.num_rows, column.num_values) + column.total_uncompressed_size
-    return size
+    rows = file.metadata.row_group(
+        group
+    )  # pyarrow 26 aborts at rows.column(number) if its statistics are damaged
+    widths = (max(8, file.schema.column(number).length or 0) for number in range(rows.num_columns))
+    return int(rows.num_rows * sum(widths) + rows.total_byte_size)
 
 
 def _text_size(chunk: pa.DictionaryArray) -> int:
