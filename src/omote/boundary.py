@@ -78,11 +78,11 @@ def _explain_field(problem: Any) -> str:
 
 def read_text(path: Path) -> str:
     """Return the text of a UTF-8 file; raise ValueError if it is larger than `MAX_TEXT`."""
-    with path.open("rb") as file:
-        data = file.read(MAX_TEXT + 1)
-    if len(data) > MAX_TEXT:
+    size = path.stat().st_size
+    if size > MAX_TEXT:
         raise ValueError(f"it is larger than {MAX_TEXT / 1e6:.0f} MB")
-    return data.decode("utf-8")
+    with path.open("rb") as file:
+        return file.read(size).decode("utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:

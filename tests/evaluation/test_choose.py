@@ -273,13 +273,12 @@ def test_a_person_with_one_clip_is_not_scored(face_set: FaceSet) -> None:
     assert "1 of 4 subjects have one clip only" in agreement.reason
 
 
-def test_codes_that_are_not_numbers_have_no_score(face_set: FaceSet) -> None:
+def test_codes_that_are_not_numbers_are_refused(face_set: FaceSet) -> None:
     def not_numbers(bits: Tensor, images: Tensor) -> Tensor:
         return bits / 0
 
-    for score in scores(face_set, not_numbers).values():
-        assert np.isnan(score.value)
-        assert "NaN or infinity" in score.reason
+    with pytest.raises(OmoteError, match="codes that are not finite"):
+        scores(face_set, not_numbers)
 
 
 def test_many_frames_are_thinned_and_middle_frames_stay_so(

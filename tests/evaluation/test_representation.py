@@ -149,7 +149,7 @@ def test_a_table_that_cannot_be_audited_is_one_sentence(
 def test_a_file_that_is_no_table_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
     for name, message in (
-        ("broken.parquet", "cannot be read"),
+        ("broken.parquet", "damaged or not a table"),
         ("none.csv", "no table"),
         ("x.mp4", "neither"),
     ):

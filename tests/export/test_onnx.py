@@ -302,7 +302,7 @@ def test_a_failed_write_leaves_no_partial_file(
     def full(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("os.replace", full)
+    monkeypatch.setattr(onnx_file, "move", full)
     with pytest.raises(OmoteError, match=r"model.onnx cannot be written: no space left"):
         export_onnx(exports["contrast"][0], tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
