@@ -1,7 +1,6 @@
 """Reading files from outside: limits before memory is taken, and every error as one sentence (`reading`)."""
 
 import reprlib
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -91,11 +90,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it holds no JSON object")
     return content
-
-
-def read_toml(text: str) -> dict[str, Any]:
-    """Return the tables of a TOML text; raise ValueError (which includes TOMLDecodeError) or RecursionError."""
-    return tomllib.loads(text)
 
 
 def read_parquet(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:

@@ -4,12 +4,14 @@ What is renamed into place is on the disk first, so that neither a killed proces
 """
 
 import errno
+import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -100,6 +102,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text to ``path``, which is never half written."""
     with write_beside(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON to ``path``, which is never half written."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 def is_in_use(folder: Path) -> bool:

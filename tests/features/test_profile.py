@@ -352,7 +352,7 @@ def test_tables_that_make_no_profile_are_refused(tmp_path: Path) -> None:
         (table.iloc[:1], "of ann there is 1 trusted frame; "),
         (table.iloc[:0], "The table is empty"),
         (table.assign(z_e_07=np.nan), "codes of ann are no numbers"),
-        (table.assign(z_e_07=[{"a": 1}] * 8), "codes of ann are no numbers"),
+        (table.assign(z_e_07=pd.Series([{"a": 1}] * 8, dtype=object)), "codes of ann are no numbers"),
     ):
         with pytest.raises(OmoteError, match=message):
             make_profile(bad, "ann")

@@ -33,8 +33,9 @@ from omote.data.face_set import (
     find_schema_problem,
     open_face_set,
 )
-from omote.data.parts import claim_parts, is_whole, new_part, write_json
+from omote.data.parts import claim_parts, is_whole, new_part
 from omote.errors import OmoteError
+from omote.files import write_json
 from omote.formulas import write_csv_rows
 
 Job = TypeVar("Job")

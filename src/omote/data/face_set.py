@@ -43,7 +43,6 @@ SCHEMA = pa.schema(
         *(pa.field(name, pa.float64()) for name in ("detection_score", *BOX, *LANDMARKS)),
     ]
 )
-REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
 SYNTHETIC = ("drawn", "rendered")  # importers whose faces show no real person
 
 

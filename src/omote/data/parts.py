@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from omote.errors import OmoteError
-from omote.files import claimed, move, remove, sync, sync_folder, write_text
+from omote.files import claimed, move, remove, sync, sync_folder, write_json
 
 # the names written here, and what a killed process may leave of them
 OWN = re.compile(
@@ -209,8 +209,3 @@ def is_whole(part: Path) -> bool:
         return all((part / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Write indented JSON; the file is never half written."""
-    write_text(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

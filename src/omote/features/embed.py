@@ -27,13 +27,14 @@ from omote.data.images import (
     is_video,
 )
 from omote.data.importers.folder import find_media_files
-from omote.data.parts import Parts, claim_parts, new_part, write_json
+from omote.data.parts import Parts, claim_parts, new_part
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
 from omote.features.stream import Piece, ResumePoint, Source, stream
 from omote.features.table import check_table_path, join_tables
+from omote.files import write_json
 
 FACE_SET_ROWS = 2048  # read at a time
 

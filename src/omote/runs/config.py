@@ -1,11 +1,12 @@
 """The configuration of a training: read from a TOML file or keywords, checked and completed with defaults."""
 
+import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from omote.boundary import one_sentence, read_text, read_toml, reading
+from omote.boundary import one_sentence, read_text, reading
 from omote.errors import OmoteError
 from omote.methods.method import MethodOptions
 from omote.methods.registry import DEFAULT_METHOD, METHODS, method_class
@@ -84,7 +85,7 @@ class TrainConfig(BaseModel):
         if path is not None:
             where = str(path)
             with reading(path, "a TOML file", MEND):
-                values = read_toml(read_text(Path(path)))
+                values = tomllib.loads(read_text(Path(path)))
         for key, value in (changes or {}).items():
             table = values
             *parents, last = key.split(".")

@@ -21,7 +21,7 @@ from torch import Tensor
 from omote.boundary import read_json
 from omote.data.face_set import About
 from omote.errors import OmoteError
-from omote.files import move, staged
+from omote.files import move, staged, write_json
 from omote.runs.card import MARK, write_card
 from omote.runs.info import (
     LIBRARY,
@@ -32,7 +32,6 @@ from omote.runs.info import (
     read_scores,
     read_training,
     weights_file,
-    write_json,
     write_tensors,
 )
 from omote.runs.ood import OodModel

@@ -14,7 +14,6 @@ A published model (`omote.runs.hub`) has config.json and model.safetensors inste
 """
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -26,7 +25,7 @@ from torch import Tensor
 from omote.boundary import read_json, reading
 from omote.data.face_set import About
 from omote.errors import OmoteError
-from omote.files import write_beside, write_text
+from omote.files import write_beside
 from omote.methods.method import Method
 from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
@@ -58,11 +57,6 @@ class RunInfo(NamedTuple):
     def method_class(self) -> type[Method]:
         """The class of the trained method."""
         return method_class(self.config.method)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON beside ``path`` and rename it into place."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -19,13 +19,13 @@ from omote.data.face_set import FaceSet
 from omote.data.sampling import Indices, SameSubject, epoch_batches, evenly_spaced, other_subject
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.files import is_in_use, locked, remove, writing
+from omote.files import is_in_use, locked, remove, write_json, writing
 from omote.interrupt import first_interrupt
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
 from omote.runs.card import write_card
 from omote.runs.config import TrainConfig
-from omote.runs.info import RunInfo, info_to_json, read_run_info, weights_file, write_json, write_tensors
+from omote.runs.info import RunInfo, info_to_json, read_run_info, weights_file, write_tensors
 from omote.runs.ood import fit_ood_model
 from omote.runs.trained import Trained, build_method, load, to_images
 from omote.training.checkpoint import (
@@ -133,7 +133,7 @@ def train(
             training.run_stages(log)
         if is_first:
             record = {"frames": len(rows), "seconds": time.monotonic() - training.began}
-            write_json(run / "training.json", {**record, "faces": face_set.path.resolve()})
+            write_json(run / "training.json", {**record, "faces": str(face_set.path.resolve())})
             fit_ood_model(faces, frames["subject"].iloc[rows].tolist()).save(run / "reference.safetensors")
             write_tensors(run / weights_file(), training.method.state_dict())
             write_card(run)
