@@ -10,7 +10,7 @@ import pytest
 
 from omote.data import detect
 from omote.data.cut import cut_out
-from omote.data.detect import Face, find_detector, find_faces, find_only_face
+from omote.data.detect import Face, Search, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
 from omote.errors import OmoteError
 
@@ -75,6 +75,20 @@ def test_two_people_are_refused_but_a_small_face_in_the_background_is_ignored(
     behind[:120, 600:720] = cv2.resize(other, (120, 120), interpolation=cv2.INTER_AREA)
     assert len(find_faces(np.ascontiguousarray(behind), detector)) == 2
     assert found(behind, detector).box == pytest.approx(found(photo, detector).box, abs=15)
+
+
+def test_the_largest_faces_are_kept(photo: np.ndarray, other: np.ndarray, detector: Path) -> None:
+    behind = np.hstack([photo, canvas(512, 512)])
+    behind[:300, 600:900] = cv2.resize(other, (300, 300), interpolation=cv2.INTER_AREA)
+    both, one = find_faces(behind, detector), find_faces(behind, detector, Search(largest=1))
+    assert len(both) == 2
+    assert [face.box.tolist() for face in one] == [both[0].box.tolist()]
+    assert find_only_face(behind, detector) == "two people"
+    kept = find_only_face(behind, detector, Search(largest=1))
+    assert isinstance(kept, Face)
+    assert kept.box.tolist() == both[0].box.tolist()
+    with pytest.raises(OmoteError, match="largest is 0; expected at least 1"):
+        Search(largest=0).check()
 
 
 @pytest.mark.parametrize("shape", [(300, 200), (1, 1), (1, 400), (2000, 30)])

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, resumable, say
-from omote.cli.inputs import Cropped, Detector, RunOrOnnxArgument
+from omote.cli.inputs import Cropped, Detector, Largest, RunOrOnnxArgument
 from omote.errors import OmoteError
 
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
@@ -29,6 +29,7 @@ def embed(
         str, typer.Option(help="For videos: start here, in seconds (90) or as 1:30 or 0:01:30.")
     ] = "0",
     end: Annotated[str | None, typer.Option(help="For videos: end here; same form as --start.")] = None,
+    largest: Largest = None,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -83,8 +84,8 @@ def embed(
     reader = open_reader(run, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
-            reader, inputs, to, cropped=cropped, detector=detector, excerpt=excerpt, profile=person, face=face,
-            workers=workers, progress=progress,
+            reader, inputs, to, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
+            profile=person, face=face, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted (column doubt)" if done.num_doubted else ""

@@ -34,6 +34,12 @@ Detector = Annotated[
         "OMOTE_DETECTOR; without it, the file is downloaded once."
     ),
 ]
+Largest = Annotated[
+    int | None,
+    typer.Option(
+        help="Keep so many faces of each picture, the largest ones; 1 ignores all bystanders. Default: all."
+    ),
+]
 Clusters = Annotated[int, typer.Option(help="Number of clusters, the k of k-means. The paper uses 9.")]
 KmeansRuns = Annotated[int, typer.Option(help="Number of k-means runs, each with a seed of its own.")]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]

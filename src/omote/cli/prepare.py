@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from omote.cli.display import progress_bar, say, show_face_set
-from omote.cli.inputs import Cropped, Detector, Overwrite, To, Workers, parse_pair
+from omote.cli.inputs import Cropped, Detector, Largest, Overwrite, To, Workers, parse_pair
 from omote.data.importers.registry import IMPORTERS, load_importer
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def prepare_folder(
     margin: Margin = 0.05,
     cropped: Cropped = False,
     detector: Detector = None,
+    largest: Largest = None,
     fps: Annotated[
         float | None, typer.Option(help="Frames per second to take from videos. Default: all frames.")
     ] = None,
@@ -102,8 +103,8 @@ def prepare_folder(
     with progress_bar("preparing") as progress:
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
-            margin=margin, cropped=cropped, detector=detector, fps=fps, dataset=dataset, licence=licence,
-            workers=workers, overwrite=overwrite, progress=progress,
+            margin=margin, cropped=cropped, detector=detector, largest=largest, fps=fps, dataset=dataset,
+            licence=licence, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     _show(face_set)
 

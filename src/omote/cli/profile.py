@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Cropped, Detector
+from omote.cli.inputs import Cropped, Detector, Largest
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def profile(
             "first frame that has one."
         ),
     ] = 0,
+    largest: Largest = None,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> None:
@@ -62,7 +63,7 @@ def profile(
     if tables:
         made = make_profile_from_tables(tables, name, face)
     else:
-        made = make_profile(_embed(inputs, cropped, detector), name, face)
+        made = make_profile(_embed(inputs, largest, cropped, detector), name, face)
     made.save(to)
     for sentence in made.describe():
         say(sentence)
@@ -70,7 +71,7 @@ def profile(
     say(f"Next: omote embed RUN INPUT... --profile {to} --to features.parquet")
 
 
-def _embed(inputs: list[str], cropped: bool, detector: Path | None) -> "DataFrame":
+def _embed(inputs: list[str], largest: int | None, cropped: bool, detector: Path | None) -> "DataFrame":
     """Return the feature table of all inputs but the first, which is the run."""
     from omote.features.embed import embed, open_reader
 
@@ -81,7 +82,9 @@ def _embed(inputs: list[str], cropped: bool, detector: Path | None) -> "DataFram
         )
     reader = open_reader(run)
     with progress_bar("embedding") as progress:
-        table, skipped = embed(reader, pictures, cropped=cropped, detector=detector, progress=progress)
+        table, skipped = embed(
+            reader, pictures, largest=largest, cropped=cropped, detector=detector, progress=progress
+        )
     for reason, count in skipped["reason"].value_counts().items():
         say(f"left out: {count} pictures or files: {reason}", to=errors)
     return table

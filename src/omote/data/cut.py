@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, get_args
 import cv2
 import numpy as np
 
-from omote.data.detect import Face, detect, find_faces, find_only_face
+from omote.data.detect import ALL_FACES, Face, Search, detect, find_faces, find_only_face
 from omote.data.face_set import About
 from omote.data.images import Unreadable, read_photo
 from omote.data.outputs import Faces
@@ -88,8 +88,10 @@ def check_size(size: int) -> None:
         raise OmoteError(f"size is {size}; the networks take {' or '.join(map(str, SIZES))} pixels.")
 
 
-def cut_faces(image: np.ndarray, cut: Cut, detector: Path | None) -> list[CutFace]:
-    """Return all faces of an (H, W, 3) uint8 RGB picture, the tallest box first.
+def cut_faces(
+    image: np.ndarray, cut: Cut, detector: Path | None, search: Search = ALL_FACES
+) -> list[CutFace]:
+    """Return the wanted faces of an (H, W, 3) uint8 RGB picture, the highest box first.
 
     Args:
         detector: YuNet's model file (see `find_detector`); may be None if `cut.cropped`.
@@ -97,15 +99,17 @@ def cut_faces(image: np.ndarray, cut: Cut, detector: Path | None) -> list[CutFac
     if cut.cropped:
         return [CutFace(None, cut_middle(image, cut.size))]
     assert detector is not None
-    return [_cut_face(image, face, cut, detector) for face in find_faces(image, detector)]
+    return [_cut_face(image, face, cut, detector) for face in find_faces(image, detector, search)]
 
 
-def cut_only_face(image: np.ndarray, cut: Cut, detector: Path | None) -> CutFace | str:
+def cut_only_face(
+    image: np.ndarray, cut: Cut, detector: Path | None, search: Search = ALL_FACES
+) -> CutFace | str:
     """Return the face of a picture of one person, or why it could not be used; see `find_only_face`."""
     if cut.cropped:
         return CutFace(None, cut_middle(image, cut.size))
     assert detector is not None
-    face = find_only_face(image, detector)
+    face = find_only_face(image, detector, search)
     return face if isinstance(face, str) else _cut_face(image, face, cut, detector)
 
 

@@ -6,6 +6,7 @@ The model file is the OpenCV Zoo's (MIT licence).
 import hashlib
 import os
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,13 +26,32 @@ DETECTOR_URLS = (
 )
 DETECTOR_VARIABLE = "OMOTE_DETECTOR"  # environment variable that names the model file
 
-MIN_SCORE = 0.6  # detections below this score are dropped
+FOUND_SCORE = 0.6  # detections below this score are dropped
 # A second face makes a picture one of two people if its box has at least this share of the highest box's height.
 SECOND_FACE = 1 / 3
 SIDES = (320, 640, 1280)  # long sides, in pixels, to which a picture is scaled in turn to be searched
 CLEAR_HEIGHT = 80  # pixels; the search stops at the scale where the highest face has this height
 MAX_PADDED_SIDE = 4000  # pixels, long side; a larger picture is reduced to it before it is padded
 PADDING = 0.5  # share of the long side; border added to find a face that fills the picture
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which faces of a picture are wanted.
+
+    Args:
+        largest: so many faces, those with the highest boxes; None for all.
+    """
+
+    largest: int | None = None
+
+    def check(self) -> None:
+        """Raise OmoteError if a field is out of range."""
+        if self.largest is not None and self.largest < 1:
+            raise OmoteError(f"largest is {self.largest}; expected at least 1, or none for all faces")
+
+
+ALL_FACES = Search()
 
 
 class Face(NamedTuple):
@@ -80,8 +100,13 @@ def _where_to_get() -> str:
     )
 
 
-def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
-    """Return the faces in an (H, W, 3) uint8 RGB picture, the tallest box first.
+def find_faces(image: np.ndarray, model: str | Path, search: Search = ALL_FACES) -> list[Face]:
+    """Return the wanted faces in an (H, W, 3) uint8 RGB picture, the highest box first."""
+    return _find_all(image, model)[: search.largest]
+
+
+def _find_all(image: np.ndarray, model: str | Path) -> list[Face]:
+    """Return all faces in a picture, the highest box first.
 
     The search goes from coarse to fine until the largest face is clear: portraits take little time, and small faces
     are still found. If nothing is found, the picture is padded, to find a face that fills it.
@@ -101,8 +126,7 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
             scale = MAX_PADDED_SIDE / max(height, width)
             small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
             return [
-                Face(face.score, face.box / scale, face.landmarks / scale)
-                for face in find_faces(small, model)
+                Face(face.score, face.box / scale, face.landmarks / scale) for face in _find_all(small, model)
             ]
         pad = round(PADDING * max(height, width))
         padded = cv2.copyMakeBorder(image, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
@@ -112,13 +136,14 @@ def find_faces(image: np.ndarray, model: str | Path) -> list[Face]:
     return found
 
 
-def find_only_face(image: np.ndarray, model: str | Path) -> Face | str:
+def find_only_face(image: np.ndarray, model: str | Path, search: Search = ALL_FACES) -> Face | str:
     """Return the face of an (H, W, 3) uint8 RGB picture of one person, or the reason why there is none.
 
-    Reasons are "no face" and "two people" (or more). Faces that are much smaller than the largest one, such as people
-    in the background, are ignored (SECOND_FACE).
+    With `largest` 1 it is the largest face, whoever else is in the picture. Reasons are "no face" and "two people" (or
+    more). Faces that are much smaller than the largest one, such as people in the background, are ignored
+    (SECOND_FACE).
     """
-    faces = find_faces(image, model)
+    faces = find_faces(image, model, search)
     if not faces:
         return "no face"
     people = [face for face in faces if face.box[3] >= SECOND_FACE * faces[0].box[3]]
@@ -126,7 +151,7 @@ def find_only_face(image: np.ndarray, model: str | Path) -> Face | str:
 
 
 def detect(image: np.ndarray, scale: float, model: str | Path) -> list[Face]:
-    """Return the faces found in a picture scaled by `scale`, in its original pixels, the tallest box first."""
+    """Return the faces found in a picture scaled by `scale`, in its original pixels, the highest box first."""
     size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     detector = _detector(str(model))
@@ -159,7 +184,7 @@ def _load_detector(model: str) -> cv2.FaceDetectorYN:
         level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
         try:
             return cv2.FaceDetectorYN.create(
-                model, "", (320, 320), score_threshold=MIN_SCORE, nms_threshold=0.3, top_k=100
+                model, "", (320, 320), score_threshold=FOUND_SCORE, nms_threshold=0.3, top_k=100
             )
         finally:
             cv2.utils.logging.setLogLevel(level)

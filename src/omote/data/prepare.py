@@ -15,7 +15,7 @@ import pandas as pd
 from omote.data.build import FaceBatch, Progress, Skipped, build_face_set
 from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
-from omote.data.detect import DETECTOR_SHA256, find_detector
+from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
 from omote.data.images import Excerpt, Unreadable, is_video, read_photo, read_video
 from omote.data.importers.folder import list_folder
@@ -38,6 +38,7 @@ def prepare(
     margin: float = DEFAULT_MARGIN,
     cropped: bool = False,
     detector: str | Path | None = None,
+    largest: int | None = None,
     fps: float | None = None,
     dataset: str | None = None,
     licence: str | None = None,
@@ -74,6 +75,7 @@ def prepare(
         margin: share of the side to add on each side (negative: to take away), more than -0.4.
         cropped: the pictures are faces already: nothing is detected, and the middle square is taken.
         detector: a local copy of the YuNet model; else the file that OMOTE_DETECTOR names, else it is downloaded once.
+        largest: with 1, the largest face of each picture is taken, and pictures of several people are not left out.
         fps: frames per second to take from a video; None takes every frame. `frame` counts all frames of the video.
         dataset: name for the column `dataset`; the name of the folder if None.
         licence: the terms of the photos, kept in about.json.
@@ -97,7 +99,9 @@ def prepare(
         licence=licence,
     )
     cut = Cut(size, align, margin, cropped)
-    return _prepare_clips(listing, to, cut, about, detector, fps, workers, overwrite, progress)
+    return _prepare_clips(
+        listing, to, cut, about, detector, Search(largest), fps, workers, overwrite, progress
+    )
 
 
 def prepare_dataset(
@@ -149,7 +153,7 @@ def prepare_dataset(
         published=dict(importer.published),
     )
     cut = Cut(size, align, margin, listing.cropped if cropped is None else cropped)
-    return _prepare_clips(listing, to, cut, about, detector, None, workers, overwrite, progress)
+    return _prepare_clips(listing, to, cut, about, detector, ALL_FACES, None, workers, overwrite, progress)
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ class _Source:
     dataset: str | None
     cut: Cut
     detector: Path | None  # None if the pictures are faces already
+    search: Search
     fps: float | None
 
 
@@ -177,6 +182,7 @@ def _prepare_clips(
     cut: Cut,
     about: About,
     detector: str | Path | None,
+    search: Search,
     fps: float | None,
     workers: int | None,
     overwrite: bool,
@@ -184,11 +190,14 @@ def _prepare_clips(
 ) -> FaceSet:
     """Return a face set of the clips that an importer found; `about` lacks what all importers share."""
     cut.check()
+    search.check()
     Excerpt(fps=fps).check()
     check_clips(listing.clips)
-    source = _Source(listing.root, about.dataset, cut, None if cut.cropped else find_detector(detector), fps)
+    model = None if cut.cropped else find_detector(detector)
+    source = _Source(listing.root, about.dataset, cut, model, search, fps)
+    chosen = {name: value for name, value in vars(search).items() if value != getattr(ALL_FACES, name)}
     shared = {
-        "options": {**about.options, "cropped": cut.cropped, "fps": fps},
+        "options": {**about.options, "cropped": cut.cropped, "fps": fps, **chosen},
         "align": cut.align,
         "margin": None if cut.cropped else cut.margin,
         "detector_sha256": None if cut.cropped else DETECTOR_SHA256,
@@ -280,7 +289,7 @@ def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
 def _cut_face(
     image: np.ndarray, clip: Clip, file: File, number: int, time: float, source: _Source
 ) -> FaceRow | Skipped:
-    found = cut_only_face(image, source.cut, source.detector)
+    found = cut_only_face(image, source.cut, source.detector, source.search)
     if isinstance(found, str):
         return Skipped(source=file.path, frame=number if is_video(file.path) else None, reason=found)
     row = {

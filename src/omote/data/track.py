@@ -96,7 +96,7 @@ class Tracker:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            faces: of the image, the tallest box first as from `find_faces`, so that the largest new face gets the
+            faces: of the image, the highest box first as from `find_faces`, so that the largest new face gets the
                 first new number.
         """
         thumbnail = _make_thumbnail(image)

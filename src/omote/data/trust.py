@@ -21,7 +21,7 @@ MAX_YAW = 30.0
 # Degrees as estimated from YuNet's landmarks; in truth about 40 (see `estimate_pose`). Photos have at most 10.
 MAX_PITCH = 12.0
 # Of the detector; a weak sign. Photos have at least 0.93, and at least 0.86 with the lower half of the face covered.
-MIN_SCORE = 0.8
+TRUSTED_SCORE = 0.8
 # Share of the box outside the picture. Photos have 0; with a third of the face cut away, 0.07-0.22.
 MAX_OUTSIDE = 0.05
 # Out-of-distribution score, which `omote.runs.ood` scales so that 1 is the limit.
@@ -49,7 +49,7 @@ def find_doubts(
     """
     small = unsure = cut_off = False
     if face is not None:
-        small, unsure = bool(face.box[3] < MIN_HEIGHT), face.score < MIN_SCORE
+        small, unsure = bool(face.box[3] < MIN_HEIGHT), face.score < TRUSTED_SCORE
         cut_off = shape is not None and share_outside(face.box, shape) > MAX_OUTSIDE
     reasons = {
         "too blurred": blur > MAX_BLUR,

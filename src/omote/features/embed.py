@@ -7,7 +7,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from omote.data.build import Progress, Skipped, write_skipped
-from omote.data.detect import DETECTOR_SHA256, find_detector
+from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.images import (
     EVERY_FRAME,
@@ -56,6 +56,7 @@ class EmbedOptions(TypedDict, total=False):
     cropped: bool  # the pictures are faces already
     detector: str | Path | None  # a local copy of the detector's model
     excerpt: Excerpt  # which frames of videos
+    largest: int | None  # the largest faces of each frame, so many; None for all
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
     workers: int | None  # threads that detect faces; None for one per core
@@ -173,12 +174,15 @@ class _EmbedTask:
         cropped: bool = False,
         detector: str | Path | None = None,
         excerpt: Excerpt = EVERY_FRAME,
+        largest: int | None = None,
         profile: Profile | None = None,
         face: int | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         excerpt.check()
+        self.search = Search(largest)
+        self.search.check()
         if workers is not None and workers < 1:
             raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core")
         if face is not None and profile is None:
@@ -196,9 +200,9 @@ class _EmbedTask:
         if self.face_sets:
             if len(self.face_sets) < len(listed):
                 raise OmoteError("face sets and pictures were given together; embed them one after the other")
-            if profile is not None or excerpt != EVERY_FRAME or cropped:
+            if profile is not None or excerpt != EVERY_FRAME or cropped or self.search != ALL_FACES:
                 raise OmoteError(
-                    "a profile, an excerpt and cropped are for pictures, but face sets were given"
+                    "a profile, an excerpt, cropped and largest are for pictures, but face sets were given"
                 )
             for face_set in self.face_sets:
                 if face_set.size != reader.size:
@@ -232,8 +236,8 @@ class _EmbedTask:
                 self.progress(self.frames_done, max(self.frames_done, total))
 
         yield from stream(
-            self.reader, self.sources, self.cut, self.detector, excerpt=self.excerpt, profile=self.profile,
-            face=self.face, resume=resume, workers=self.workers, on_frame=count_frame,
+            self.reader, self.sources, self.cut, self.detector, search=self.search, excerpt=self.excerpt,
+            profile=self.profile, face=self.face, resume=resume, workers=self.workers, on_frame=count_frame,
         )  # fmt: skip
         if self.progress:
             self.progress(self.frames_done, self.frames_done)
@@ -316,6 +320,7 @@ class _EmbedTask:
             "number of inputs": len(inputs),
             "cropped": self.cropped,
             "detector": DETECTOR_SHA256,
+            **asdict(self.search),
             **self.excerpt._asdict(),
             "profile": None if self.profile is None else [self.profile.name, self.profile.neutral.tolist()],
             "face": self.face,

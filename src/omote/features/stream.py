@@ -21,7 +21,7 @@ import pandas as pd
 
 from omote.data.build import Skipped
 from omote.data.cut import Cut, cut_faces
-from omote.data.detect import Face
+from omote.data.detect import Face, Search
 from omote.data.face_set import BOX, LANDMARKS
 from omote.data.images import Excerpt, Unreadable, VideoFrame, is_video, read_photo, read_video
 from omote.data.outputs import Outputs, code_columns
@@ -79,6 +79,7 @@ def stream(
     cut: Cut,
     detector: Path | None,
     *,
+    search: Search,
     excerpt: Excerpt,
     profile: Profile | None,
     face: int,
@@ -86,7 +87,7 @@ def stream(
     workers: int,
     on_frame: Callable[[], None],
 ) -> Iterator[Piece]:
-    """Yield the table of all faces in the sources, piece by piece, from `resume` on.
+    """Yield the table of the faces in the sources, piece by piece, from `resume` on.
 
     Args:
         face: with a profile, the number of the person's face in each source; the codes of other faces are NaN.
@@ -98,7 +99,7 @@ def stream(
     tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
     since = time.monotonic()
     events = _read_sources(sources, excerpt, resume)
-    for event, found in _map_frames(events, lambda image: _detect(image, cut, detector), workers):
+    for event, found in _map_frames(events, lambda image: _detect(image, cut, detector, search), workers):
         name = sources[event.source].name
         if isinstance(event, _SourceEnd):
             if event.reason is not None:
@@ -126,10 +127,10 @@ class _DetectedFace(NamedTuple):
     pose: Pose
 
 
-def _detect(image: np.ndarray, cut: Cut, detector: Path | None) -> list[_DetectedFace]:
+def _detect(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) -> list[_DetectedFace]:
     return [
         _DetectedFace(face, crop, measure_blur(image, face), UNKNOWN if face is None else estimate_pose(face))
-        for face, crop in cut_faces(image, cut, detector)
+        for face, crop in cut_faces(image, cut, detector, search)
     ]
 
 
