@@ -29,11 +29,13 @@ from omote.synthetic.rendered.expressions import (
     animate,
     is_possible,
     random_mixture,
+    random_speech,
 )
 from omote.synthetic.rendered.factors import Appearance, Nuisance
 from omote.synthetic.rendered.model import FaceModel, read_face_model
 from omote.synthetic.rendered.scene import Head
 from omote.synthetic.rendered.subject import IDENTITY_NAMES, RenderedOptions, render_subject
+from omote.synthetic.rendered.wild import MAX_WILD_ROTATION, Wild
 
 SMALL = RenderedOptions(subjects=3, clips=8, mixtures=2, frames=6)
 AU = [f"au_{shape}" for shape in SHAPES]
@@ -288,7 +290,9 @@ def without_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, model: FaceModel, identity: np.ndarray, appearance: Appearance) -> None:
             pass
 
-        def render(self, coefficients: np.ndarray, now: Nuisance, size: int) -> SimpleNamespace:
+        def render(
+            self, coefficients: np.ndarray, now: Nuisance, size: int, wild: Wild | None
+        ) -> SimpleNamespace:
             return SimpleNamespace(
                 image=np.full((size, size, 3), 128, np.uint8), landmarks=np.zeros((5, 2)), box=np.zeros(4)
             )
@@ -364,8 +368,39 @@ def test_a_person_depends_on_seed_and_index_and_a_clip_not_on_the_others() -> No
         assert (other[names].iloc[0] != mine[names].iloc[0]).mean() > 0.9
 
 
-def test_a_frame_can_be_rerendered_from_its_row(face_model: FaceModel) -> None:
-    faces, frames = render_subject(face_model, replace(SMALL, clips=1, mixtures=0, frames=4), 2)
+@pytest.mark.usefixtures("without_rendering")
+def test_wild_people_keep_what_they_wear_and_turn_further_and_the_studio_stays_as_it_is() -> None:
+    options = replace(SMALL, mixtures=30, wild=True)
+    people = [table(options, index) for index in range(4)]
+    for frames in people:
+        for name in ("glasses", "hat", "cast_hue", "jpeg"):
+            assert frames[f"nuisance_{name}"].nunique() == 1
+        assert np.isfinite(frames[[f"nuisance_{field.name}" for field in fields(Wild)]]).all(axis=None)
+        assert ((frames[AU] >= 0) & (frames[AU] <= 1)).all(axis=None)
+    everyone = pd.concat(people)
+    angles = everyone[["nuisance_yaw", "nuisance_pitch", "nuisance_roll"]].abs()
+    assert 20 < angles.to_numpy().max() <= MAX_WILD_ROTATION
+    assert 0 < (everyone["nuisance_cover"] > 0).mean() < 0.3
+    studio = table(SMALL, 0)
+    assert not any(f"nuisance_{field.name}" in studio for field in fields(Wild))
+    assert people[0]["id_skin_tone"].iloc[0] == studio["id_skin_tone"].iloc[0]
+
+
+def test_a_speaking_mouth_opens_and_closes_and_nothing_else_moves() -> None:
+    speech = random_speech(200, np.random.default_rng(0))
+    assert ((speech >= 0) & (speech <= 1)).all()
+    jaw = speech[:, SHAPE_INDEX["jawOpen"]]
+    assert (jaw == 0).any()
+    assert jaw.max() > 0.05
+    still = [index for shape, index in SHAPE_INDEX.items() if not shape.startswith(("jaw", "mouth"))]
+    assert (speech[:, still] == 0).all()
+    assert (speech[jaw > 0.05][:, SHAPE_INDEX["mouthPress_L"]] == 0).all()
+
+
+@pytest.mark.parametrize("wild", [False, True])
+def test_a_frame_can_be_rerendered_from_its_row(face_model: FaceModel, wild: bool) -> None:
+    options = replace(SMALL, clips=1, mixtures=0, frames=4, wild=wild)
+    faces, frames = render_subject(face_model, options, 2)
     assert faces.shape == (4, 64, 64, 3)
     assert not np.array_equal(faces[0], faces[3])
     appearance = Appearance(
@@ -375,7 +410,9 @@ def test_a_frame_can_be_rerendered_from_its_row(face_model: FaceModel) -> None:
     for k in (3, 1):
         row = frames.iloc[k]
         now = {field.name: float(row[f"nuisance_{field.name}"]) for field in fields(Nuisance)}
-        again = head.render(row[AU].to_numpy(float), Nuisance(**now), 64)
+        added = {field.name: float(row[f"nuisance_{field.name}"]) for field in fields(Wild) if wild}
+        worn = Wild(**added) if wild else None
+        again = head.render(row[AU].to_numpy(float), Nuisance(**now), 64, worn)
         np.testing.assert_array_equal(again.image, faces[k])
         np.testing.assert_array_equal(again.landmarks.ravel(), row[list(LANDMARKS)].to_numpy(float))
         np.testing.assert_array_equal(again.box, row[list(BOX)].to_numpy(float))

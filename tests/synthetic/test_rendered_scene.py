@@ -12,6 +12,7 @@ from omote.synthetic.rendered import light, raster
 from omote.synthetic.rendered.factors import Appearance, Nuisance, random_appearance, random_nuisance
 from omote.synthetic.rendered.model import FaceModel, read_face_model
 from omote.synthetic.rendered.scene import Head
+from omote.synthetic.rendered.wild import Wild
 
 RIGHT_EYE, LEFT_EYE, NOSE, MOUTH_RIGHT, MOUTH_LEFT = range(5)
 PLAIN = Appearance()
@@ -203,6 +204,33 @@ def test_the_detector_agrees_with_the_true_box_and_landmarks(model: FaceModel, d
         between_eyes = np.linalg.norm(rendered.landmarks[0] - rendered.landmarks[1])
         assert np.abs(found[0].landmarks - rendered.landmarks).max() < 0.35 * between_eyes
         assert np.abs(found[0].box - rendered.box).max() < 0.5 * between_eyes
+
+
+def test_wild_factors_change_the_image_where_they_belong_and_by_default_nothing(head: Head) -> None:
+    def shown(wild: Wild | None) -> FaceImage:
+        return head.render(np.zeros(len(head.names)), STUDIO, SIZE, wild)
+
+    plain = shown(None)
+    np.testing.assert_array_equal(shown(Wild()).image, plain.image)
+
+    def changed(wild: Wild) -> np.ndarray:
+        image = shown(wild).image.astype(float)
+        return np.asarray(np.abs(image - plain.image).max(2) > 8)
+
+    glasses, hat = changed(Wild(glasses=0.3)), changed(Wild(hat=0.3))
+    cover = changed(Wild(cover=0.3, cover_x=0.0, cover_y=0.2))
+    eyes, chin = int(plain.landmarks[:2, 1].mean()), int(plain.box[1] + plain.box[3])
+    assert glasses[eyes - 12 : eyes + 14].sum() > 0.95 * glasses.sum() > 0
+    assert hat[: eyes - 4].sum() > 0.95 * hat.sum() > 0
+    assert cover[eyes:].sum() > 0.99 * cover.sum() > 0
+    assert cover[chin - 12 : chin].any()
+    reddish = shown(Wild(cast=1.0, cast_hue=0.0, cast_angle=0.0)).image.astype(float)
+    change_of_red, change_of_blue = (reddish - plain.image).mean((0, 1))[[0, 2]]
+    assert change_of_red > 10 > -10 > change_of_blue
+    sharp, soft = (
+        np.abs(np.diff(shown(w).image.astype(float), axis=1)).mean() for w in (None, Wild(blur=1.5))
+    )
+    assert soft < 0.8 * sharp
 
 
 def test_random_people_and_nuisance_factors_are_in_range() -> None:

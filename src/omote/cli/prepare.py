@@ -151,6 +151,14 @@ def prepare_rendered(
         typer.Option(help="Total number of frames, shared evenly by people and clips; instead of --frames."),
     ] = None,
     size: Size = 64,
+    wild: Annotated[
+        bool,
+        typer.Option(
+            "--wild",
+            help="As outside a studio: speech, milder expressions, turned heads, glasses, hats, hands before the face, "
+            "coloured light and poor cameras.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Another seed renders other people.")] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -168,7 +176,7 @@ def prepare_rendered(
     with progress_bar("rendering") as progress:
         face_set = make(
             model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
-            seed=seed, workers=workers, overwrite=overwrite, progress=progress,
+            wild=wild, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     _show(face_set)
 

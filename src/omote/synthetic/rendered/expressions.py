@@ -62,6 +62,10 @@ MAX_STRENGTH: dict[str, float] = {
     "mouthPucker": 0.9, "mouthRight": 0.5, "mouthRollLower": 0.9, "mouthRollUpper": 0.9, "mouthShrugLower": 0.9,
     "mouthShrugUpper": 0.9,
 }  # fmt: skip
+SPEECH_UNITS = (
+    "jawOpen", "mouthFunnel", "mouthPucker", "mouthStretch", "mouthRollLower", "mouthRollUpper", "mouthPress",
+    "mouthLowerDown", "mouthUpperUp",
+)  # fmt: skip
 # Pairs of groups of units that exclude each other, because their muscles are antagonists.
 ANTAGONISTS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("eyeBlink",), ("eyeWide", "eyeSquint")),
@@ -98,6 +102,25 @@ def random_mixture(rng: np.random.Generator) -> dict[str, float]:
     return mixture
 
 
+def random_speech(frames: int, rng: np.random.Generator) -> np.ndarray:
+    """Return coefficients (frames, 57) in [0, 1] of a speaking mouth: jaw and lips that open and close at random."""
+    coefficients = np.zeros((frames, len(SHAPES)))
+    time = np.arange(frames)
+    for unit in SPEECH_UNITS:
+        phase, pace = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 2.5)  # radians, and radians a frame
+        strength = float(rng.uniform(0.1, 0.7)) * MAX_STRENGTH[unit]
+        shapes = [unit] if unit in SINGLE_UNITS else [f"{unit}_L", f"{unit}_R"]
+        coefficients[:, [SHAPE_INDEX[shape] for shape in shapes]] = (
+            strength * np.maximum(np.sin(phase + pace * time), 0)[:, None]
+        )
+    opened = coefficients[:, SHAPE_INDEX["jawOpen"]][:, None]  # lips that are pressed keep the mouth closed
+    pressed = [
+        SHAPE_INDEX[shape] for shape in ("mouthRollLower", "mouthRollUpper", "mouthPress_L", "mouthPress_R")
+    ]
+    coefficients[:, pressed] *= opened < 0.05
+    return coefficients
+
+
 def animate(
     apex: dict[str, float], intensity: np.ndarray, side: float, rng: np.random.Generator
 ) -> np.ndarray:
@@ -124,17 +147,18 @@ def animate(
 
 
 def add_involuntary_movements(
-    coefficients: np.ndarray, without_blink: np.ndarray, rng: np.random.Generator
+    coefficients: np.ndarray, without_blink: np.ndarray, rng: np.random.Generator, gaze_range: float = 1.0
 ) -> np.ndarray:
     """Return the coefficients (frames, 57) with a drifting gaze, a random pupil size, and in 3 of 10 clips a blink.
 
     Args:
         without_blink: (frames,) bool; a blink that would touch one of these frames is left out.
+        gaze_range: multiplies how far the eyes look; 1 for somebody who looks into the camera.
     """
     out = coefficients.copy()
     frames = len(out)
     gaze = rng.normal(0, 0.09, 2) + np.linspace(0, 1, frames)[:, None] * rng.normal(0, 0.06, 2)
-    left, up = np.clip(gaze, -0.25, 0.25).T  # as seen by the person
+    left, up = np.clip(gaze_range * gaze, -0.25 * gaze_range, 0.25 * gaze_range).T  # as seen by the person
     for shapes, amount in (
         (("eyeLookOut_L", "eyeLookIn_R"), left),
         (("eyeLookIn_L", "eyeLookOut_R"), -left),

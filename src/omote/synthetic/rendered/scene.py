@@ -18,12 +18,14 @@ from omote.synthetic.rendered.atlas import Floats
 from omote.synthetic.rendered.creases import crease_maps
 from omote.synthetic.rendered.factors import Appearance, Nuisance
 from omote.synthetic.rendered.model import FaceModel
+from omote.synthetic.rendered.wild import Wild, develop, light_up, put_on
 
 DISTANCE = 110.0  # from the camera to the face, cm
 NECK = np.array((0.0, -2.0, -1.0), np.float32)  # centre of the head's rotation, cm
 OVERSAMPLING = 1.5  # rasterised pixels per image pixel, each way
 MAX_HAIR_LIGHT = 3.0  # scales the light on hair into [0, 1] for the rasteriser
 MARGIN = 0.05  # of the image round the box of the neutral face, as a share of the box
+AVERAGE_EYES, AVERAGE_BREADTH = np.array((0.0, 3.4, 8.9)), 14.8  # between the eyes, and of the face, cm
 EYE_ROTATIONS = {
     "eyeLookIn": 32.0,
     "eyeLookOut": 32.0,
@@ -86,14 +88,19 @@ class Head:
         low = np.array((box[:2, 0].min(), box[2:, 1].min()))
         high = np.array((box[:2, 0].max(), box[2:, 1].max()))
         self.centre = np.append((low + high) / 2, box[2:, 2].mean())
+        self.eyes = self.neutral[self.anatomy.landmarks[:2]].mean((0, 1))
+        self.breadth = np.ptp(box[:2, 0]) / AVERAGE_BREADTH
         self.side = (1 + 2 * MARGIN) * (high - low).max()  # of the image, in cm at the face
 
-    def render(self, expression: Floats, nuisance: Nuisance, size: int) -> FaceImage:
+    def render(
+        self, expression: Floats, nuisance: Nuisance, size: int, wild: Wild | None = None
+    ) -> FaceImage:
         """Return an image; its frame does not follow the expression, and (0, 0) is the image's upper left corner.
 
         Args:
             expression: (57,) coefficients of the model's shapes, in [0, 1].
             size: side of the image in pixels.
+            wild: what a photo outside a studio adds; None for nothing.
         """
         expression = np.asarray(expression, np.float32)
         face = self.neutral + (expression @ self.shapes).reshape(-1, 3)
@@ -110,11 +117,23 @@ class Head:
         scene = scene + (head - scene) * alpha
         scene = scene * (1 - strand_alpha) + strands
 
-        pixels_per_cm = size / side * DISTANCE / -vertices[: len(face), 2:]
-        pixels = vertices[: len(face), :2] * pixels_per_cm * (1, -1) + size / 2
+        def project(points: Floats) -> Floats:
+            pixels_per_cm = size / side * DISTANCE / -points[:, 2:]
+            projected: Floats = points[:, :2] * pixels_per_cm * (1, -1) + size / 2
+            return projected
+
+        if wild:
+
+            def project_worn(points: Floats) -> Floats:
+                worn = self.eyes + (points - AVERAGE_EYES) * self.breadth
+                return project((worn - NECK) @ rotation.T + shift)
+
+            scene = light_up(put_on(scene, wild, project_worn, size / side), wild)
+        image = light.take_picture(scene, nuisance)
+        pixels = project(vertices[: len(face)])
         box = pixels[self.anatomy.box]
         return FaceImage(
-            light.take_picture(scene, nuisance),
+            develop(image, wild) if wild else image,
             pixels[self.anatomy.landmarks].mean(1),
             np.concatenate([box.min(0), np.ptp(box, axis=0)]),
         )

@@ -15,16 +15,22 @@ from omote.synthetic.rendered.expressions import (
     add_involuntary_movements,
     animate,
     random_mixture,
+    random_speech,
 )
 from omote.synthetic.rendered.factors import MAX_ROTATION, Nuisance, random_appearance, random_nuisance
 from omote.synthetic.rendered.model import NUM_IDENTITY, FaceModel
 from omote.synthetic.rendered.scene import Head
+from omote.synthetic.rendered.wild import MAX_WILD_ROTATION, Wild, random_cover, random_wild
 
 # Standard deviation of how much a factor changes from the first to the last frame of a clip.
 DRIFT = {
     "yaw": 1.5, "pitch": 1.0, "roll": 0.8, "gaze_x": 0.6, "gaze_y": 0.4, "shift_x": 0.003, "shift_y": 0.003,
     "brightness": 0.01,
 }  # fmt: skip
+# Outside a studio: shares of the mixtures that are speech and of the clips with something before the face, and how
+# much further the eyes look.
+SPEECH, COVERED, WILD_GAZE = 0.35, 0.12, 3.0
+SPEECH_SHAPES = np.array([shape.startswith(("jaw", "mouth")) for shape in SHAPES])
 IDENTITY_NAMES = tuple(f"id_mode_{mode:03d}" for mode in range(NUM_IDENTITY))
 
 
@@ -36,6 +42,9 @@ class RenderedOptions(plan.SyntheticOptions):
 
     # Number of frames in all; replaces `frames`. Shared evenly by the subjects, then by the clips of each.
     total: int | None = None
+    # As outside a studio: speech and milder expressions, heads turned by up to 30 degrees, glasses, hats, hands before
+    # the face, coloured light, poor cameras.
+    wild: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,6 +85,7 @@ def render_subject(model: FaceModel, options: RenderedOptions, index: int) -> tu
     appearance = random_appearance(rng)
     usual_side = float(rng.normal(0, 0.06))  # as for `animate`
     session = random_nuisance(np.random.default_rng([options.seed, index, 4]))
+    usual_wild = random_wild(np.random.default_rng([options.seed, index, 5])) if options.wild else None
     prototypes = plan.personal_prototypes(PROTOTYPES, options, index)
     head = Head(model, identity, appearance)
     person = dict(zip(IDENTITY_NAMES, identity.tolist(), strict=True))
@@ -97,20 +107,48 @@ def render_subject(model: FaceModel, options: RenderedOptions, index: int) -> tu
             apex = {unit: float(rng.uniform(0, 0.04)) for unit in MAX_STRENGTH}
             without_blink = course.scored
         coefficients = animate(apex, course.intensity, side, rng)
-        coefficients = add_involuntary_movements(coefficients, without_blink, rng)
-        for frame, now in enumerate(_drift(nuisance, clip)):
-            face = head.render(coefficients[frame], now, options.size)
+        wild = None
+        if usual_wild:
+            wild, nuisance, strength = _leave_studio(usual_wild, nuisance, clip.expression is not None, rng)
+            coefficients *= strength
+            if clip.expression is None and rng.uniform() < SPEECH:
+                coefficients = np.maximum(coefficients * ~SPEECH_SHAPES, random_speech(clip.num_frames, rng))
+        gaze_range = WILD_GAZE if wild else 1.0
+        coefficients = add_involuntary_movements(coefficients, without_blink, rng, gaze_range)
+        for frame, now in enumerate(_drift(nuisance, clip, MAX_WILD_ROTATION if wild else MAX_ROTATION)):
+            face = head.render(coefficients[frame], now, options.size, wild)
             row = plan.frame_columns(options, index, clip, course, frame, face) | person
             row |= {f"au_{shape}": v for shape, v in zip(SHAPES, coefficients[frame].tolist(), strict=True)}
-            row |= {f"nuisance_{name}": value for name, value in vars(now).items()}
+            changing = vars(now) | (vars(wild) if wild else {})
+            row |= {f"nuisance_{name}": value for name, value in changing.items()}
             faces.append(face.image)
             rows.append(row)
     return np.stack(faces), pd.DataFrame(rows)
 
 
-def _drift(nuisance: Nuisance, clip: plan.ClipPlan) -> Iterator[Nuisance]:
-    """Yield the nuisance factors of each frame of a clip, with its rotation kept in range."""
+def _leave_studio(
+    session: Wild, nuisance: Nuisance, labelled: bool, rng: np.random.Generator
+) -> tuple[Wild, Nuisance, float]:
+    """Return the wild factors of a clip, its other nuisance factors, and the strength of its expression.
+
+    A person keeps glasses, light and camera over all clips: they would otherwise tell the clips of a person apart, as
+    the expression should.
+    """
+    covered = random_cover(rng) if rng.uniform() < COVERED else {}
+    turned = {name: 2.2 * getattr(nuisance, name) for name in ("yaw", "pitch", "roll")}
+    placed = {
+        "scale": float(rng.uniform(0.85, 1.12)),
+        "shift_x": float(rng.normal(0, 0.03)),
+        "shift_y": float(rng.normal(0, 0.03)),
+        "noise": float(rng.uniform(0.5, 6.0)),
+    }
+    strength = float(rng.uniform(0.55 if labelled else 0.2, 1.0))
+    return replace(session, **covered), replace(nuisance, **turned, **placed), strength
+
+
+def _drift(nuisance: Nuisance, clip: plan.ClipPlan, most: float) -> Iterator[Nuisance]:
+    """Yield the nuisance factors of each frame of a clip, with its rotation kept within `most` degrees."""
     change = {name: float(clip.rng.normal(0, deviation)) for name, deviation in DRIFT.items()}
     for now in plan.drift(nuisance, change, np.linspace(0, 1, clip.num_frames).tolist(), clip.rng):
         angles = {name: getattr(now, name) for name in ("yaw", "pitch", "roll")}
-        yield replace(now, **{n: min(max(a, -MAX_ROTATION), MAX_ROTATION) for n, a in angles.items()})
+        yield replace(now, **{n: min(max(a, -most), most) for n, a in angles.items()})
