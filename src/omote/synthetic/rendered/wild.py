@@ -160,15 +160,14 @@ def _cover(scene: Floats, wild: Wild, pixels_per_cm: float) -> Floats:
         palm = _filled(
             scene, [_rectangle(tip + 13 * pixels_per_cm * away, away, across, 6.5, 3.9, pixels_per_cm)]
         )
-        return scene * (1 - palm) + palm * (0.9 * colour).astype(np.float32)
-    colour = (rng.uniform(0.02, 0.9) * rng.uniform(0.3, 1.0, 3)).astype(
-        np.float32
-    )  # a cup, a phone, a microphone
+        return np.asarray(scene * (1 - palm) + palm * (0.9 * colour).astype(np.float32))
+    # a cup, a phone, a microphone
+    colour = (rng.uniform(0.02, 0.9) * rng.uniform(0.3, 1.0, 3)).astype(np.float32)
     length, breadth = rng.uniform(4, 8), rng.uniform(1.8, 4.0)
     middle = tip + pixels_per_cm * length * away
     mask = _filled(scene, [_rectangle(middle, away, across, length, breadth, pixels_per_cm)])
     light = np.linspace(0.6, 1.2, size, dtype=np.float32)[None, ::side, None]
-    return scene * (1 - mask) + mask * light * colour
+    return np.asarray(scene * (1 - mask) + mask * light * colour)
 
 
 def _rectangle(
@@ -230,4 +229,4 @@ def _lines(scene: Floats, lines: list[Floats], thickness: float) -> Floats:
 
 
 def _fixed(points: Floats) -> np.ndarray:
-    return np.round((points - 0.5) * 2**SHIFT).astype(np.int32)
+    return np.asarray(np.round((points - 0.5) * 2**SHIFT), np.int32)
