@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from omote.data.detect import find_detector
 from omote.data.face_set import FaceSet
 from omote.runs.config import TrainConfig
 from omote.runs.device import multiplies_in_bfloat16
@@ -36,12 +37,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def detector(shared: Path) -> Path:
+def detector() -> Path:
     """YuNet's model file."""
-    file = shared / "models" / "face_detection_yunet_2023mar.onnx"
-    if not file.is_file():
-        pytest.skip(f"needs the face detector {file}")
-    return file
+    return find_detector()
 
 
 @pytest.fixture

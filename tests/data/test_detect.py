@@ -1,14 +1,12 @@
 """Face detection: faces of all sizes, one person or several, and where the model file comes from."""
 
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import pooch
 import pytest
 
-from omote.data import detect
 from omote.data.cut import cut_out
 from omote.data.detect import Face, Search, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
@@ -113,35 +111,14 @@ def test_a_named_detector_is_used_and_its_checksum_is_checked(
         find_detector(tmp_path / "none.onnx")
 
 
-def test_without_a_network_the_error_says_which_file_to_put_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*args: Any, **options: Any) -> str:
-        raise ConnectionError("Max retries exceeded")
-
+def test_the_detector_comes_with_omote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
-    monkeypatch.setattr(pooch, "retrieve", offline)
-    with pytest.raises(OmoteError, match="could not be downloaded") as error:
+    file = find_detector()
+    assert file.is_relative_to(files("omote"))  # type: ignore[arg-type]
+    assert "MIT License" in (file.parent / "LICENSE.yunet").read_text(encoding="utf-8")
+
+
+def test_the_error_says_that_omote_has_its_own_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMOTE_DETECTOR", str(tmp_path / "none.onnx"))
+    with pytest.raises(OmoteError, match=r"Leave out --detector and OMOTE_DETECTOR, and omote takes its own"):
         find_detector()
-    for told in (
-        "face_detection_yunet_2023mar.onnx",
-        detect.DETECTOR_SHA256,
-        "--detector",
-        "OMOTE_DETECTOR",
-        "--cropped",
-    ):
-        assert told in str(error.value)
-
-
-def test_a_second_address_is_tried_with_the_same_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def retrieve(url: str, known_hash: str, **options: Any) -> str:
-        asked.append((url, known_hash))
-        if len(asked) == 1:
-            raise ValueError("hash of downloaded file does not match")
-        return "/cache/model.onnx"
-
-    monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
-    monkeypatch.setattr(pooch, "retrieve", retrieve)
-    assert find_detector() == Path("/cache/model.onnx")
-    assert [url for url, _ in asked] == list(detect.DETECTOR_URLS)
-    assert {known_hash for _, known_hash in asked} == {f"sha256:{detect.DETECTOR_SHA256}"}

@@ -30,8 +30,8 @@ Cropped = Annotated[
 Detector = Annotated[
     Path | None,
     typer.Option(
-        help="Model file of the face detector (YuNet). Default: the file named by the environment variable "
-        "OMOTE_DETECTOR; without it, the file is downloaded once."
+        help="Another copy of the face detector's model file (YuNet). Default: the file named by the environment "
+        "variable OMOTE_DETECTOR; without it, the one that comes with omote."
     ),
 ]
 Largest = Annotated[

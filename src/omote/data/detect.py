@@ -1,6 +1,6 @@
 """Face detection with YuNet (Wu, Peng, Yu, "YuNet: a tiny millisecond-level face detector", 2023).
 
-The model file is the OpenCV Zoo's (MIT licence).
+The model file is the OpenCV Zoo's (MIT licence). It comes with omote, in the folder yunet/.
 """
 
 import hashlib
@@ -12,19 +12,12 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import pooch
 
 from omote.errors import OmoteError
 
 DETECTOR_NAME = "face_detection_yunet_2023mar.onnx"
 DETECTOR_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-# Tried in turn. The Zoo's GitHub repository is archived and keeps its files in Git LFS; it points to its Hugging Face
-# account (opencv_zoo issue 303).
-DETECTOR_URLS = (
-    f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{DETECTOR_NAME}",
-    f"https://huggingface.co/opencv/face_detection_yunet/resolve/main/{DETECTOR_NAME}",
-)
-DETECTOR_VARIABLE = "OMOTE_DETECTOR"  # environment variable that names the model file
+DETECTOR_VARIABLE = "OMOTE_DETECTOR"  # environment variable that names another copy of the file
 
 FOUND_SCORE = 0.6  # detections below this score are dropped
 # A second face makes a picture one of two people if its box has at least this share of the highest box's height.
@@ -63,41 +56,27 @@ class Face(NamedTuple):
 
 
 def find_detector(file: str | Path | None = None) -> Path:
-    """Return YuNet's model file: `file`, else the one that OMOTE_DETECTOR names, else the cached download.
+    """Return YuNet's model file: `file`, else the one that OMOTE_DETECTOR names, else the one that comes with omote.
 
     Raises:
-        OmoteError: If the file is missing or is another model, or the download fails.
+        OmoteError: If the file is missing or is another model.
     """
-    if file := file or os.environ.get(DETECTOR_VARIABLE):
-        path = Path(file)
-        if not path.is_file():
-            raise OmoteError(f"There is no detector file {path}. {_where_to_get()}")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != DETECTOR_SHA256:
-            raise OmoteError(
-                f"{path} is not the expected detector: its sha256 is {found}, expected {DETECTOR_SHA256}. "
-                f"{_where_to_get()}"
-            )
-        return path
-    failures = []
-    for url in DETECTOR_URLS:
-        try:
-            return Path(
-                pooch.retrieve(
-                    url, f"sha256:{DETECTOR_SHA256}", fname=DETECTOR_NAME, path=pooch.os_cache("omote")
-                )
-            )
-        except Exception as error:  # network errors of any kind, or a wrong hash
-            failures.append(f"{url.split('/')[2]}: {type(error).__name__}")
-    raise OmoteError(f"The face detector could not be downloaded ({', '.join(failures)}). {_where_to_get()}")
-
-
-def _where_to_get() -> str:
-    return (
-        f"Download {DETECTOR_NAME} (sha256 {DETECTOR_SHA256}) from {' or '.join(DETECTOR_URLS)} on a machine with a "
-        f"network connection. Name the file with --detector FILE or the environment variable {DETECTOR_VARIABLE}, or "
-        f"put it into {pooch.os_cache('omote')}. Face crops need no detector (--cropped)."
+    included = Path(__file__).parent / "yunet" / DETECTOR_NAME
+    path = Path(file or os.environ.get(DETECTOR_VARIABLE) or included)
+    mend = (
+        "Install omote again"
+        if path == included
+        else f"Leave out --detector and {DETECTOR_VARIABLE}, and omote takes its own copy"
     )
+    if not path.is_file():
+        raise OmoteError(f"There is no detector file {path}. {mend}.")
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != DETECTOR_SHA256:
+        raise OmoteError(
+            f"{path} is not the expected detector: its sha256 is {found}, expected {DETECTOR_SHA256} "
+            f"({DETECTOR_NAME}). {mend}."
+        )
+    return path
 
 
 def find_faces(image: np.ndarray, model: str | Path, search: Search = ALL_FACES) -> list[Face]:

@@ -74,7 +74,7 @@ def prepare(
             eyes lie at fixed positions.
         margin: share of the side to add on each side (negative: to take away), more than -0.4.
         cropped: the pictures are faces already: nothing is detected, and the middle square is taken.
-        detector: a local copy of the YuNet model; else the file that OMOTE_DETECTOR names, else it is downloaded once.
+        detector: another copy of YuNet's model file; else the one that OMOTE_DETECTOR names, else omote's own.
         largest: with 1, the largest face of each picture is taken, and pictures of several people are not left out.
         fps: frames per second to take from a video; None takes every frame. `frame` counts all frames of the video.
         dataset: name for the column `dataset`; the name of the folder if None.
