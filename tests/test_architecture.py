@@ -32,6 +32,7 @@ ORDER = [
     "export",
     "reproduction",
     "cli",
+    "__main__",
 ]
 PLACE = {name: place for place, names in enumerate(ORDER) for name in names.split()}
 
@@ -103,7 +104,7 @@ def test_the_file_map_is_true() -> None:
         elif folder != ROOT and (file := re.match(r"\| `(.+?)` \| (.+) \|", line)):
             listed.add(folder / file[1])
     there = {path for path in SOURCES if path.name != "__init__.py"}
-    for name in ("benchmarks/*.py", "configs/*.toml", "docs/**/*.md", "examples/*.py"):
+    for name in ("benchmarks/*.py", "src/omote/configs/*.toml", "docs/**/*.md", "examples/*.py"):
         there |= set(ROOT.glob(name))
     assert listed == {path for path in there if path.parent.parent != ROOT / "docs/results/methods"}
 
@@ -127,7 +128,7 @@ def test_the_paper_map_names_what_exists_and_every_option() -> None:
     for name in names:
         if name.startswith("omote."):
             assert _exists(name), name
-        elif name.startswith("configs/"):
+        elif name.startswith("src/"):
             assert (ROOT / name).is_file(), name
         elif name.startswith("tests/"):
             path, _, test = name.partition("::")

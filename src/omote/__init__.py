@@ -7,7 +7,16 @@
 `__init__.pyi` lists the public names. Each is imported when it is first used, so `import omote` is fast.
 """
 
+from typing import Any
+
 import lazy_loader
 
-__version__ = "0.1.0"
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":  # of the installed package, which has it from the git tag
+        from importlib.metadata import version
+
+        return version("omote")
+    return _load(name)

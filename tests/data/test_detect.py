@@ -1,12 +1,12 @@
 """Face detection: faces of all sizes, one person or several, and where the model file comes from."""
 
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import omote
 from omote.data.cut import cut_out
 from omote.data.detect import Face, Search, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
@@ -114,7 +114,7 @@ def test_a_named_detector_is_used_and_its_checksum_is_checked(
 def test_the_detector_comes_with_omote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMOTE_DETECTOR", raising=False)
     file = find_detector()
-    assert file.is_relative_to(files("omote"))  # type: ignore[arg-type]
+    assert file.is_relative_to(Path(omote.__file__).parent)
     assert "MIT License" in (file.parent / "LICENSE.yunet").read_text(encoding="utf-8")
 
 

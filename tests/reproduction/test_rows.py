@@ -1,19 +1,15 @@
 """The configurations of Table 3 at every scale."""
 
-from pathlib import Path
-
 import pytest
 
 from omote.reproduction.rows import ROWS, SCALES, row_config
 from omote.runs.config import TrainConfig
 
-CONFIGS = Path(__file__).parents[2] / "configs"
-
 
 @pytest.mark.parametrize("number", ROWS)
 def test_the_paper_scale_is_the_published_configuration_of_the_row(number: int) -> None:
     config = row_config(ROWS[number], "paper", num_frames=29_085, seed=0, test_subjects=[])
-    assert config == TrainConfig.read(CONFIGS / f"row{number}.toml", {"test_subjects": []})
+    assert config == TrainConfig.read(f"row{number}", {"test_subjects": []})
 
 
 def test_the_rows_differ_from_the_defaults_in_what_the_paper_says() -> None:

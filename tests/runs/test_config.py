@@ -21,6 +21,18 @@ def test_the_defaults_are_the_papers() -> None:
     assert (options.adversarial_weight, options.switch_weight) == (1, 10)
 
 
+def test_a_bare_name_is_a_configuration_that_comes_with_omote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "london").mkdir()  # a face set, say: it does not matter
+    assert TrainConfig.read("london").options.epochs == 150
+    (tmp_path / "london.toml").write_text("[options]\nepochs = 3\n")
+    assert TrainConfig.read("london.toml").options.epochs == 3
+    with pytest.raises(OmoteError, match=r'no configuration "lodnon"; omote has drawn, london, .*, row8'):
+        TrainConfig.read("lodnon")
+
+
 def test_changes_override_the_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text('method = "conventional"\nseed = 4\n[options]\nepochs = 7\nwidth = 16\n')

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from omote import __version__
 from omote.cli.audit import audit
 from omote.cli.choose import choose
 from omote.cli.display import errors, escape_controls, say
@@ -70,6 +69,8 @@ app.add_typer(prepare, name="prepare")
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from omote import __version__
+
         say(__version__)
         raise typer.Exit
 

@@ -15,7 +15,12 @@ def train(
     to: To,
     method: Annotated[str | None, typer.Option(help=METHODS_HELP)] = None,
     config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings. The folder configs/ has examples.")
+        Path | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Settings: a .toml file, or the name of a configuration that comes with omote: london, drawn, "
+            "methods, row1 to row8.",
+        ),
     ] = None,
     test_subjects: Annotated[
         str | None,

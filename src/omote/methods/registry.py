@@ -1,4 +1,4 @@
-"""All methods by name. To add one: a file in this folder, a line here, a file in `configs/` and a test.
+"""All methods by name. To add one: a file in this folder, a line here, and a test.
 
 Methods are given as "module:Class", so that their names can be listed without loading torch.
 """

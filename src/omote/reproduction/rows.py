@@ -14,7 +14,7 @@ class Row(NamedTuple):
         number: as in the paper, 1 to 8; 0 for `ONE_PASS`.
         title: name of the method.
         size: S, the side of the faces in pixels.
-        changes: settings that differ from the defaults; ``configs/row1.toml`` and so on hold the same.
+        changes: settings that differ from the defaults; ``src/omote/configs/row1.toml`` and so on hold the same.
         train: the paper's accuracy for training people: mean and deviation over 100 runs of k-means, in per cent.
         test: the same for people held out; None if the paper has no figure.
         trained_as: row whose training is scored here (row 7 is row 6 with each person's mean code subtracted).

@@ -11,6 +11,7 @@ from omote.errors import OmoteError
 from omote.methods.method import MethodOptions
 from omote.methods.registry import DEFAULT_METHOD, METHODS, method_class
 
+CONFIGS = Path(__file__).parents[1] / "configs"  # the configurations that come with omote
 MEND = "Correct it; `omote options` lists all settings"
 
 
@@ -74,7 +75,8 @@ class TrainConfig(BaseModel):
         """Return the configuration of a TOML file with ``changes`` on top.
 
         Args:
-            path: a TOML file; None for the defaults.
+            path: a TOML file, or the name of a configuration that comes with omote (london, row3); None for the
+                defaults.
             changes: values that override the file's; an option of the method is written ``options.epochs``. If they
                 change the method, options of the file that the new method lacks are an error.
         Raises:
@@ -83,9 +85,10 @@ class TrainConfig(BaseModel):
         values: dict[str, Any] = {}
         where = "the configuration"
         if path is not None:
-            where = str(path)
-            with reading(path, "a TOML file", MEND):
-                values = tomllib.loads(read_text(Path(path)))
+            file = find_config(path)
+            where = str(file)
+            with reading(file, "a TOML file", MEND):
+                values = tomllib.loads(read_text(file))
         for key, value in (changes or {}).items():
             table = values
             *parents, last = key.split(".")
@@ -98,3 +101,21 @@ class TrainConfig(BaseModel):
             table[last] = value
         with one_sentence(where, MEND):
             return cls.model_validate(values)
+
+
+def find_config(path: str | Path) -> Path:
+    """Return a TOML file: a bare name, without a folder or a suffix, names one that comes with omote.
+
+    Raises:
+        OmoteError: If there is no configuration of this name.
+    """
+    path = Path(path)
+    if path.suffix or path.name != str(path):
+        return path
+    names = sorted(file.stem for file in CONFIGS.glob("*.toml"))
+    if path.name not in names:
+        raise OmoteError(
+            f'there is no configuration "{path}"; omote has {", ".join(names)}. The name of a file of your own ends '
+            "in .toml"
+        )
+    return CONFIGS / f"{path}.toml"
