@@ -118,6 +118,7 @@ def _read_pieces(
     path: Path, wanted: Callable[[str], bool] | None, split: Callable[[int], list[list[int]]]
 ) -> Iterator[pa.Table]:
     """Yield a table for each list of row groups; `split` makes the lists from the number of row groups."""
+    path = path.absolute()  # of a relative name such as "s3:x", pyarrow would take the start for a protocol
     whole = pq.read_schema(path)
     if len(set(whole.names)) < len(whole.names):
         raise ValueError("two columns have the same name")

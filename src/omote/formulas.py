@@ -32,11 +32,14 @@ def restore_formulas(table: "pd.DataFrame") -> "pd.DataFrame":
     return _change_text(table, restore_formula)
 
 
-def write_csv(table: "pd.DataFrame", to: IO[str] | None = None, *, header: bool = True) -> str:
+def write_csv(
+    table: "pd.DataFrame", to: IO[str] | None = None, *, header: bool = True, float_format: str | None = None
+) -> str:
     """Write the table as CSV, without its index; return it instead if there is nothing to write it to."""
     table = _change_text(table, escape_formula)
     cells = (cell for _, column in _texts(table) for cell in column.unique())
-    return table.to_csv(to, index=False, header=header, quoting=_quoting(cells)) or ""
+    quoting = _quoting(cells)
+    return table.to_csv(to, index=False, header=header, float_format=float_format, quoting=quoting) or ""
 
 
 def write_csv_rows(to: IO[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import save_table
 CODE = [f"z_e_{i:02d}" for i in range(8)]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize("suffix", [".csv", ".CSV", ".parquet", ".PARQUET"])
 def test_a_table_joined_from_parts_reads_back_as_it_was(
     suffix: str, trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:
@@ -31,10 +31,46 @@ def test_a_table_joined_from_parts_reads_back_as_it_was(
     path = tmp_path / f"new/features{suffix}"
     path.parent.mkdir()
     join_tables(parts, path)
-    again = pd.read_csv(path, dtype={"subject": str}) if suffix == ".csv" else pd.read_parquet(path)
-    np.testing.assert_allclose(again[CODE], table[CODE], rtol=1e-6)
+    again = read_table(path, types={"subject": str})
+    if suffix.lower() == ".csv":  # 6 significant digits; Parquet is exact
+        assert path.read_bytes().startswith(b"subject,")
+        np.testing.assert_allclose(again[CODE], table[CODE], rtol=5e-6)
+    else:
+        np.testing.assert_array_equal(again[CODE], table[CODE])
     assert again["subject"].tolist() == table["subject"].tolist()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_csv_has_six_digits_and_times_to_the_microsecond(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"frame": [1234567, 2], "time": [12345.678901234, np.nan], "z_e_00": [1.23456789, np.nan]}
+    )
+    table.to_parquet(tmp_path / "part.parquet")
+    join_tables([tmp_path / "part.parquet"], tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == "frame,time,z_e_00\n1234567,12345.678901,1.23457\n2,,\n"
+
+
+def test_a_byte_order_mark_is_written_on_request_and_read_over(tmp_path: Path) -> None:
+    table = pd.DataFrame({"source": ["jürgen.jpg", "ann.jpg"]})
+    table.to_parquet(tmp_path / "part.parquet")
+    join_tables([tmp_path / "part.parquet"] * 2, tmp_path / "t.csv", bom=True)
+    assert (tmp_path / "t.csv").read_bytes().count(b"\xef\xbb\xbf") == 1
+    assert (tmp_path / "t.csv").read_bytes().startswith(b"\xef\xbb\xbfsource\n")
+    assert read_table(tmp_path / "t.csv")["source"].tolist() == table["source"].tolist() * 2
+
+
+@pytest.mark.parametrize(
+    "name", ["file:t.csv", "http:t.csv", "file:t.parquet", "s3:t.parquet", "mock:t.parquet"]
+)
+def test_a_colon_in_a_relative_name_makes_no_protocol(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    TABLE.to_parquet(tmp_path / "part.parquet")
+    join_tables([Path("part.parquet")], Path(name).absolute())
+    read = read_table(name, types={"subject": str})
+    pd.testing.assert_frame_equal(read, TABLE)
+    assert len(pd.concat(read_batches(name, is_code, {}))) == 3
 
 
 def test_a_path_where_no_table_can_be_written_is_refused(tmp_path: Path) -> None:

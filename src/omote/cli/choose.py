@@ -47,7 +47,7 @@ def choose(
     from omote.files import write_text
     from omote.formulas import write_csv
 
-    if to is not None and (to.suffix != ".csv" or not to.parent.is_dir()):
+    if to is not None and (to.suffix.lower() != ".csv" or not to.parent.is_dir()):
         raise OmoteError(f"{to} was given with --to; give a file that ends in .csv, in an existing folder")
     with progress_bar("choosing") as progress:
         table = choose(runs, None if faces is None else open_face_set(faces), progress=progress)

@@ -22,7 +22,16 @@ def embed(
             "camera. Or face sets (folders).",
         ),
     ],
-    to: Annotated[Path, typer.Option("--to", help="Table to write: a .parquet or .csv file.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", help="Table to write: a .parquet file, or a .csv file with 6 significant digits."
+        ),
+    ],
+    bom: Annotated[
+        bool,
+        typer.Option("--bom", help="Begin CSV files with a byte order mark, by which Excel reads UTF-8."),
+    ] = False,
     every: Annotated[int, typer.Option(help="For videos: use every N-th frame only.")] = 1,
     fps: Annotated[float | None, typer.Option(help="For videos: use this many frames per second.")] = None,
     start: Annotated[
@@ -84,7 +93,7 @@ def embed(
     reader = open_reader(run, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
-            reader, inputs, to, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
+            reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
             profile=person, face=face, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""

@@ -54,7 +54,7 @@ def profile(
     from omote.features.profile import check_profile_path, make_profile, make_profile_from_tables
 
     check_profile_path(to)
-    tables = [given for given in inputs if Path(given).suffix in (".parquet", ".csv")]
+    tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
     if tables and len(tables) < len(inputs):
         raise OmoteError(
             "tables and other inputs were given together; give only tables, or a run and photos or videos"

@@ -261,7 +261,7 @@ def _fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def write_skipped(file: Path, rows: Iterable[Skipped]) -> None:
-    """Write what was left out as CSV."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
+def write_skipped(file: Path, rows: Iterable[Skipped], *, bom: bool = False) -> None:
+    """Write what was left out as CSV; `bom` as for `join_tables`."""
+    with file.open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as stream:
         write_csv_rows(stream, ["source", "frame", "reason"], rows)

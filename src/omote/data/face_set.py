@@ -171,7 +171,7 @@ class FaceSet:
     def skipped(self) -> pd.DataFrame:
         """Return what was left out: columns source, frame (missing for a whole file) and reason."""
         with _reading(self.path / "skipped.csv"):
-            table = pd.read_csv(self.path / "skipped.csv", dtype=str, keep_default_na=False)
+            table = pd.read_csv(self.path.absolute() / "skipped.csv", dtype=str, keep_default_na=False)
             table["frame"] = pd.to_numeric(table["frame"], errors="coerce").astype("Int64")
             return restore_formulas(table[["source", "frame", "reason"]])
 

@@ -103,6 +103,7 @@ def claim_parts(
             anyone else.
     """
     request = json.loads(json.dumps(request))
+    to = to.absolute()  # of a relative name such as "s3:x", pyarrow would take the start for a protocol
     record = _record(to)
     with claimed(to, f"is working on this {work}") as folder:
         if found := _read_json(record):  # its result is in place

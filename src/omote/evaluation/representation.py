@@ -118,7 +118,7 @@ def read_feature_table(
             subject or clip is missing, or a true factor is not a number.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise OmoteError(
             f"{path} is neither a run nor a table of features; a table ends in {' or '.join(SUFFIXES)}"
         )

@@ -74,7 +74,7 @@ def open_reader(path: str | Path, *, device: str = "auto", bfloat16: bool = Fals
     Raises:
         OmoteError: If it is none of them, is damaged, was written by a newer omote, or there is no such device.
     """
-    if Path(path).suffix == ".onnx":
+    if Path(path).suffix.lower() == ".onnx":
         from omote.features.onnx_reader import OnnxReader
 
         if device not in ("auto", "cpu"):
@@ -123,19 +123,27 @@ def embed(
 
 
 def embed_to(
-    reader: Reader, inputs: Sequence[str | Path], to: str | Path, **options: Unpack[EmbedOptions]
+    reader: Reader,
+    inputs: Sequence[str | Path],
+    to: str | Path,
+    *,
+    bom: bool = False,
+    **options: Unpack[EmbedOptions],
 ) -> EmbedSummary:
     """Write the features of all faces to a table, .parquet or .csv, and return how many there are; see `embed`.
 
     Finished work is kept in `<to>.partial`: after an interruption, the same call resumes there; of a camera, it writes
     what was kept. What was left out is listed beside the table, in `<to>.skipped.csv`. An older table is replaced.
+    Parquet holds the numbers exactly, CSV to 6 significant digits, and `time` to the microsecond.
 
+    Args:
+        bom: begin the CSV files with a byte order mark, by which Excel knows UTF-8.
     Raises:
         OmoteError: As `embed`, and if `<to>.partial` holds something else or is in use by another process.
     """
     to = check_table_path(to)
     task = _EmbedTask(reader, inputs, **options)
-    with claim_parts(to, task.request(), "embedding") as parts:
+    with claim_parts(to, task.request() | {"bom": bom}, "embedding") as parts:
         if parts.outcome is None:
             resume = task.resume(parts)
             for number, piece in enumerate(task.pieces(resume), len(parts.done())):
@@ -144,10 +152,11 @@ def embed_to(
             summary = _summarise(task.skipped, map(_read_description, folders))
             if not task.problem(summary):
                 result = parts.new_result()
-                join_tables([folder / "table.parquet" for folder in folders], result / f"table{to.suffix}")
+                tables = [folder / "table.parquet" for folder in folders]
+                join_tables(tables, result / f"table{to.suffix}", bom=bom)
                 rows = (row for folder in folders for row in _read_description(folder)["skipped"])
                 if summary.skipped_frames or summary.skipped_files:
-                    write_skipped(result / "skipped.csv", chain(task.skipped, rows))
+                    write_skipped(result / "skipped.csv", chain(task.skipped, rows), bom=bom)
                 parts.finish(summary._asdict())
         else:  # a killed process had joined them
             summary = EmbedSummary(**parts.outcome)

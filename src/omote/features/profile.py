@@ -168,7 +168,7 @@ class Profile:
 def check_profile_path(path: str | Path) -> Path:
     """Return the path, or raise OmoteError if a profile cannot be written there."""
     path = Path(path)
-    if path.suffix != SUFFIX or path.is_dir():
+    if path.suffix.lower() != SUFFIX or path.is_dir():
         raise OmoteError(f"{path} was given for the profile; give a file whose name ends in {SUFFIX}")
     return path
 

@@ -13,7 +13,11 @@ from omote.boundary import read_parquet, read_row_groups, reading, to_frame
 from omote.errors import OmoteError
 from omote.formulas import restore_formulas, write_csv
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv")  # in small or capital letters
+FLOAT_FORMAT = "%.6g"  # of numbers in CSV
+TIME_DIGITS = (
+    6  # decimals of `time` in CSV; six significant digits of a long video would not tell its frames apart
+)
 CHUNK_ROWS = 65536  # rows of a CSV file in memory at a time
 
 
@@ -31,7 +35,7 @@ def read_table(
             does not fit its type.
     """
     with _reading(path) as file:
-        if file.suffix == ".csv":
+        if is_csv(file):
             return restore_formulas(pd.read_csv(file, usecols=wanted, dtype=types))
         return to_frame(read_parquet(file, wanted))
 
@@ -41,7 +45,7 @@ def read_batches(
 ) -> Iterator[pd.DataFrame]:
     """Yield a table of features in batches of rows, one in memory at a time; see `read_table`."""
     with _reading(path) as file:
-        if file.suffix == ".csv":
+        if is_csv(file):
             with pd.read_csv(file, usecols=wanted, dtype=types, chunksize=CHUNK_ROWS) as chunks:
                 yield from map(restore_formulas, chunks)
         else:
@@ -52,28 +56,38 @@ def read_batches(
 def _reading(path: str | Path) -> Iterator[Path]:
     """Check the path, and turn errors of reading into OmoteError."""
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise OmoteError(f"{path} is not a table of features: its name must end in {' or '.join(SUFFIXES)}")
     if not path.is_file():
         raise OmoteError(f"there is no table {path}; make one with `omote embed`")
     with reading(path, "a table", "Make it again with `omote embed`"):
-        yield path
+        yield path.absolute()  # of a relative name such as "s3:x.csv", pandas would take the start for a protocol
 
 
-def join_tables(parts: Sequence[Path], path: Path) -> None:
+def is_csv(path: Path) -> bool:
+    """Return whether a table is CSV by its suffix, in small or capital letters."""
+    return path.suffix.lower() == ".csv"
+
+
+def join_tables(parts: Sequence[Path], path: Path, *, bom: bool = False) -> None:
     """Write the rows of several Parquet files as one table, with one part in memory at a time.
 
-    Columns are those of all parts; a column that a part lacks is empty in its rows.
+    Columns are those of all parts; a column that a part lacks is empty in its rows. Parquet holds the numbers exactly,
+    CSV to 6 significant digits, and `time` to the microsecond.
 
     Args:
         path: .parquet or .csv.
+        bom: begin a CSV file with a byte order mark, by which Excel knows UTF-8.
     """
     schema = pa.unify_schemas([pq.read_schema(part) for part in parts], promote_options="permissive")
-    if path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as stream:
+    if is_csv(path):
+        with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as stream:
             for number, part in enumerate(parts):
                 table = pd.read_parquet(part).reindex(columns=schema.names)
-                write_csv(table, stream, header=number == 0)
+                if "time" in table:
+                    times = table["time"].round(TIME_DIGITS)
+                    table["time"] = times.astype(object).where(times.notna())  # not in FLOAT_FORMAT
+                write_csv(table, stream, header=number == 0, float_format=FLOAT_FORMAT)
     else:
         with pq.ParquetWriter(path, schema) as writer:
             for part in parts:
@@ -84,7 +98,7 @@ def join_tables(parts: Sequence[Path], path: Path) -> None:
 def check_table_path(path: str | Path) -> Path:
     """Return the path, or raise OmoteError if no table can be written there."""
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise OmoteError(f"{path} was given for the table; its name must end in {' or '.join(SUFFIXES)}")
     if path.is_dir():
         raise OmoteError(f"{path} was given for the table; it is a folder")
