@@ -1,5 +1,6 @@
 """Reading files from outside: limits before memory is taken, and every error as one sentence (`reading`)."""
 
+import codecs
 import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -82,6 +83,12 @@ def read_text(path: Path) -> str:
         raise ValueError(f"it is larger than {MAX_TEXT / 1e6:.0f} MB")
     with path.open("rb") as file:
         return file.read(size).decode("utf-8")
+
+
+def decode(content: bytes, errors: str = "strict") -> str:
+    """Return text that is UTF-8, or UTF-16 if it begins with a byte order mark, as PowerShell writes it."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf16 else "utf-8-sig", errors)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -207,9 +207,41 @@ def test_a_manifest_gives_everything(tmp_path: Path) -> None:
     assert listing.skipped == [{"source": "gone.jpg", "frame": None, "reason": "file is missing"}]
 
 
+WRITTEN = 'path{0}subject{0}clip\nsub\\x.jpg{0}jürgen{0}one\n"y;,.jpg"{0}ann{0}\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("above", ["", "sep={0}\n", "#TYPE System.Object\n"])
+def test_manifests_of_excel_and_powershell_are_read(
+    tmp_path: Path, encoding: str, separator: str, above: str
+) -> None:
+    fill(tmp_path, "photos/sub/x.jpg", "photos/y;,.jpg")
+    text = (above + WRITTEN).format(separator).replace("\n", "\r\n")
+    (tmp_path / "who.csv").write_bytes(text.encode(encoding))
+    assert describe(list_folder(tmp_path / "photos", manifest=tmp_path / "who.csv")) == {
+        ("ann", "y;,"): ["y;,.jpg"],
+        ("jürgen", "one"): ["sub/x.jpg"],
+    }
+
+
+def test_a_name_with_a_backslash_and_a_name_with_a_newline_are_found(tmp_path: Path) -> None:
+    fill(tmp_path, "photos/a\\x.jpg", "photos/a/x.jpg", "photos/two\nlines.jpg")
+    listing = manifest(tmp_path, 'path,subject\na\\x.jpg,ann\n"two\nlines.jpg",bob\n')
+    assert describe(listing) == {("ann", "a\\x"): ["a\\x.jpg"], ("bob", "two\nlines"): ["two\nlines.jpg"]}
+
+
 @pytest.mark.parametrize(
     ("text", "match"),
     [
+        ('path,subject\nx.jpg,ann\n"y.jpg,ann\nz.mp4,ann\n', "line 3: a quote is not closed"),
+        (
+            'path,subject\nx.jpg,ann\n"y.jpg,ann\n"z.mp4",ann\n',
+            "line 3: a quote is not closed, or text follows",
+        ),
+        ('#TYPE Object\npath;subject\nx.jpg;"ann\n', "line 3: a quote is not closed"),
+        ('path,"subject\nx.jpg,ann\n', "line 1: a quote is not closed"),
+        ("path,subject\nx,y.jpg,ann\n", "line 2: 3 cells for 2 columns"),
         ("file,subject\nx.jpg,ann\n", "no column path"),
         ("path,subject,frame\nx.jpg,ann,1\n", "Add clip"),
         ("path,subject,time\nx.jpg,ann,1\n", "a name that is taken"),

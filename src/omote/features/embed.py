@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
+from omote.boundary import decode
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
@@ -348,12 +349,26 @@ def _list_inputs(inputs: Sequence[str | Path]) -> list[str]:
         if given != "-":
             listed.append(given)
             continue
-        if isinstance(sys.stdin, io.TextIOWrapper):
-            sys.stdin.reconfigure(errors="surrogateescape")  # names that are not UTF-8 are reported later
-        listed += [line for line in (line.rstrip("\r\n") for line in sys.stdin) if line.strip()]
+        listed += _read_list()
     if not listed:
         raise OmoteError("no input was given; name a face set, or photos, videos or folders of them")
     return listed
+
+
+def _read_list() -> Iterator[str]:
+    """Yield the paths on standard input, one a line; in quotes, and with backslashes, if Windows wrote them."""
+    is_file = isinstance(sys.stdin, io.TextIOWrapper)
+    # names that are not UTF-8 are reported later
+    text = decode(sys.stdin.buffer.read(), "surrogateescape") if is_file else sys.stdin.read()
+    for number, line in enumerate(text.split("\n"), start=1):
+        name = line.rstrip("\r")
+        if name.startswith('"') and not os.path.lexists(name):
+            if len(name) < 2 or not name.endswith('"'):
+                raise OmoteError(f"standard input, line {number}: the quote is not closed: {name}")
+            name = name[1:-1].replace('""', '"')
+        slashed = name.replace("\\", "/")
+        if name.strip():
+            yield slashed if os.path.lexists(slashed) and not os.path.lexists(name) else name
 
 
 def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:

@@ -1,14 +1,16 @@
 """Any folder of photos and videos: folder names, a pattern of names, or a manifest say who is on them."""
 
 import csv
+import io
 import os
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile, zip_longest
 from pathlib import Path, PurePosixPath
 
-from omote.boundary import one_sentence, reading
+from omote.boundary import decode, one_sentence, reading
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Listing, check_clips, natural_order, sort_clips
 from omote.data.face_set import SCHEMA, USES
@@ -206,23 +208,21 @@ def _literal(text: str, start: int, suffix: int) -> str:
 def _read_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_Entry]:
     if not manifest.is_file():
         raise OmoteError(f"There is no manifest file {manifest}. Check the path.")
-    with (
-        reading(manifest, "a CSV file in UTF-8", "Save it as such from the program that made it"),
-        manifest.open(newline="", encoding="utf-8-sig") as stream,
-    ):
-        reader = csv.DictReader(stream, skipinitialspace=True)
-        columns = [name.strip() for name in reader.fieldnames or []]
-        reader.fieldnames = columns
-        _check_columns(manifest, columns)
-        rows = [
-            (reader.line_num, {key: (value or "").strip() for key, value in row.items() if key})
-            for row in reader
-        ]
+    with reading(manifest, "a CSV file in UTF-8", "Save it as such from the program that made it"):
+        text = decode(manifest.read_bytes())
+    (_, columns), *rows = _split_manifest(manifest, text)
+    _check_columns(manifest, columns)
     entries: list[_Entry] = []
     lines: dict[str, int] = {}
-    for line, row in rows:
-        if not any(row.values()):
+    for line, cells in rows:
+        if not any(cells):
             continue
+        if any(cells[len(columns) :]):
+            raise OmoteError(
+                f"{manifest}, line {line}: {len(cells)} cells for {len(columns)} columns. Put quotes round a cell that "
+                "holds the separator."
+            )
+        row = dict(zip_longest(columns, cells[: len(columns)], fillvalue=""))
         with one_sentence(f"{manifest}, line {line}", "Give the path of a photo or video"):
             path, exists = _locate(root, manifest, row["path"], line)
         if path in lines:
@@ -247,6 +247,38 @@ def _read_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_
     return entries
 
 
+def _split_manifest(manifest: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return the cells of each row and the number of its first line, from 1; the names of the columns come first.
+
+    The separator is the comma, semicolon or tab that makes columns path and subject of the header. Above the header
+    Excel may have written "sep=;", PowerShell "#TYPE ...".
+
+    Raises:
+        OmoteError: Naming the line, if a quote is not closed, or text follows a closing quote.
+    """
+    lines = list(io.StringIO(text, newline=""))
+    above = len(list(takewhile(lambda line: line.lower().startswith(("sep=", "#type ")), lines)))
+
+    def split(some: list[str], separator: str) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(some, delimiter=separator, skipinitialspace=True, strict=True)
+        line = above + 1
+        try:
+            for cells in reader:
+                yield line, [cell.strip() for cell in cells]
+                line = above + reader.line_num + 1
+        except csv.Error as error:
+            raise OmoteError(
+                f"{manifest}, line {line}: a quote is not closed, or text follows a closing quote ({error}). Put "
+                'quotes round the whole cell, and write "" for a quote in it.'
+            ) from error
+
+    header = lines[above : above + 1]
+    for separator in ",;\t":
+        if any({"path", "subject"} <= {*cells} for _, cells in split(header, separator)):
+            return list(split(lines[above:], separator))
+    return list(split(header, ",")) or [(1, [])]
+
+
 def _check_columns(manifest: Path, columns: list[str]) -> None:
     missing = [name for name in ("path", "subject") if name not in columns]
     if missing:
@@ -269,13 +301,14 @@ def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool
     """Return the file's path relative to root, and whether it exists (in root or beside the manifest)."""
     if not Path(name).name:
         raise OmoteError(f'{manifest}, line {line}: path is "{name}"; expected the path of a photo or video.')
-    candidates = [root / name, manifest.parent / name]
-    found = [file for file in candidates if file.is_file()]
+    names = (name, name.replace("\\", "/"))  # the second if Windows wrote the path
+    places = [[root / one, manifest.parent / one] for one in names]
+    found = next(filter(None, ([file for file in pair if file.is_file()] for pair in places)), [])
     if len(found) == 2 and not found[0].samefile(found[1]):
         raise OmoteError(
             f"{manifest}, line {line}: both {found[0]} and {found[1]} exist. Give the full path of one of them."
         )
-    return Path(os.path.relpath((found or candidates)[0], root)).as_posix(), bool(found)
+    return Path(os.path.relpath((found or places[0])[0], root)).as_posix(), bool(found)
 
 
 def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
