@@ -158,6 +158,30 @@ def test_help_names_the_methods_that_there_are_and_the_default_first(
         assert METHODS_HELP in " ".join(omote(command, "--help").replace("│", " ").split())
 
 
+def test_a_training_from_a_run_takes_its_method_and_networks(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    omote(
+        "train",
+        faces.path,
+        "--to",
+        tmp_path / "more",
+        "--from",
+        trained.path,
+        "--epochs",
+        1,
+        "--batch-size",
+        12,
+    )
+    info = read_run_info(tmp_path / "more")
+    assert info.start == trained.model
+    assert (info.config.method, info.config.options.width) == (
+        trained.name,
+        trained.info.config.options.width,
+    )
+    assert info.config.options.epochs == 1
+
+
 def test_help_on_training_loads_no_torch() -> None:
     code = (
         "import sys\nfrom omote.cli.main import main\nsys.argv = ['omote', 'train', '--help']\n"

@@ -281,6 +281,43 @@ def test_errors_before_training_say_what_to_do(faces: FaceSet, run: Path, config
     assert read_run_info(run).config.seed == 9
 
 
+def test_a_training_begins_with_the_weights_of_another_run(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    first = train(faces, tmp_path / "first", configure(method="proposed", test_subjects=0))
+    config = configure(method="proposed", seed=5, options__learning_rate=1e-30, options__switch_weight=3)
+    second = train(faces, tmp_path / "second", config, start=tmp_path / "first")
+    parameters = dict(second.method.named_parameters())
+    assert parameters
+    assert all(torch.equal(value, parameters[name]) for name, value in first.method.named_parameters())
+    assert read_run_info(tmp_path / "second").start == first.model
+    assert f"began with the weights of model `{first.model}`" in (tmp_path / "second/README.md").read_text()
+    assert "began" not in (tmp_path / "first/README.md").read_text()
+
+    def stop(now: TrainingProgress) -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train(faces, tmp_path / "third", config, start=tmp_path / "first", progress=stop)
+    with pytest.raises(OmoteError, match="was begun with another configuration"):
+        train(faces, tmp_path / "third", config)
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
+    faces: FaceSet, run: Path, tmp_path: Path, configure: Configure
+) -> None:
+    start = train(faces, tmp_path / "start", configure(method="vae")).path
+    with pytest.raises(
+        OmoteError, match=r"is vae for faces of 64 px, and this training is proposed on faces of 64"
+    ):
+        train(faces, run, configure(method="proposed"), start=start)
+    with pytest.raises(OmoteError, match=r"its networks are not those of this training .*options.width"):
+        train(faces, run, configure(method="vae", options__width=12), start=start)
+    with pytest.raises(OmoteError, match="is not a run"):
+        train(faces, run, configure(method="vae"), start=tmp_path / "nowhere")
+    assert not run.exists()
+
+
 def test_only_methods_that_compare_frames_of_a_person_refuse_one_frame_per_person(
     faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:

@@ -29,6 +29,13 @@ def train(
             "nobody, unless --config says otherwise."
         ),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="A run or model to begin with, instead of random weights. Its method and networks are taken too.",
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of epochs per training stage.")] = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Largest number of frames per training step.")
@@ -61,7 +68,8 @@ def train(
         "batch_size": batch_size,
         "seed": seed,
     }
-    changes = dict(parse_setting(text) for text in settings or [])
+    changes = _networks_of(start, method) if start else {}
+    changes |= dict(parse_setting(text) for text in settings or [])
     changes |= {key: value for key, value in given.items() if value is not None}
     resolved = TrainConfig.read(config, changes)
     if dry_run:
@@ -72,12 +80,24 @@ def train(
 
     again = "the same command without --overwrite" if overwrite else "the same command again"
     with resumable(f"Run {again} to continue."), training_progress(resolved.method) as progress:
-        trained = train(face_set, to, resolved, progress=progress, overwrite=overwrite)
+        trained = train(face_set, to, resolved, start=start, progress=progress, overwrite=overwrite)
     info = trained.info
     say(
         f"Trained {trained.name} on {len(info.train_subjects)} people, with {len(info.test_subjects)} held out: {to}"
     )
     say(f"Next: omote evaluate {to} {faces}")
+
+
+def _networks_of(run: Path, method: str | None) -> dict[str, Any]:
+    """Return the settings of a run or model that its weights depend on; none if another method is asked for."""
+    from omote.runs.info import read_run_info
+
+    config = read_run_info(run).config
+    if method not in (None, config.method):
+        return {}
+    names = ("latent_size", "width", "activation", "normalisation", "discriminator_normalisation")
+    options = config.options.model_dump(include=set(names))
+    return {"method": config.method} | {f"options.{name}": value for name, value in options.items()}
 
 
 def options(

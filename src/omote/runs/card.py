@@ -190,7 +190,10 @@ def _training(folder: Path, info: RunInfo) -> str:
     took = (
         f"Training took {_duration(seconds)}" if seconds is not None else "The training time was not recorded"
     )
-    return "\n".join([f"{took}. `omote options {info.config.method}` explains each setting.", "", *lines])
+    began = f" It began with the weights of model `{info.start}`." if info.start else ""
+    return "\n".join(
+        [f"{took}.{began} `omote options {info.config.method}` explains each setting.", "", *lines]
+    )
 
 
 def _scores(folder: Path, info: RunInfo) -> str:

@@ -47,6 +47,9 @@ class RunInfo(NamedTuple):
     train_subjects: list[str]
     test_subjects: list[str]
     face_set: About
+    start: Annotated[str, Field(pattern=r"^[a-z_]+-[0-9a-f]{8}$")] | None = (
+        None  # `model_id` of the first weights
+    )
 
     @property
     def named(self) -> bool:

@@ -69,6 +69,7 @@ def train(
     to: str | Path,
     config: TrainConfig | None = None,
     *,
+    start: str | Path | None = None,
     progress: OnProgress | None = None,
     keep_stages: bool = False,
     overwrite: bool = False,
@@ -83,13 +84,16 @@ def train(
         face_set: its frames of training subjects with ``use`` "train" or "both" are trained on.
         to: the run folder; created if missing.
         config: all other settings; the default is `omote` with the paper's schedule.
+        start: a run or model whose weights the training begins with, instead of random ones. Its method, face size and
+            networks must be those of this training.
         progress: called after every step.
         keep_stages: also keep the weights after every stage, for ``load(run, stage=n)`` (the paper's Figure 3).
         overwrite: start again if ``to`` is a run already.
     Raises:
         OmoteError: If the run is finished, has another configuration or is being trained by another process; the face
             set has too few people or frames, or one frame per person while the method compares frames of a person; the
-            batch is too small for the number of processes; or a term of the objective is no longer finite.
+            batch is too small for the number of processes; the weights of ``start`` do not fit; or a term of the
+            objective is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
     """
     run, config = Path(to), config or TrainConfig()
@@ -107,6 +111,10 @@ def train(
     if len(rows) < 2:
         raise OmoteError(f"{face_set.path} has {len(rows)} frames to train on; at least 2 are needed")
     method = build_method(info)
+    if start is not None:
+        begun = load(start)
+        info = info._replace(start=begun.model)
+        _begin_with(method, info, begun)
     compares_frames = any(stage.frames_per_subject > 1 for stage in method.stages())
     if compares_frames and not frames["subject"].iloc[rows].duplicated().any():
         raise OmoteError(
@@ -379,6 +387,23 @@ def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInf
     computed = {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
     config = config.model_copy(update=computed)
     return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
+
+
+def _begin_with(method: Method, info: RunInfo, begun: Trained) -> None:
+    """Give the method the weights of another run or model."""
+    weights, own = begun.method.state_dict(), method.state_dict()
+    what = f"{begun.path} is {begun.name} for faces of {begun.size} px"
+    if begun.name != info.config.method or begun.size != info.image_size:
+        raise OmoteError(
+            f"{what}, and this training is {info.config.method} on faces of {info.image_size} px; to begin with its "
+            "weights, both must be the same"
+        )
+    if differing := [name for name in own if name not in weights or weights[name].shape != own[name].shape]:
+        raise OmoteError(
+            f"{what}, but its networks are not those of this training ({differing[0]} differs); set options.width, "
+            "options.latent_size, options.normalisation and options.activation as there"
+        )
+    method.load_state_dict(weights, strict=False)
 
 
 def _check_folder(run: Path, overwrite: bool) -> None:
