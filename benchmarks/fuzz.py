@@ -39,8 +39,9 @@ from damage import damage
 from omote.cli.inputs import parse_test_subjects
 from omote.cli.train import parse_setting
 from omote.data.face_set import open_face_set
-from omote.data.images import Unreadable, read_photo, read_video
+from omote.data.images import Unreadable, read_photo
 from omote.data.importers.folder import list_folder
+from omote.data.videos import read_video
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Scores
 from omote.evaluation.representation import read_feature_table

@@ -26,8 +26,8 @@ import torch
 
 from omote.data.cut import cut_faces
 from omote.data.detect import find_detector
-from omote.data.images import read_video
 from omote.data.quality import estimate_pose, measure_blur
+from omote.data.videos import read_video
 from omote.features.embed import open_reader
 from omote.features.reader import cut_for
 from omote.runs.config import TrainConfig

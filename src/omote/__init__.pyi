@@ -3,10 +3,10 @@ from .data.arrays import prepare_arrays as prepare_arrays
 from .data.combine import combine_face_sets as combine_face_sets
 from .data.face_set import FaceSet as FaceSet
 from .data.face_set import open_face_set as open_face_set
-from .data.images import Excerpt as Excerpt
 from .data.prepare import prepare as prepare
 from .data.prepare import prepare_dataset as prepare_dataset
 from .data.resize import resize_face_set as resize_face_set
+from .data.videos import Excerpt as Excerpt
 from .errors import OmoteError as OmoteError
 from .evaluation.audit import Audit as Audit
 from .evaluation.audit import audit as audit

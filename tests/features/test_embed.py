@@ -18,8 +18,8 @@ from PIL import Image
 from omote import files
 from omote.data import parts
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
-from omote.data.images import Excerpt
 from omote.data.prepare import prepare
+from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.features import embed as embedding
 from omote.features import stream as streaming

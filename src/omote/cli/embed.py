@@ -80,7 +80,7 @@ def embed(
     is replaced. A camera is read until Ctrl-C or --end; if the recording breaks off, run the command again to save what
     was recorded.
     """
-    from omote.data.images import Excerpt
+    from omote.data.videos import Excerpt
     from omote.features.embed import embed_to, open_reader
     from omote.features.profile import Profile
     from omote.features.table import check_table_path

@@ -17,9 +17,10 @@ from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
-from omote.data.images import Excerpt, Unreadable, is_video, read_photo, read_video
+from omote.data.images import Unreadable, is_video, read_photo
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS, load_importer
+from omote.data.videos import Excerpt, read_video
 from omote.errors import OmoteError
 
 PHOTOS_PER_JOB = 64

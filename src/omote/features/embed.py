@@ -19,16 +19,10 @@ from omote.boundary import decode
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.images import (
-    EVERY_FRAME,
-    PHOTO_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Excerpt,
-    estimate_num_frames,
-    is_video,
-)
+from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, is_video
 from omote.data.importers.folder import find_media_files
 from omote.data.parts import Parts, claim_parts, new_part
+from omote.data.videos import EVERY_FRAME, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile

@@ -23,11 +23,12 @@ from omote.data.build import Skipped
 from omote.data.cut import Cut, cut_faces
 from omote.data.detect import Face, Search
 from omote.data.face_set import BOX, LANDMARKS
-from omote.data.images import Excerpt, Unreadable, VideoFrame, is_video, read_photo, read_video
+from omote.data.images import Unreadable, is_video, read_photo
 from omote.data.outputs import Outputs, code_columns
 from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
 from omote.data.trust import find_doubts
+from omote.data.videos import Excerpt, VideoFrame, read_video
 from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt

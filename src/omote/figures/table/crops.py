@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from omote.data.build import Progress
 from omote.data.cut import cut_middle, cut_square
 from omote.data.face_set import BOX, FaceSet
-from omote.data.images import Unreadable, is_video, read_photo, read_video
+from omote.data.images import Unreadable, is_video, read_photo
+from omote.data.videos import read_video
 from omote.errors import OmoteError
 from omote.figures.table.tracks import KEYS, Features, Rows
 
