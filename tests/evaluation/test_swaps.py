@@ -11,7 +11,7 @@ import pytest
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes
-from omote.evaluation.swaps import SWAP_SCORES, choose_swaps, score_swaps, swap_scores
+from omote.evaluation.swaps import SWAP_SCORES, choose_swaps, draw_prior, score_swaps, swap_scores
 from omote.metrics.intervals import jackknife_mean
 from omote.metrics.score import PerRowResults
 from omote.runs.config import TrainConfig
@@ -273,6 +273,13 @@ def test_codes_of_other_swaps_than_these_are_refused() -> None:
         swap_scores(real, swapped, FRAMES.iloc[:143], SOURCES, TARGETS)
     with pytest.raises(ValueError, match="expected a target for each source"):
         swap_scores(real, swapped, FRAMES, SOURCES, TARGETS[1:])
+
+
+def test_faces_of_random_codes_are_decoded_from_the_prior(trained: Trained) -> None:
+    faces = draw_prior(trained, 300)
+    z_i, z_e = np.random.default_rng(0).standard_normal((2, 300, 8), dtype=np.float32)
+    np.testing.assert_array_equal(faces, trained.decode(z_i, z_e))
+    assert (draw_prior(trained, 300, seed=1) != faces).any()
 
 
 def test_a_run_is_audited_by_another_and_by_itself(

@@ -25,6 +25,18 @@ def test_divergence_and_active_units_by_hand() -> None:
     scores = kl_scores(mean, np.zeros((2, 3)))
     assert scores["kl"].value == pytest.approx(0.5 + 2 + 0.5 * 0.05**2)
     assert scores["active_units"].value == 1
+    assert scores["second_moment"].value == pytest.approx((1 + 4 + 0.05**2) / 3 + 1)
+    assert scores["directions"].value == pytest.approx(1)
+
+
+def test_samples_of_the_prior_have_second_moment_1_and_vary_in_as_many_directions_as_they_use() -> None:
+    codes = np.random.default_rng(0).normal(size=(20_000, 8))
+    points = np.full(codes.shape, -30.0)
+    assert kl_scores(codes, points)["second_moment"].value == pytest.approx(1, abs=0.02)
+    assert kl_scores(codes, points)["directions"].value == pytest.approx(8, rel=0.01)
+    codes[:, 3:] = 0
+    assert kl_scores(codes, points)["directions"].value == pytest.approx(3, rel=0.01)
+    assert kl_scores(np.ones((4, 8)), points[:4])["directions"].value == 0
 
 
 def test_draws_have_the_mean_and_variance_of_the_posterior() -> None:

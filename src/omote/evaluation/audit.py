@@ -7,7 +7,7 @@ scored separately.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from omote.evaluation.representation import (
     represent_by_baselines,
     represent_by_run,
 )
+from omote.evaluation.swaps import draw_prior, why_no_images
 from omote.files import write_text
 from omote.formulas import write_csv
 from omote.metrics.continuity import rising_by_factors, rising_by_pixels
@@ -36,6 +37,7 @@ from omote.runs.info import read_training
 from omote.runs.trained import Trained, load
 
 AUDIT_COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
+PRIORS = 8  # faces of random codes shown of each run
 APEX_BY_FACTORS = "the apex of a clip is found by the true action units"
 APEX_BY_PIXELS = "the apex of a clip is found in its pictures: neutral clips cannot be told from the others"
 
@@ -59,6 +61,9 @@ class Audit:
     representations: list[Representation]  # codes of N frames
     frames: pd.DataFrame  # the N frames
     rising: Array  # (N,) true from the first frame of a clip to its apex; all false if the apex is not known
+    priors: dict[str, Array] = field(
+        default_factory=dict
+    )  # run -> (8, S, S, 3) uint8 RGB faces of random codes
 
     def save(self, folder: str | Path) -> None:
         """Write `audit.csv`, and `audit.json` with `about` too (nan as null)."""
@@ -168,7 +173,11 @@ def audit(
         "frames": {people: int(rows.sum()) for people, rows in of_people.items()},
         "frames_scored": {people: int((rows & scored).sum()) for people, rows in of_people.items()},
     }
-    return Audit(pd.DataFrame(table, columns=AUDIT_COLUMNS), about, representations, frames, all_rising)
+    priors = {
+        name: draw_prior(trained, PRIORS) for name, trained in runs.items() if not why_no_images(trained)
+    }
+    scores = pd.DataFrame(table, columns=AUDIT_COLUMNS)
+    return Audit(scores, about, representations, frames, all_rising, priors)
 
 
 def _split_people(

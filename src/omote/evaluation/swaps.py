@@ -203,6 +203,15 @@ def why_no_images(trained: Trained) -> str:
     return NEEDS_SUBJECT if trained.needs_subject else ""
 
 
+def draw_prior(trained: Trained, count: int, seed: int = 0) -> Array:
+    """Return (count, S, S, 3) uint8 RGB images decoded from codes drawn from the prior, x_p of Eq. 3."""
+    rng = np.random.default_rng(seed)
+    size = trained.info.config.options.latent_size
+    z_i, z_e = rng.standard_normal((2, count, size), dtype=np.float32)
+    images: Array = trained.decode(z_i if trained.has_identity else z_i[:, :0], z_e)
+    return images
+
+
 def _read_expressions(
     real: Array,
     swapped: Array,

@@ -9,7 +9,7 @@ import numpy as np
 
 from omote.metrics.score import Array, Score, mean_score, no_score
 
-POSTERIOR_SCORES = ("kl", "active_units")
+POSTERIOR_SCORES = ("kl", "active_units", "second_moment", "directions")
 ACTIVE = 0.01  # variance of a dimension's mean above which the dimension is in use
 POINT = "the code is a point, not a distribution: its divergence is infinite, and a sample of it is its mean"
 
@@ -43,14 +43,18 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
       "ELBO surgery", 2016). Naming one of 50 people without error takes log 50 = 3.9 nats.
     - active_units: the number of dimensions whose mean varies over images by more than 0.01 (variance; Burda et al.,
       "Importance weighted autoencoders", 2016, section 5).
+    - second_moment: the mean of z^2 over images, dimensions and samples of the posterior. The prior has 1; if the codes
+      are larger, a sample of the prior lies between them, and the decoder was never trained there (x_p of Eq. 3).
+    - directions: the effective number of directions in which the means vary: (sum of the eigenvalues of their
+      covariance)^2 / sum of their squares. 0 if all means are equal.
 
-    Chance is 0 for both: the score of a code that holds nothing.
+    Chance is the score of a code that holds nothing: 0, but 1 for the second moment.
 
     Args:
         mean: (N, Z) posterior means of N images.
         logvar: (N, Z) log of the posterior variance (not of the deviation).
     Returns:
-        Both nan with the reason if there are no images, no dimensions, NaN or infinity among the numbers, or the codes
+        All nan with the reason if there are no images, no dimensions, NaN or infinity among the numbers, or the codes
         are points (`is_point`), whose scale no prior sets. A collapsed code has a score, near 0.
     Raises:
         ValueError: If the shapes differ.
@@ -67,9 +71,13 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
         return dict.fromkeys(POSTERIOR_SCORES, no_score(reason))
     mu, s = mean.astype(np.float64), logvar.astype(np.float64)  # mu, log sigma^2
     kl = 0.5 * (mu**2 + np.exp(s) - 1 - s).sum(axis=1)
+    covariance = np.cov(mu.T, ddof=0).reshape(mu.shape[1], -1)
+    variance = np.trace(covariance)
     return {
         "kl": mean_score(kl, 0.0),
         "active_units": Score(float((mu.var(axis=0) > ACTIVE).sum()), chance=0.0),
+        "second_moment": mean_score((mu**2 + np.exp(s)).mean(axis=1), 1.0),
+        "directions": Score(float(variance**2 / (covariance**2).sum()) if variance > 0 else 0.0, chance=0.0),
     }
 
 

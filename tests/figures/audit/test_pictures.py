@@ -145,8 +145,10 @@ def test_pictures_are_drawn_for_the_available_data() -> None:
     scores = table(row("a z_e", PROBE, 0.5, people="train"), row("a z_e", "r2:au_1", 0.5, people="train"))
     rising = np.ones(len(frames), bool)
     gone = np.full_like(codes, NAN)
+    faces = np.full((8, 16, 16, 3), (200, 100, 0), np.uint8)
 
-    everything = plot_audit(scores, {"a z_e": codes, "b z_e": gone}, frames, rising)
+    everything = plot_audit(scores, {"a z_e": codes, "b z_e": gone}, frames, rising, {"a": faces})
     assert set(everything) == set(PICTURES)
-    nothing = plot_audit(table(row("a z_e", PROBE, NAN)), {"a z_e": gone}, frames, rising)
+    assert (np.asarray(everything["prior"]) == (200, 100, 0)).all(-1).mean() > 0.6
+    nothing = plot_audit(table(row("a z_e", PROBE, NAN)), {"a z_e": gone}, frames, rising, {})
     assert nothing == {}

@@ -50,6 +50,7 @@ UNIT = "r2:"  # prefix of the scores of single action units
 Labels = Sequence[Any] | NDArray[Any]
 SAMPLE_OPACITY = 0.35
 BAR = 0.46  # inches per feature
+FACE = 1.1  # inches
 MOST_PEOPLE = 8  # in clip paths
 MOST_FRAMES = 1500  # in a map
 MOST_FEATURES = 8  # in a picture of maps or paths
@@ -292,10 +293,32 @@ def name_unit(score: str) -> str:
                    for k, letter in enumerate(name)).replace("_", " ")  # fmt: skip
 
 
+def plot_prior(priors: Mapping[str, NDArray[np.uint8]]) -> Figure | None:
+    """Return a row of faces of random codes for each run; None if there are none.
+
+    Args:
+        priors: run -> (K, S, S, 3) uint8 RGB.
+    """
+    if not priors:
+        return None
+    columns = max(map(len, priors.values()))
+    figure = new_figure(columns * FACE, len(priors) * (FACE + 0.25), 0.02, 0.02)
+    for place, (name, faces) in enumerate(priors.items()):
+        axes = figure.add_subplot(len(priors), 1, place + 1)
+        axes.imshow(np.concatenate(list(faces), axis=1))
+        axes.set_title(name, fontsize=TEXT, color=INK, loc="left")
+        remove_ticks(axes)
+    return figure
+
+
 def plot_audit(
-    table: pd.DataFrame, codes: Mapping[str, NDArray[Any]], frames: pd.DataFrame, rising: NDArray[Any]
+    table: pd.DataFrame,
+    codes: Mapping[str, NDArray[Any]],
+    frames: pd.DataFrame,
+    rising: NDArray[Any],
+    priors: Mapping[str, NDArray[np.uint8]],
 ) -> dict[str, Image.Image]:
-    """Return the pictures that an audit has data for: any of "leakage", "maps", "paths", "action_units".
+    """Return the pictures that an audit has data for: any of "leakage", "maps", "paths", "action_units", "prior".
 
     Scores are those of the first people that `find_people` returns. Maps and paths show the people in `frames`, for the
     first eight features that are finite and not subject-centred.
@@ -305,6 +328,7 @@ def plot_audit(
         codes: feature name -> (N, Z).
         frames: N rows with subject, clip, frame and expression.
         rising: (N,) bool, from a clip's first frame to its apex.
+        priors: run -> (K, S, S, 3) uint8 RGB faces of random codes.
     """
     people = find_people(table)[0]
     names = [name for name in codes if not name.endswith(CENTRED) and np.isfinite(codes[name]).all()]
@@ -322,6 +346,7 @@ def plot_audit(
             titles=names, rising=rising,
         ),
         "action_units": plot_action_units(table, people),
+        "prior": plot_prior(priors),
     }  # fmt: skip
     return {name: render(figure) for name, figure in figures.items() if figure is not None}
 

@@ -75,7 +75,8 @@ def write_audit_report(found: Audit, folder: str | Path) -> Path:
     shown = frames["subject"].isin(list(found.about.get("test_subjects", ()))).to_numpy(dtype=bool)
     shown = shown if shown.any() else np.ones(len(frames), dtype=bool)
     codes = {feature.name: feature.mean[shown] for feature in found.representations}
-    pictures = plot_audit(found.table, codes, frames[shown].reset_index(drop=True), found.rising[shown])
+    frames = frames[shown].reset_index(drop=True)
+    pictures = plot_audit(found.table, codes, frames, found.rising[shown], found.priors)
     for name, picture in pictures.items():
         save_picture(picture, folder / f"{name}.png")
     sections = [findings_section(found.table)]

@@ -68,6 +68,17 @@ SCORES = {
         "How many dimensions of the code vary over the images (variance of the mean above 0.01).",
         "count",
     ),
+    "second_moment": ScoreText(
+        "Posterior", "second moment", "",
+        "Mean square of the numbers of the code. The prior has 1: with more, its samples lie between the codes, "
+        "where the decoder was never trained.",
+        "number",
+    ),
+    "directions": ScoreText(
+        "Posterior", "directions", "",
+        "Effective number of directions in which the codes vary.",
+        "count",
+    ),
     "accuracy": ScoreText(
         "Clusters", "", ONLY_WHAT,
         "The paper’s score: k-means groups the codes without seeing any label, and each group is named after the face "
@@ -237,6 +248,7 @@ TABLES = (
         ("swap",),
         "The model puts the expression of one image (the source) on another person (the target), and a judge reads "
         "expression and person from the result.",
+        ("prior",),
     ),
 )
 
@@ -255,6 +267,11 @@ PICTURES = {  # name -> title, caption
         "Each action unit, read from each code",
         "R² for people whom the readout was not fitted on: the darker, the higher. Below 0 it is worse than guessing "
         "the mean.",
+    ),
+    "prior": (
+        "Faces of random codes",
+        "Each is decoded from an identity and an expression code that were drawn from the prior, N(0, I). If these are "
+        "no faces, the codes of real faces do not fill the prior.",
     ),
     "paths": (
         "The paths of the clips",
