@@ -200,3 +200,12 @@ def _held(file: Path, doing: str) -> Iterator[None]:
         if os.name == "nt":
             with suppress(OSError):
                 file.unlink()
+
+
+def file_state(path: str | Path) -> tuple[int, int] | None:
+    """Return the size of a file and the time of its last change (ns), which tell of a change; None if it is missing."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns

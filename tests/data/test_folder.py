@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from omote.data.clips import Clip, Listing
 from omote.data.importers.folder import list_folder
+from omote.data.media import NO_KIND
 from omote.errors import OmoteError
 
 
@@ -42,7 +44,7 @@ def test_folder_names_give_subject_and_clip(tmp_path: Path) -> None:
         ("bob", "tuesday/am"): ["bob/tuesday/am/1.jpg"],
         ("bob", "tuesday/x"): ["bob/tuesday/x.MOV"],
     }
-    assert listing.skipped == []
+    assert listing.skipped == [{"source": "ann/notes.txt", "frame": None, "reason": NO_KIND}]
 
 
 def test_a_file_beside_the_subjects_is_skipped_with_its_reason(tmp_path: Path) -> None:
@@ -66,9 +68,28 @@ def test_photos_without_any_subject_folder_are_an_error_that_names_the_alternati
         ("ann/a.mp4", "ann/a.mov"),
     ],
 )
-def test_two_clips_of_one_name_are_an_error(tmp_path: Path, names: tuple[str, ...]) -> None:
-    with pytest.raises(OmoteError, match="both called 'a'"):
-        list_folder(fill(tmp_path, *names))
+def test_files_that_differ_in_the_suffix_are_two_clips(tmp_path: Path, names: tuple[str, ...]) -> None:
+    expected = {
+        ("ann", "a" if name == "ann/a/1.jpg" else name.removeprefix("ann/")): [name] for name in names
+    }
+    assert describe(list_folder(fill(tmp_path, *names))) == expected
+
+
+def test_live_photos_are_two_clips_with_a_pattern_and_a_manifest_too(tmp_path: Path) -> None:
+    fill(tmp_path, "photos/ann_1.jpg", "photos/ann_1.mov", "photos/ann_2.mov")
+    by_pattern = describe(list_folder(tmp_path / "photos", pattern="{subject}_{clip}"))
+    assert by_pattern == {
+        ("ann", "1"): ["ann_1.jpg"],
+        ("ann", "1.mov"): ["ann_1.mov"],
+        ("ann", "2"): ["ann_2.mov"],
+    }
+    listing = manifest(tmp_path, "path,subject\nann_1.jpg,ann\nann_1.mov,ann\n")
+    assert [clip.name for clip in listing.clips] == ["ann_1.jpg", "ann_1.mov"]
+
+
+def test_two_videos_of_one_name_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OmoteError, match=r"both called '1\.mov'"):
+        list_folder(fill(tmp_path, "a/ann_1.mov", "b/ann_1.mov"), pattern="{subject}_{clip}")
 
 
 def test_a_missing_empty_or_wrong_path_is_an_error(tmp_path: Path) -> None:
@@ -83,7 +104,36 @@ def test_a_missing_empty_or_wrong_path_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_that_links_to_itself_is_walked_once(tmp_path: Path) -> None:
     fill(tmp_path, "ann/a.jpg")
     (tmp_path / "ann" / "loop").symlink_to(tmp_path, target_is_directory=True)
-    assert describe(list_folder(tmp_path)) == {("ann", "a"): ["ann/a.jpg"]}
+    listing = list_folder(tmp_path)
+    assert describe(listing) == {("ann", "a"): ["ann/a.jpg"]}
+    reason = "not followed: a link to a folder that it lies in"
+    assert listing.skipped == [{"source": "ann/loop", "frame": None, "reason": reason}]
+
+
+def test_two_links_to_one_folder_are_two_subjects(tmp_path: Path) -> None:
+    fill(tmp_path, "store/a.jpg", "store/deep/b.jpg")
+    (tmp_path / "faces").mkdir()
+    for name in ("ann", "bob"):
+        (tmp_path / "faces" / name).symlink_to(tmp_path / "store", target_is_directory=True)
+    assert describe(list_folder(tmp_path / "faces")) == {
+        (name, clip): [f"{name}/{file}.jpg"]
+        for name in ("ann", "bob")
+        for clip, file in (("a", "a"), ("deep", "deep/b"))
+    }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_is_no_file_is_listed_and_the_rest_goes_on(tmp_path: Path) -> None:
+    fill(tmp_path, "ann/a.jpg", "ann/two\nlines.jpg")
+    (tmp_path / "ann" / "b.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "bob").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "ann" / "x.jpg")
+    listing = list_folder(tmp_path)
+    assert describe(listing) == {("ann", "a"): ["ann/a.jpg"], ("ann", "two\nlines"): ["ann/two\nlines.jpg"]}
+    assert sorted((row["source"], row["reason"]) for row in listing.skipped) == [
+        (name, "unreadable: not a file, or a link that leads nowhere")
+        for name in ("ann/b.jpg", "ann/x.jpg", "bob")
+    ]
 
 
 def test_a_pattern_without_a_slash_reads_the_file_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import EpsImagePlugin, Image
 
 from omote.data import images
 from omote.data.images import Unreadable, read_photo
+from omote.data.media import find_kind
 from omote.data.videos import read_video
 
 # Four quarters, so that any turn or flip shows: red, green / blue, white.
@@ -177,9 +179,40 @@ def test_files_are_opened_in_one_place() -> None:
         r"Image\.open\(.*formats=\w+|Image\.open\(|av\.open\(.*options=\w+|av\.open\(|imread\(", text
     )
     assert sorted(found) == [
-        "Image.open(check_file(path), formats=PHOTO_FORMATS",
+        "Image.open(check_file(path), formats=_find_formats",
         "av.open(url, options=options",
     ]
+
+
+def heic(file: Path, orientation: int = 1) -> Path:
+    """Write `quarters()` as HEIC, stored so that the orientation makes it upright."""
+    register_heif_opener = pytest.importorskip("pillow_heif", reason="needs pillow-heif").register_heif_opener
+    register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(STORED[orientation](quarters()))).save(
+        file, format="HEIF", exif=exif.tobytes()
+    )
+    return file
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_heic_is_read_upright_with_pillow_heif(tmp_path: Path, orientation: int) -> None:
+    image = read_photo(heic(tmp_path / "photo.heic", orientation))
+    assert image.shape == (32, 48, 3)
+    assert corners(image) == [RED, GREEN, BLUE, WHITE]
+
+
+def test_heic_without_pillow_heif_is_refused_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(99))
+    with pytest.raises(
+        Unreadable, match=r"HEIC needs the package pillow-heif \(pip install 'omote\[heic\]'\)"
+    ):
+        read_photo(tmp_path / "photo.heic")
+    assert find_kind(tmp_path / "photo.heic") == "photo"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")

@@ -10,9 +10,11 @@ from PIL import Image
 from omote.data import prepare as preparing
 from omote.data.face_set import Counts, FaceSet
 from omote.data.images import read_photo
+from omote.data.media import NO_KIND
 from omote.data.prepare import prepare
 from omote.errors import OmoteError
 from omote.synthetic.prepare import prepare_drawn
+from tests.data.test_animations import write_animation
 
 
 def photo(file: Path, value: int = 100, shape: tuple[int, int] = (80, 80)) -> Path:
@@ -145,12 +147,32 @@ def test_a_changed_file_is_noticed_when_a_preparation_is_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparing, "read_video", interrupted)
+        patch.setattr(preparing, "read_frames", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepare_cropped(people, tmp_path / "set")
     photo(people / "ann" / "0.png", 77, (64, 64))
     with pytest.raises(OmoteError, match="other source files"):
         prepare_cropped(people, tmp_path / "set")
+
+
+def test_animations_and_files_of_any_name_become_clips(tmp_path: Path) -> None:
+    folder = tmp_path / "people" / "ann"
+    photo(folder / "still.png", 10, (64, 64)).rename(folder / "two\nlines")
+    (folder / "talk").mkdir()
+    write_animation(folder / "talk" / "moving.gif", [100] * 5)
+    (folder / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    (folder / "notes.txt").write_text("x")
+    face_set = prepare(tmp_path / "people", tmp_path / "set", cropped=True, workers=1)
+    assert face_set.frames[["clip", "frame"]].to_numpy().tolist() == [
+        *(["talk/moving", number] for number in range(5)),
+        ["two\nlines", 0],
+    ]
+    assert face_set.frames["time"].tolist()[:5] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    skipped = face_set.skipped().set_index("source")["reason"].to_dict()
+    assert skipped == {
+        "ann/gone.jpg": "unreadable: not a file, or a link that leads nowhere",
+        "ann/notes.txt": NO_KIND,
+    }
 
 
 @pytest.mark.parametrize(
@@ -183,7 +205,7 @@ def test_all_faces_of_the_london_set_are_found(london: Path, detector: Path, tmp
         workers=2,
     )
     counts = counts_of(face_set)
-    assert counts.skipped == {}
+    assert counts.skipped.keys() <= {NO_KIND}  # what is beside the photos
     assert counts.expressions == {"happiness": 102, "neutral": 102}
     assert (len(face_set), len(face_set.subjects), counts.clips) == (204, 102, 204)
     frames = face_set.frames

@@ -23,7 +23,7 @@ from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.features import embed as embedding
 from omote.features import stream as streaming
-from omote.features.embed import embed, embed_to
+from omote.features.embed import Input, embed, embed_to
 from omote.features.extract import extract_features
 from omote.features.profile import make_profile
 from omote.runs.trained import Trained
@@ -233,6 +233,100 @@ def test_unreadable_photos_are_listed(reader: Trained, photos: Path) -> None:
     table, skipped = embed(reader, [photos / "folder0", photos / "broken.jpg"], cropped=True)
     assert len(table) == 2
     assert skipped["source"].tolist() == [str(photos / "broken.jpg")]
+
+
+def test_images_in_memory_give_the_features_of_the_same_photos(
+    reader: Trained, scenes: list[np.ndarray], detector: Path, tmp_path: Path
+) -> None:
+    files = [save_photo(image, tmp_path / f"{number}.png") for number, image in enumerate(scenes[:3])]
+    expected = embed(reader, files, detector=detector)[0].drop(columns="source")
+    opaque = np.dstack([scenes[1], np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    in_memory: list[Input] = [scenes[0], opaque, Image.fromarray(scenes[2])]
+    table, _ = embed(reader, in_memory, detector=detector)
+    assert table["source"].tolist() == ["image 0", "image 1", "image 2"]
+    pd.testing.assert_frame_equal(table.drop(columns="source"), expected, rtol=1e-4, atol=1e-5)
+    table, _ = embed(reader, [files[0], scenes[1]], detector=detector)  # files and images together
+    assert table["source"].tolist() == [str(files[0]), "image 1"]
+
+
+def test_an_image_in_memory_is_turned_upright_and_stays_as_it_is(reader: Trained, faces: FaceSet) -> None:
+    upright = np.asarray(faces.faces[0])
+    image = Image.fromarray(np.rot90(upright))
+    image.getexif()[0x0112] = 6
+    table, _ = embed(reader, [image], cropped=True)
+    np.testing.assert_allclose(table[CODE], reader.represent(upright[None])[0], atol=1e-4)
+    assert np.array_equal(np.asarray(image), np.rot90(upright))
+
+
+def test_an_embedding_of_images_in_memory_is_resumed_only_with_the_same_images(
+    reader: Trained, faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    images = list(faces.faces[:2])
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_write_part", killed)
+        with pytest.raises(KeyboardInterrupt):
+            embed_to(reader, images, tmp_path / "t.csv", cropped=True)
+    with pytest.raises(OmoteError, match=r"other source files \(inputs"):
+        embed_to(reader, images[::-1], tmp_path / "t.csv", cropped=True)
+    assert embed_to(reader, images, tmp_path / "t.csv", cropped=True).num_faces == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([np.zeros((8, 8, 3))], r"image 0 is an array of float64 of shape \(8, 8, 3\); expected uint8"),
+        ([np.zeros((2, 8, 8, 3), np.uint8)], r"of shape \(2, 8, 8, 3\); expected uint8"),
+        (["0.png", np.zeros((3, 8, 8), np.uint8)], "image 1 is an array"),
+        ([np.zeros((0, 8), np.uint8)], "image 0 is an array"),
+        ([7], "image 0 is a int; expected a path, an array or a PIL image"),
+        ("talk.mp4", "a single str was given; give a list"),
+        (Image.new("L", (8, 8)), "a single Image was given; give a list"),
+    ],
+)
+def test_what_is_no_image_in_memory_is_refused(
+    reader: Trained, photos: Path, monkeypatch: pytest.MonkeyPatch, inputs: Any, message: str
+) -> None:
+    monkeypatch.chdir(photos / "folder0")
+    with pytest.raises(OmoteError, match=message):
+        embed(reader, inputs, cropped=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_of_windows_are_read(
+    reader: Trained, photos: Path, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    (photos / "folder0" / "0.png").rename(photos / "folder0" / "jürgen.png")
+    monkeypatch.chdir(photos)
+    text = 'folder0\\jürgen.png\r\n"folder1\\1.png"\r\n\r\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode(encoding))))
+    assert embed(reader, ["-"], cropped=True)[0]["source"].tolist() == ["folder0/jürgen.png", "folder1/1.png"]
+    monkeypatch.setattr("sys.stdin", io.StringIO('folder0/2.png\n"folder1/1.png\n'))
+    with pytest.raises(OmoteError, match="standard input, line 2: the quote is not closed"):
+        embed(reader, ["-"], cropped=True)
+
+
+def test_animations_and_files_of_any_name_are_embedded(
+    reader: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    first, *others = (Image.fromarray(face) for face in np.asarray(faces.faces[:4]))
+    folder.mkdir()
+    first.save(folder / "a", "PNG", save_all=True, append_images=others, duration=200)
+    first.save(folder / "b.jfif", "JPEG")
+    first.save(folder / "two\nlines.png")
+    (folder / "c.ts").write_text("no video")
+    (folder / "d.jpg").symlink_to(tmp_path / "nowhere")
+    embed_to(reader, [folder], tmp_path / "t.parquet", cropped=True)
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    assert table["source"].str.removeprefix(f"{folder}/").tolist() == ["a"] * 4 + ["b.jfif", "two\nlines.png"]
+    assert table["frame"].tolist() == [0, 1, 2, 3, 0, 0]
+    assert table["time"].fillna(-1).tolist() == pytest.approx([0, 0.2, 0.4, 0.6, -1, -1])
+    np.testing.assert_allclose(table[CODE][:4], reader.represent(faces.faces[:4])[0], atol=1e-4)
+    listed = pd.read_csv(tmp_path / "t.parquet.skipped.csv")
+    assert [Path(source).name for source in listed["source"]] == ["d.jpg", "c.ts"]
 
 
 class FakeCamera:

@@ -9,26 +9,26 @@ from typing import NamedTuple
 import numpy as np
 
 from omote.data.build import Skipped
-from omote.data.images import is_video
 from omote.errors import OmoteError
 
 
 @dataclass(frozen=True)
 class File:
-    """A photo, or a video with what holds for all its frames."""
+    """A photo; or a video, animation or TIFF of several pages, with what holds for all its frames."""
 
     path: str  # relative to the listing's root, with "/"
     expression: str | None = None
     use: str = "both"  # "train", "evaluate" or "both"
     further: tuple[tuple[str, str], ...] = ()  # further columns of the frame table
     frame: int | None = None  # of a photo, its index in the whole sequence; None: its index among the files
+    is_clip: bool = False  # not a photo
     count: int | None = None  # of a video, how many frames to take at equal intervals; None: as fps says
     picture: np.ndarray | None = field(default=None, repr=False, compare=False)  # of a photo that is no file
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Photos of one subject in order, or one video."""
+    """Photos of one subject in order, or one video or animation."""
 
     subject: str
     name: str  # unique for the subject
@@ -94,7 +94,7 @@ def check_clips(clips: Iterable[Clip]) -> None:
                 f"and {clip.files[0].path}. Rename one, or tell them apart with a pattern's {{clip}} or a "
                 "manifest."
             )
-        if len(clip.files) > 1 and any(is_video(file.path) for file in clip.files):
+        if len(clip.files) > 1 and any(file.is_clip for file in clip.files):
             raise OmoteError(
                 f"Clip {clip.name!r} of subject {clip.subject!r} has a video and another file "
                 f"({clip.files[0].path}, {clip.files[1].path}); a clip is either one video or photos. Give "

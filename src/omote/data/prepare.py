@@ -17,11 +17,13 @@ from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
-from omote.data.images import Unreadable, is_video, read_photo
+from omote.data.images import Unreadable, read_photo
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS, load_importer
-from omote.data.videos import Excerpt, read_video
+from omote.data.media import read_frames
+from omote.data.videos import Excerpt
 from omote.errors import OmoteError
+from omote.files import file_state
 
 PHOTOS_PER_JOB = 64
 FRAMES_PER_BATCH = 256  # in memory at once, per worker
@@ -226,9 +228,9 @@ def _make_jobs(listing: Listing) -> Iterator[_Job]:
         return _Job(tuple(clips), hashlib.sha256(repr(states).encode()).hexdigest())
 
     for clip in listing.clips:
-        video = is_video(clip.files[0].path)
+        alone = clip.files[0].is_clip
         full = sum(len(other.files) for other in clips) + len(clip.files) > PHOTOS_PER_JOB
-        if clips and (video or full or is_video(clips[-1].files[0].path)):
+        if clips and (alone or full or clips[-1].files[0].is_clip):
             yield job()
             clips = []
         clips.append(clip)
@@ -236,12 +238,11 @@ def _make_jobs(listing: Listing) -> Iterator[_Job]:
         yield job()
 
 
-def _state(root: Path, file: File) -> tuple[int, int] | str:
+def _state(root: Path, file: File) -> tuple[int, int] | str | None:
     """Return what changes with the file."""
     if file.picture is not None:
         return hashlib.sha256(file.picture.tobytes()).hexdigest()
-    stat = (root / file.path).stat()
-    return stat.st_size, stat.st_mtime_ns
+    return file_state(root / file.path)
 
 
 def _make_batches(job: _Job | tuple[Skipped, ...], source: _Source) -> Iterator[FaceBatch]:
@@ -276,8 +277,8 @@ def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
     for index, file in enumerate(clip.files):
         path = source.root / file.path
         try:
-            if is_video(file.path):
-                for number, time, image in read_video(path, Excerpt(fps=source.fps), count=file.count):
+            if file.is_clip:
+                for number, time, image in read_frames(path, Excerpt(fps=source.fps), count=file.count):
                     yield _cut_face(image, clip, file, number, time, source)
             else:
                 image = read_photo(path) if file.picture is None else file.picture
@@ -292,7 +293,7 @@ def _cut_face(
 ) -> FaceRow | Skipped:
     found = cut_only_face(image, source.cut, source.detector, source.search)
     if isinstance(found, str):
-        return Skipped(source=file.path, frame=number if is_video(file.path) else None, reason=found)
+        return Skipped(source=file.path, frame=number if file.is_clip else None, reason=found)
     row = {
         "subject": clip.subject,
         "clip": clip.name,

@@ -66,7 +66,7 @@ EVERY_FRAME = Excerpt()
 
 
 @contextmanager
-def _open_video(path: str | Path) -> Iterator[Any]:
+def open_video(path: str | Path) -> Iterator[Any]:
     """Give PyAV's container of a video.
 
     Raises:
@@ -123,7 +123,7 @@ def read_video(
     from av.video.reformatter import VideoReformatter
 
     every, fps, begin, end = excerpt
-    with _open_video(path) as container:
+    with open_video(path) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate or 25)
         wanted = only if count is None else set(evenly_spaced(max(1, _count_frames(path, stream)), count))
@@ -179,7 +179,7 @@ def estimate_num_frames(path: str | Path, excerpt: Excerpt) -> int:
     import av
 
     try:
-        with _open_video(path) as container:
+        with open_video(path) as container:
             stream = container.streams.video[0]
             rate = float(stream.average_rate or 25)
             seconds = (container.duration or 0) / av.time_base or stream.frames / rate
@@ -195,7 +195,7 @@ def _count_frames(path: str | Path, stream: Any) -> int:
     if stream.frames:
         return int(stream.frames)
     packets = 0
-    with suppress(Unreadable), _open_video(path) as container:  # decoding will report the error
+    with suppress(Unreadable), open_video(path) as container:  # decoding will report the error
         for packet in container.demux(video=0):
             packets += packet.size > 0  # the last, empty packet only marks the end
     return packets

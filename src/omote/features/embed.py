@@ -14,13 +14,15 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from omote.boundary import decode
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, is_video
-from omote.data.importers.folder import find_media_files
+from omote.data.images import Picture
+from omote.data.importers.folder import find_media
+from omote.data.media import NO_KIND, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
 from omote.data.videos import EVERY_FRAME, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
@@ -29,9 +31,11 @@ from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
 from omote.features.stream import Piece, ResumePoint, Source, stream
 from omote.features.table import check_table_path, join_tables
-from omote.files import write_json
+from omote.files import file_state, write_json
 
 FACE_SET_ROWS = 2048  # read at a time
+
+Input = str | Path | Picture
 
 
 class EmbedSummary(NamedTuple):
@@ -88,14 +92,15 @@ def open_reader(path: str | Path, *, device: str = "auto", bfloat16: bool = Fals
 
 
 def embed(
-    reader: Reader, inputs: Sequence[str | Path], **options: Unpack[EmbedOptions]
+    reader: Reader, inputs: Sequence[Input], **options: Unpack[EmbedOptions]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the features of all faces, and what was left out. For tables larger than memory use `embed_to`.
 
     Args:
         reader: see `omote.load` and `open_reader`.
         inputs: photos, videos, folders of them, "-" for a list of them on standard input, the index of a camera ("0");
-            or face sets.
+            images in memory, PIL's or arrays (H, W, 3) uint8 RGB, each a photo called "image N" by its place among the
+            inputs; or face sets.
         options: see `EmbedOptions`.
     Returns:
         A table with one row per face: source, frame, time (s), face (its number in the source), trusted, doubt (why
@@ -119,7 +124,7 @@ def embed(
 
 def embed_to(
     reader: Reader,
-    inputs: Sequence[str | Path],
+    inputs: Sequence[Input],
     to: str | Path,
     *,
     bom: bool = False,
@@ -173,7 +178,7 @@ class _EmbedTask:
     def __init__(
         self,
         reader: Reader,
-        inputs: Sequence[str | Path],
+        inputs: Sequence[Input],
         *,
         cropped: bool = False,
         detector: str | Path | None = None,
@@ -200,7 +205,8 @@ class _EmbedTask:
         self.skipped: list[Skipped] = []
         self.sources: list[Source] = []
         listed = _list_inputs(inputs)
-        self.face_sets = [open_face_set(path) for path in listed if (Path(path) / "about.json").is_file()]
+        paths = [Path(given) for given in listed if isinstance(given, str)]
+        self.face_sets = [open_face_set(path) for path in paths if (path / "about.json").is_file()]
         if self.face_sets:
             if len(self.face_sets) < len(listed):
                 raise OmoteError("face sets and pictures were given together; embed them one after the other")
@@ -217,9 +223,11 @@ class _EmbedTask:
             return
         # Raises if the method needs to know the subjects.
         reader.read(np.zeros((0, reader.size, reader.size, 3), np.uint8))
-        for path in listed:
-            self.sources += _find_sources(path, self.skipped)
-        self.sources = list(dict.fromkeys(self.sources))
+        found = chain.from_iterable(
+            _find_sources(given, self.skipped) if isinstance(given, str) else [_check_picture(given, number)]
+            for number, given in enumerate(listed)
+        )
+        self.sources = list({source.name: source for source in found}.values())
         self.cut = cut_for(reader, cropped=cropped)
         self.detector = None if self.cut.cropped else find_detector(detector)
 
@@ -231,7 +239,8 @@ class _EmbedTask:
         total = 0
         if self.progress:
             total = sum(
-                estimate_num_frames(name, self.excerpt) if is_video(name) else 1 for name, _ in self.sources
+                estimate_num_frames(source.name, self.excerpt) if source.kind == "video" else 1
+                for source in self.sources
             )
 
         def count_frame() -> None:
@@ -313,11 +322,16 @@ class _EmbedTask:
     def request(self) -> dict[str, Any]:
         """Return what must be the same for an interrupted embedding to be resumed."""
         inputs: list[Any] = []
-        for name, camera in self.sources:
-            inputs.append(name if camera is not None else (name, *_file_state(Path(name))))
+        for name, _, camera, picture in self.sources:
+            if camera is not None:
+                inputs.append(name)
+            elif picture is not None:
+                inputs.append((name, hashlib.sha256(np.asarray(picture).tobytes()).hexdigest()))
+            else:
+                inputs.append((name, file_state(name)))
         for face_set in self.face_sets:
             files = (face_set.path / name for name in ("faces.npy", "frames.parquet", "about.json"))
-            inputs.append((str(face_set.path), *map(_file_state, files)))
+            inputs.append((str(face_set.path), *map(file_state, files)))
         return {
             "model": self.reader.model,
             "inputs": hashlib.sha256(repr(inputs).encode()).hexdigest(),
@@ -331,19 +345,16 @@ class _EmbedTask:
         }
 
 
-def _file_state(file: Path) -> tuple[int, int]:
-    stat = file.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
-def _list_inputs(inputs: Sequence[str | Path]) -> list[str]:
+def _list_inputs(inputs: Sequence[Input]) -> list[str | Picture]:
     """Return the inputs, with "-" replaced by the lines of standard input."""
-    listed: list[str] = []
-    for given in map(str, inputs):
-        if given != "-":
+    if isinstance(inputs, str | Path | Image.Image):
+        raise OmoteError(f"a single {type(inputs).__name__} was given; give a list of inputs")
+    listed: list[str | Picture] = []
+    for given in inputs:
+        if isinstance(given, str | Path):
+            listed += _read_list() if str(given) == "-" else [str(given)]
+        else:
             listed.append(given)
-            continue
-        listed += _read_list()
     if not listed:
         raise OmoteError("no input was given; name a face set, or photos, videos or folders of them")
     return listed
@@ -365,6 +376,21 @@ def _read_list() -> Iterator[str]:
             yield slashed if os.path.lexists(slashed) and not os.path.lexists(name) else name
 
 
+def _check_picture(given: Picture, number: int) -> Source:
+    """Return the source of an image in memory; `number` is its place among the inputs."""
+    name = f"image {number}"
+    if isinstance(given, np.ndarray):
+        is_picture = given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (3, 4))
+        if not is_picture or given.dtype != np.uint8 or not given.size:
+            raise OmoteError(
+                f"{name} is an array of {given.dtype} of shape {given.shape}; expected uint8 of shape (H, W, 3) in the "
+                "order RGB, (H, W) or (H, W, 4)"
+            )
+    elif not isinstance(given, Image.Image):
+        raise OmoteError(f"{name} is a {type(given).__name__}; expected a path, an array or a PIL image")
+    return Source(name, picture=given)
+
+
 def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
     path = Path(given)
     printable = given.encode(errors="backslashreplace").decode()
@@ -373,7 +399,7 @@ def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
         return []
     if path.is_dir():
         inside: list[Skipped] = []
-        found = [Source(str(path / name)) for name in find_media_files(path, inside)]
+        found = [Source(str(path / name), kind) for name, kind in find_media(path, inside).items()]
         skipped += [
             Skipped(source=str(path / row["source"]), frame=None, reason=row["reason"]) for row in inside
         ]
@@ -381,12 +407,13 @@ def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
             raise OmoteError(f"{given} holds no photos or videos")
         return found
     if not path.exists() and given.isdecimal():
-        return [Source(f"camera {given}", int(given))]
+        return [Source(f"camera {given}", "video", int(given))]
     if not path.exists():
         raise OmoteError(f"{given} does not exist")
-    if path.suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
-        raise OmoteError(f"{given} is neither a photo nor a video that omote reads, nor a face set or folder")
-    return [Source(str(path))]
+    kind = find_kind(path)
+    if kind is None:
+        raise OmoteError(f"{given} is {NO_KIND}, nor a face set or folder")
+    return [Source(str(path), kind)]
 
 
 def _write_part(folder: Path, piece: Piece, task: _EmbedTask) -> None:

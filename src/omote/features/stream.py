@@ -23,12 +23,13 @@ from omote.data.build import Skipped
 from omote.data.cut import Cut, cut_faces
 from omote.data.detect import Face, Search
 from omote.data.face_set import BOX, LANDMARKS
-from omote.data.images import Unreadable, is_video, read_photo
+from omote.data.images import Picture, Unreadable, refuse_damage, to_rgb
+from omote.data.media import Kind, read_frames
 from omote.data.outputs import Outputs, code_columns
 from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
 from omote.data.trust import find_doubts
-from omote.data.videos import Excerpt, VideoFrame, read_video
+from omote.data.videos import Excerpt, VideoFrame
 from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
@@ -42,10 +43,12 @@ QUALITY = ("blur", "yaw", "pitch", "roll")
 
 
 class Source(NamedTuple):
-    """A photo, a video or a camera."""
+    """A photo, an animation, a video or a camera; or an image in memory."""
 
-    name: str  # the path, as given; "camera 0"
+    name: str  # the path, as given; "camera 0", "image 0"
+    kind: Kind = "photo"
     camera: int | None = None  # index of the camera
+    picture: Picture | None = None  # the image in memory
 
 
 class ResumePoint(NamedTuple):
@@ -110,7 +113,7 @@ def stream(
             faces = [one.face for one in found if one.face is not None]
             ids = [0] * len(found) if cut.cropped else tracker.follow(event.frame.image, faces)
             if not found:
-                number = event.frame.number if _has_frames(sources[event.source]) else None
+                number = event.frame.number if sources[event.source].kind != "photo" else None
                 skipped.append(Skipped(source=name, frame=number, reason="no face"))
             rows.add(name, event.frame, found, ids)
             resume = ResumePoint(event.source, event.frame.number)
@@ -135,10 +138,6 @@ def _detect(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) 
     ]
 
 
-def _has_frames(source: Source) -> bool:
-    return source.camera is not None or is_video(source.name)
-
-
 def _read_sources(
     sources: Sequence[Source], excerpt: Excerpt, resume: ResumePoint
 ) -> Iterator[_SourceFrame | _SourceEnd]:
@@ -156,10 +155,11 @@ def _read_sources(
 def _read_source(source: Source, excerpt: Excerpt, after: int) -> Iterator[VideoFrame]:
     if source.camera is not None:
         yield from _read_camera(source.camera, excerpt)
-    elif is_video(source.name):
-        yield from read_video(source.name, excerpt, after=after)
+    elif source.picture is None:
+        yield from read_frames(source.name, excerpt, after=after)
     elif after < 0:
-        yield VideoFrame(0, math.nan, read_photo(source.name))
+        with refuse_damage("unreadable: {}".format):
+            yield VideoFrame(0, math.nan, to_rgb(source.picture))
 
 
 def _read_camera(index: int, excerpt: Excerpt) -> Iterator[VideoFrame]:

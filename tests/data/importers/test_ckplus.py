@@ -151,6 +151,18 @@ def test_the_flat_form_serves_both_uses_and_is_cropped(flat: Path) -> None:
     assert [item["source"] for item in listing.skipped] == ["bored/S010_007_00000001.png"]
 
 
+def test_first_and_last_frames_of_a_sequence_in_two_folders_are_two_clips(flat: Path, tmp_path: Path) -> None:
+    photo(flat / "neutral" / "S010_004_00000001.png")
+    listing = list_ckplus(flat)
+    assert describe(listing) == [
+        ("S010", "004/anger", [(i, "anger", "both") for i in (14, 15, 16)]),
+        ("S010", "004/neutral", [(0, "neutral", "both")]),
+        ("S010", "006", [(i, "happiness", "both") for i in (14, 15, 16)]),
+    ]
+    frames = prepare_dataset("ckplus", flat, tmp_path / "set", workers=1).frames
+    assert frames["clip"].tolist() == ["004/anger"] * 3 + ["004/neutral"] + ["006"] * 3
+
+
 def test_a_wrong_folder_is_refused(tmp_path: Path) -> None:
     root = write_published(tmp_path / "ck")
     with pytest.raises(OmoteError, match=r"It is a part of .*/ck: give that folder"):

@@ -95,12 +95,12 @@ def test_other_names_and_sound_only_are_skipped_with_the_reason(tmp_path: Path) 
         "Actor_01/02-01-01-01-01-01.mp4",
         "Actor_01/02-01-01-01-01-01-01.jpg",
     ]
-    sound = "Actor_01/03-01-01-01-01-01-01.mp4"
-    touch(tmp_path, "Actor_01/02-01-01-01-01-01-01.mp4", "Actor_01/03-01-01-01-01-01-01.wav", sound, *odd)
+    sound = ["Actor_01/03-01-01-01-01-01-01.mp4", "Actor_01/03-01-01-01-01-01-01.wav"]
+    touch(tmp_path, "Actor_01/02-01-01-01-01-01-01.mp4", *sound, *odd)
     listing = list_ravdess(tmp_path)
     assert len(listing.clips) == 1
     reasons = {row["source"]: row["reason"].partition(":")[0] for row in listing.skipped}
-    assert reasons == {**dict.fromkeys(odd, "name does not fit"), sound: "sound alone"}
+    assert reasons == {**dict.fromkeys(odd, "name does not fit"), **dict.fromkeys(sound, "sound alone")}
 
 
 def test_the_published_names_give_the_published_counts(tmp_path: Path) -> None:

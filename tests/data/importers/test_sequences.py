@@ -80,6 +80,7 @@ def test_files_that_do_not_match_and_repeated_frames_are_listed(tmp_path: Path) 
     assert {item["source"]: item["reason"] for item in skipped} == {
         "a/2.png": "the same frame again: as a/2.jpg",
         "a/notes.png": "name does not fit: expected such as a/1.png",
+        "a/readme.txt": "name does not fit: expected such as a/1.png",
     }
 
 

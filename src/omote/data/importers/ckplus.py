@@ -1,6 +1,7 @@
 """CK+, the Extended Cohn-Kanade data set (Lucey et al., 2010): sequences from neutral to the apex of an expression."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,11 +41,13 @@ def list_ckplus(
 
         cohn-kanade-images/S005/001/S005_001_00000001.png          in extended-cohn-kanade-images/ or not
         Emotion/S005/001/S005_001_00000011_emotion.txt             in Emotion_labels/ or not
-        anger/S010_004_00000017.png                                the flat form: faces, by expression
+        anger/S010_004_00000017.png                                the flat form: faces, by expression; some
+        neutral/S010_004_00000001.png                              copies have the first frames, too
 
     `train_frames` of each sequence, at equal intervals, are for training; the last `evaluate_frames` of each sequence
     with an emotion file (327 of 593) are for evaluation. The flat form has the last three frames of the labelled
-    sequences, so all of them are for both. `frame` is the number in the file's name, less 1.
+    sequences, so all of them are for both; if two folders hold frames of one sequence, these are two clips, called
+    004/anger and 004/neutral. `frame` is the number in the file's name, less 1.
 
     An emotion file that is damaged, or whose frame is missing, is skipped with the reason, and its sequence is for
     training only.
@@ -93,11 +96,13 @@ def _list_flat(root: Path, train_frames: int, evaluate_frames: int) -> Listing:
     pattern = rf"((?i:{'|'.join(EXPRESSIONS)}))/(S\d{{3}})_(\d{{3}})_(\d{{8}}){PHOTO}"
     sequences = find_sequences(root, pattern, "anger/S010_004_00000017.png", skipped)
     clips = []
+    folders = Counter(key[1:] for key in sequences)
     for (word, subject, name), photos in sequences.items():
         train = equal_intervals(len(photos), train_frames)
         evaluate = last_frames(len(photos), evaluate_frames)
         files = select_files(photos, 1, train, evaluate, EXPRESSIONS[word.lower()])
-        clips.append(Clip(subject, name, files))
+        several = folders[subject, name] > 1
+        clips.append(Clip(subject, f"{name}/{word}" if several else name, files))
     return Listing(root, sort_clips(clips), skipped, cropped=True)
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile, zip_longest
@@ -14,7 +14,7 @@ from omote.boundary import decode, one_sentence, reading
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Listing, check_clips, natural_order, sort_clips
 from omote.data.face_set import SCHEMA, USES
-from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, is_video
+from omote.data.media import NO_KIND, Kind, find_kind
 from omote.errors import OmoteError
 
 FIELDS = ("subject", "clip", "frame", "expression")
@@ -28,6 +28,7 @@ class _Entry:
     """A file and what is known about it."""
 
     path: str
+    kind: Kind
     subject: str
     clip: str
     alone: bool  # whether the file is a clip of its own, not one of several frames
@@ -61,7 +62,7 @@ def list_folder(
     if manifest is not None:
         entries = _read_manifest(root, Path(manifest), skipped)
     else:
-        found = find_media_files(root, skipped)
+        found = find_media(root, skipped)
         if not found:
             raise OmoteError(f"{root} has no photos or videos in it or its subfolders. Check the path.")
         entries = (
@@ -74,58 +75,84 @@ def list_folder(
     return Listing(root, clips, skipped)
 
 
-def find_media_files(root: Path, skipped: list[Skipped]) -> list[str]:
-    """Return the paths of all photos and videos below root, except hidden ones, relative to it and in natural order."""
-    found, visited = [], set()
+def find_media(root: Path, skipped: list[Skipped]) -> dict[str, Kind]:
+    """Return the photos, animations and videos below root and what they are, by content; see `find_files`."""
+    found: dict[str, Kind] = {}
+    for path in find_files(root, skipped):
+        if kind := find_kind(root / path):
+            found[path] = kind
+        else:
+            skipped.append(Skipped(source=path, frame=None, reason=NO_KIND))
+    return found
+
+
+def find_files(root: Path, skipped: list[Skipped]) -> list[str]:
+    """Return the paths of all files below root, relative to it and in natural order; what cannot be read is skipped.
+
+    Links are followed: a folder that two links lead to is found twice. Hidden files are left out, and the folders in
+    which omote keeps interrupted work.
+    """
+    found = []
+    inside = {str(root): {os.path.realpath(root)}}  # folder -> the real paths of it and of those above it
+
+    def skip(path: str, reason: str) -> None:
+        source = Path(path).relative_to(root).as_posix().encode(errors="backslashreplace").decode()
+        skipped.append(Skipped(source=source, frame=None, reason=reason))
 
     def unreadable(error: OSError) -> None:
-        folder = Path(error.filename).relative_to(root).as_posix()
-        skipped.append(Skipped(source=folder, frame=None, reason=f"unreadable: folder ({error.strerror})"))
+        skip(error.filename, f"unreadable: folder ({error.strerror})")
 
     for folder, subfolders, names in os.walk(root, followlinks=True, onerror=unreadable):
-        real = os.path.realpath(folder)
-        if real in visited:  # through a link
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name != "__MACOSX"]
-        for name in names:
-            path = (Path(folder) / name).relative_to(root).as_posix()
-            if name.startswith(".") or Path(name).suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
-                continue
-            printable = path.encode(errors="backslashreplace").decode()
-            if printable != path:
-                skipped.append(Skipped(source=printable, frame=None, reason="file name is not UTF-8"))
+        above = inside.pop(folder)
+        for name in list(subfolders):
+            path = os.path.join(folder, name)
+            real = os.path.realpath(path)
+            if name.startswith(".") or name == "__MACOSX" or name.endswith(".partial"):
+                subfolders.remove(name)
+            elif real in above:
+                subfolders.remove(name)
+                skip(path, "not followed: a link to a folder that it lies in")
             else:
-                found.append(path)
+                inside[path] = above | {real}
+        for name in names:
+            path = os.path.join(folder, name)
+            relative = Path(path).relative_to(root).as_posix()
+            if name.startswith("."):
+                continue
+            if not os.path.isfile(path):
+                skip(path, "unreadable: not a file, or a link that leads nowhere")
+            elif relative.encode(errors="replace").decode() != relative:
+                skip(path, "file name is not UTF-8")
+            else:
+                found.append(relative)
     return sorted(found, key=natural_order)
 
 
-def _read_folders(root: Path, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+def _read_folders(root: Path, found: dict[str, Kind], skipped: list[Skipped]) -> list[_Entry]:
     entries = []
-    for path in found:
+    for path, kind in found.items():
         *folders, _ = PurePosixPath(path).parts
         if not folders:
             skipped.append(Skipped(source=path, frame=None, reason="no subject: not in a subfolder"))
             continue
         subject, *inner = folders
-        alone = not inner or is_video(path)
+        alone = not inner or kind != "photo"
         clip = "/".join([*inner, PurePosixPath(path).stem] if alone else inner)
-        entries.append(_Entry(path, subject, clip, alone))
+        entries.append(_Entry(path, kind, subject, clip, alone))
     if not entries:
         raise OmoteError(
             f"The {len(found)} files in {root} are in no subfolders, so their subjects are unknown. Sort "
             "them into a folder for each subject, or give a pattern of their names such as "
             '"{subject}_{expression}.jpg" (--pattern), or a manifest (--manifest). '
-            f"The first file is {found[0]}."
+            f"The first file is {next(iter(found))}."
         )
     return entries
 
 
-def _match_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> list[_Entry]:
+def _match_pattern(pattern: str, found: dict[str, Kind], skipped: list[Skipped]) -> list[_Entry]:
     greedy, lazy = _compile(pattern, "*"), _compile(pattern, "*?")
     entries = []
-    for path in found:
+    for path, kind in found.items():
         text = path if "/" in pattern else PurePosixPath(path).name
         one, other = greedy.fullmatch(text), lazy.fullmatch(text)
         if one is None or other is None:
@@ -146,12 +173,13 @@ def _match_pattern(pattern: str, found: list[str], skipped: list[Skipped]) -> li
         if frame is not None and not clip:  # the clip is the path without the number
             begin, end = (position + len(path) - len(text) for position in one.span("frame"))
             clip = (stem[:begin] + stem[end:]).strip("/_-. ")
+        alone = not clip or kind != "photo"
         entries.append(
-            _Entry(path, fields["subject"], clip or stem, not clip, frame, fields.get("expression"))
+            _Entry(path, kind, fields["subject"], clip or stem, alone, frame, fields.get("expression"))
         )
     if not entries:
         raise OmoteError(
-            f"The pattern {pattern!r} matches none of the {len(found)} files; the first is {found[0]}. A "
+            f"The pattern {pattern!r} matches none of the {len(found)} files; the first is {next(iter(found))}. A "
             'pattern with a "/" is matched with the path in the folder, one without with the file name alone.'
         )
     return entries
@@ -230,15 +258,13 @@ def _read_manifest(root: Path, manifest: Path, skipped: list[Skipped]) -> list[_
                 f"{manifest}, lines {lines[path]} and {line}: {path} is there twice. Remove one."
             )
         lines[path] = line
-        entry = _entry(manifest, line, path, row)
-        if not exists:
-            skipped.append(Skipped(source=path, frame=None, reason="file is missing"))
-        elif Path(path).suffix.lower() not in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
-            skipped.append(
-                Skipped(source=path, frame=None, reason="unreadable: not a known kind of photo or video")
-            )
-        else:
+        kind = find_kind(root / path) if exists else None
+        entry = _entry(manifest, line, path, kind or "photo", row)
+        if kind:
             entries.append(entry)
+        else:
+            reason = NO_KIND if exists else "file is missing"
+            skipped.append(Skipped(source=path, frame=None, reason=reason))
     if not entries:
         raise OmoteError(
             f"The manifest {manifest} names no photo or video that is there ({len(skipped)} missing). Its "
@@ -311,7 +337,7 @@ def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool
     return Path(os.path.relpath((found or places[0])[0], root)).as_posix(), bool(found)
 
 
-def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
+def _entry(manifest: Path, line: int, path: str, kind: Kind, row: dict[str, str]) -> _Entry:
     use, frame = row.get("use") or "both", row.get("frame") or None
     if not row["subject"]:
         raise OmoteError(f"{manifest}, line {line}: subject is empty.")
@@ -324,7 +350,7 @@ def _entry(manifest: Path, line: int, path: str, row: dict[str, str]) -> _Entry:
     further = tuple((name, value) for name, value in row.items() if name not in MANIFEST_COLUMNS)
     clip = row.get("clip") or str(PurePosixPath(path).with_suffix(""))
     expression = row.get("expression") or None
-    return _Entry(path, row["subject"], clip, not row.get("clip"), frame, expression, use, further)
+    return _Entry(path, kind, row["subject"], clip, not row.get("clip"), frame, expression, use, further)
 
 
 def _map_expressions(entries: list[_Entry], mapping: Mapping[str, str]) -> list[_Entry]:
@@ -343,14 +369,21 @@ def _map_expressions(entries: list[_Entry], mapping: Mapping[str, str]) -> list[
 
 
 def _group(entries: list[_Entry]) -> list[Clip]:
-    """Return the clips, sorted; the files of each are in the order of frame, then path."""
+    """Return the clips, sorted; the files of each are in the order of frame, then path.
+
+    A file that is a clip of its own has its suffix in the clip's name if that would be the name of another clip, too:
+    IMG_1.jpg beside IMG_1.mp4.
+    """
     clips: list[Clip] = []
     groups: dict[tuple[str, str], list[_Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.alone:
-            clips.append(Clip(entry.subject, entry.clip, (_file(entry),)))
-        else:
+        if not entry.alone:
             groups[entry.subject, entry.clip].append(entry)
+    named = Counter([*groups, *((entry.subject, entry.clip) for entry in entries if entry.alone)])
+    for entry in entries:
+        if entry.alone:
+            suffix = PurePosixPath(entry.path).suffix if named[entry.subject, entry.clip] > 1 else ""
+            clips.append(Clip(entry.subject, entry.clip + suffix, (_file(entry),)))
     for (subject, name), members in groups.items():
         members.sort(key=lambda entry: (natural_order(entry.frame or ""), natural_order(entry.path)))
         numbers: dict[str, str] = {}
@@ -366,4 +399,4 @@ def _group(entries: list[_Entry]) -> list[Clip]:
 
 
 def _file(entry: _Entry) -> File:
-    return File(entry.path, entry.expression, entry.use, entry.further)
+    return File(entry.path, entry.expression, entry.use, entry.further, is_clip=entry.kind != "photo")

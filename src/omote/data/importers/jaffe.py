@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Importer, Listing, sort_clips
-from omote.data.importers.folder import find_media_files
+from omote.data.importers.folder import find_files
 from omote.data.importers.sequences import PHOTO, find_root
 
 CODES = {
@@ -38,7 +38,7 @@ def list_jaffe(path: str | Path) -> Listing:
     root = find_root(path, _is_root, EXPECTED)
     skipped: list[Skipped] = []
     clips: dict[tuple[str, str], Clip] = {}
-    for file in find_media_files(root, skipped):
+    for file in find_files(root, skipped):
         match = NAME.fullmatch(PurePosixPath(file).name)
         if match is None:
             reason = f"name does not fit: expected such as {EXPECTED}"

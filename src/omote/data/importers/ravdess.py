@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Importer, Listing, sort_clips
-from omote.data.images import is_video
-from omote.data.importers.folder import find_media_files
+from omote.data.images import VIDEO_SUFFIXES
+from omote.data.importers.folder import find_files
 from omote.data.importers.sequences import FRAME_RULE, TRAIN_FRAMES, find_root
 from omote.errors import OmoteError
 
@@ -53,14 +53,14 @@ def list_ravdess(path: str | Path, *, train_frames: int = TRAIN_FRAMES) -> Listi
 
     def has_recordings(folder: Path) -> bool:
         return folder == Path(path) and any(
-            isinstance(_parse_name(file, train_frames), Clip) for file in find_media_files(folder, [])
+            isinstance(_parse_name(file, train_frames), Clip) for file in find_files(folder, [])
         )
 
     root = find_root(path, has_recordings, EXPECTED)
     skipped: list[Skipped] = []
     clips: dict[tuple[str, str], Clip] = {}
     for file in sorted(
-        find_media_files(root, skipped), key=lambda file: not PurePosixPath(file).name.startswith(PICTURE)
+        find_files(root, skipped), key=lambda file: not PurePosixPath(file).name.startswith(PICTURE)
     ):
         found = _parse_name(file, train_frames)
         if isinstance(found, Clip):
@@ -74,11 +74,11 @@ def list_ravdess(path: str | Path, *, train_frames: int = TRAIN_FRAMES) -> Listi
 def _parse_name(file: str, train_frames: int) -> Clip | str:
     """Return the clip that a file's name describes, or the reason why it is not one of the videos."""
     match = NAME.fullmatch(PurePosixPath(file).stem)
-    if match is None or not is_video(file):
-        return "name does not fit: expected such as Actor_01/02-01-06-01-02-01-12.mp4"
-    modality, channel, emotion, intensity, statement, repetition, actor = match.groups()
-    if modality == SOUND:
+    if match and match[1] == SOUND:
         return "sound alone: modality 03"
+    if match is None or PurePosixPath(file).suffix.lower() not in VIDEO_SUFFIXES:
+        return "name does not fit: expected such as Actor_01/02-01-06-01-02-01-12.mp4"
+    _, channel, emotion, intensity, statement, repetition, actor = match.groups()
     further = {
         "channel": CHANNELS[channel],
         "emotion": EMOTIONS[emotion],
@@ -86,7 +86,7 @@ def _parse_name(file: str, train_frames: int) -> Clip | str:
         "statement": STATEMENTS[statement],
         "repetition": repetition[1:],
     }
-    video = File(file, use="train", further=tuple(further.items()), count=train_frames)
+    video = File(file, use="train", further=tuple(further.items()), is_clip=True, count=train_frames)
     return Clip(f"Actor_{actor}", "-".join(further.values()), (video,))
 
 

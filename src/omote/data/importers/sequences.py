@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omote.data.build import Skipped
 from omote.data.clips import File, natural_order
-from omote.data.importers.folder import find_media_files
+from omote.data.importers.folder import find_files
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 
@@ -110,7 +110,7 @@ def find_sequences(
         skipped: files that do not match, or that repeat a frame, are added here.
     """
     sequences: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
-    for path in find_media_files(root, skipped):
+    for path in find_files(root, skipped):
         match = re.fullmatch(pattern, path)
         if match is None:
             reason = f"name does not fit: expected such as {expected}"

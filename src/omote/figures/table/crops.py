@@ -1,6 +1,5 @@
 """Face crops for the rows of a feature table, cut again from its videos, photos or face set."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ from numpy.typing import NDArray
 from omote.data.build import Progress
 from omote.data.cut import cut_middle, cut_square
 from omote.data.face_set import BOX, FaceSet
-from omote.data.images import Unreadable, is_video, read_photo
-from omote.data.videos import read_video
+from omote.data.images import Unreadable
+from omote.data.media import read_frames
 from omote.errors import OmoteError
 from omote.figures.table.tracks import KEYS, Features, Rows
 
@@ -80,7 +79,7 @@ def recut_faces(
         for row, number in zip(of_source.index.tolist(), of_source["frame"].astype(int), strict=True):
             wanted.setdefault(number, []).append(row)
         try:
-            for number, image in _read_frames(str(source), set(wanted)):
+            for number, _, image in read_frames(str(source), only=set(wanted)):
                 crops |= {row: _cut(image, boxes[row]) for row in wanted.pop(number)}
                 if progress is not None:
                     progress(len(crops), len(rows))
@@ -90,14 +89,6 @@ def recut_faces(
             if wanted:
                 failures[str(source)] = f"it no longer has frame {min(wanted)}"
     return crops, failures
-
-
-def _read_frames(source: str, numbers: set[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield the numbered frames of a video, or frame 0 of a photo."""
-    if not is_video(source):
-        yield from [(0, read_photo(source))] if 0 in numbers else []
-        return
-    yield from ((frame.number, frame.image) for frame in read_video(source, only=numbers))
 
 
 def _cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:
