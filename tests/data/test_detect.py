@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import omote
-from omote.data.cut import cut_out
+from omote.data import detect
+from omote.data.cut import cut_out, cut_square
 from omote.data.detect import Face, Search, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
 from omote.errors import OmoteError
@@ -73,6 +74,83 @@ def test_two_people_are_refused_but_a_small_face_in_the_background_is_ignored(
     behind[:120, 600:720] = cv2.resize(other, (120, 120), interpolation=cv2.INTER_AREA)
     assert len(find_faces(np.ascontiguousarray(behind), detector)) == 2
     assert found(behind, detector).box == pytest.approx(found(photo, detector).box, abs=15)
+
+
+def paste(
+    image: np.ndarray, photo: np.ndarray, height: float, middle: tuple[float, float], model: Path
+) -> None:
+    """Paint the head of a photo into a picture, an ellipse whose face has about this height."""
+    x, y, width, tall = found(photo, model).box
+    head = cut_square(photo, (x + width / 2, y + tall * 0.4), 1.5 * tall, 0.0, round(1.5 * height))
+    mask = cv2.ellipse(
+        np.zeros(head.shape[:2]),
+        (len(head) // 2,) * 2,
+        (len(head) * 2 // 5, len(head) // 2),
+        0,
+        0,
+        360,
+        1,
+        -1,
+    )
+    left, top = (round(at - len(head) / 2) for at in middle)
+    part = image[max(top, 0) : top + len(head), max(left, 0) : left + len(head)]
+    shown = (slice(-part.shape[0], None), slice(-part.shape[1], None))
+    np.copyto(part, head[shown], where=mask[shown][..., None] > 0)
+
+
+def test_small_faces_are_found_whatever_the_size_of_another_face(
+    photo: np.ndarray, other: np.ndarray, detector: Path
+) -> None:
+    small = []
+    for speaker in (0, 210, 250, 290, 336):
+        image = canvas(720, 1280)
+        for column in range(4):
+            paste(image, photo if column % 2 else other, 100, (150 + 320 * column, 110), detector)
+        if speaker:
+            paste(image, photo, speaker, (640, 450), detector)
+        faces = sorted(find_faces(image, detector), key=lambda face: face.box[1])
+        assert len(faces) == 4 + (speaker > 0)
+        small.append(np.array(sorted(face.box.tolist() for face in faces[:4])))
+    assert np.abs(np.array(small) - small[0]).max() < 5
+
+
+def test_a_fast_search_ends_with_the_first_clear_face(
+    photo: np.ndarray, other: np.ndarray, detector: Path
+) -> None:
+    image = canvas(720, 1280)
+    paste(image, photo, 400, (500, 350), detector)
+    paste(image, other, 40, (1100, 100), detector)
+    assert len(find_faces(image, detector)) == 2
+    assert len(find_faces(image, detector, Search(fast=True))) == 1
+
+
+def test_a_crowd_is_found_whole(photo: np.ndarray, other: np.ndarray, detector: Path) -> None:
+    image = canvas(960, 960)
+    for row in range(12):
+        for column in range(12):
+            paste(
+                image,
+                photo if (row + column) % 2 else other,
+                50,
+                (40 + 80 * column, 40 + 80 * row),
+                detector,
+            )
+    assert len(find_faces(image, detector)) == 144
+
+
+def test_a_head_has_one_box_and_heads_that_overlap_have_one_each(
+    london: Path, photo: np.ndarray, other: np.ndarray, detector: Path
+) -> None:
+    close = read_photo(london / "067_03.jpg")
+    close = cut_square(close, (256, 262), 300, 0.0, 1280)  # the network sees two faces, parts of this one
+    raw = cv2.FaceDetectorYN.create(str(detector), "", (1280, 1280), score_threshold=0.6, nms_threshold=0.3)
+    assert len(raw.detect(close[..., ::-1].copy())[1]) == 2
+    assert len(detect.detect(close, 1.0, detector)) == 1
+    for height in (60, 200):
+        image = canvas(480, 640)
+        paste(image, photo, height, (320, 240), detector)
+        paste(image, other, height, (320 + 0.6 * height, 240 + 0.1 * height), detector)
+        assert len(find_faces(image, detector)) == 2
 
 
 def test_the_largest_faces_are_kept(photo: np.ndarray, other: np.ndarray, detector: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, resumable, say
-from omote.cli.inputs import Cropped, Detector, Largest, RunOrOnnxArgument
+from omote.cli.inputs import Cropped, Detector, Fast, Largest, RunOrOnnxArgument
 from omote.errors import OmoteError
 
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
@@ -39,6 +39,7 @@ def embed(
     ] = "0",
     end: Annotated[str | None, typer.Option(help="For videos: end here; same form as --start.")] = None,
     largest: Largest = None,
+    fast: Fast = False,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -94,7 +95,7 @@ def embed(
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
             reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
-            profile=person, face=face, workers=workers, progress=progress,
+            fast=fast, profile=person, face=face, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted (column doubt)" if done.num_doubted else ""

@@ -40,6 +40,14 @@ Largest = Annotated[
         help="Keep so many faces of each picture, the largest ones; 1 ignores all bystanders. Default: all."
     ),
 ]
+Fast = Annotated[
+    bool,
+    typer.Option(
+        "--fast",
+        help="Search no finer than it takes to find one clear face: faster on large pictures, but small faces are "
+        "missed beside a large one.",
+    ),
+]
 Clusters = Annotated[int, typer.Option(help="Number of clusters, the k of k-means. The paper uses 9.")]
 KmeansRuns = Annotated[int, typer.Option(help="Number of k-means runs, each with a seed of its own.")]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from omote.cli.display import progress_bar, say, show_face_set
-from omote.cli.inputs import Cropped, Detector, Largest, Overwrite, To, Workers, parse_pair
+from omote.cli.inputs import Cropped, Detector, Fast, Largest, Overwrite, To, Workers, parse_pair
 from omote.data.importers.registry import IMPORTERS, load_importer
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def prepare_folder(
     cropped: Cropped = False,
     detector: Detector = None,
     largest: Largest = None,
+    fast: Fast = False,
     fps: Annotated[
         float | None, typer.Option(help="Frames per second to take from videos. Default: all frames.")
     ] = None,
@@ -103,7 +104,7 @@ def prepare_folder(
     with progress_bar("preparing") as progress:
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
-            margin=margin, cropped=cropped, detector=detector, largest=largest, fps=fps, dataset=dataset,
+            margin=margin, cropped=cropped, detector=detector, largest=largest, fast=fast, fps=fps, dataset=dataset,
             licence=licence, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     _show(face_set)

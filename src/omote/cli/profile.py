@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Cropped, Detector, Largest
+from omote.cli.inputs import Cropped, Detector, Fast, Largest
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def profile(
         ),
     ] = 0,
     largest: Largest = None,
+    fast: Fast = False,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> None:
@@ -63,7 +64,7 @@ def profile(
     if tables:
         made = make_profile_from_tables(tables, name, face)
     else:
-        made = make_profile(_embed(inputs, largest, cropped, detector), name, face)
+        made = make_profile(_embed(inputs, largest, fast, cropped, detector), name, face)
     made.save(to)
     for sentence in made.describe():
         say(sentence)
@@ -71,7 +72,9 @@ def profile(
     say(f"Next: omote embed RUN INPUT... --profile {to} --to features.parquet")
 
 
-def _embed(inputs: list[str], largest: int | None, cropped: bool, detector: Path | None) -> "DataFrame":
+def _embed(
+    inputs: list[str], largest: int | None, fast: bool, cropped: bool, detector: Path | None
+) -> "DataFrame":
     """Return the feature table of all inputs but the first, which is the run."""
     from omote.features.embed import embed, open_reader
 
@@ -83,7 +86,13 @@ def _embed(inputs: list[str], largest: int | None, cropped: bool, detector: Path
     reader = open_reader(run)
     with progress_bar("embedding") as progress:
         table, skipped = embed(
-            reader, pictures, largest=largest, cropped=cropped, detector=detector, progress=progress
+            reader,
+            pictures,
+            largest=largest,
+            fast=fast,
+            cropped=cropped,
+            detector=detector,
+            progress=progress,
         )
     for reason, count in skipped["reason"].value_counts().items():
         say(f"left out: {count} pictures or files: {reason}", to=errors)

@@ -42,6 +42,7 @@ def prepare(
     cropped: bool = False,
     detector: str | Path | None = None,
     largest: int | None = None,
+    fast: bool = False,
     fps: float | None = None,
     dataset: str | None = None,
     licence: str | None = None,
@@ -79,6 +80,7 @@ def prepare(
         cropped: the pictures are faces already: nothing is detected, and the middle square is taken.
         detector: another copy of YuNet's model file; else the one that OMOTE_DETECTOR names, else omote's own.
         largest: with 1, the largest face of each picture is taken, and pictures of several people are not left out.
+        fast: search no finer than it takes to find one clear face; people are then missed beside a larger one.
         fps: frames per second to take from a video; None takes every frame. `frame` counts all frames of the video.
         dataset: name for the column `dataset`; the name of the folder if None.
         licence: the terms of the photos, kept in about.json.
@@ -103,7 +105,7 @@ def prepare(
     )
     cut = Cut(size, align, margin, cropped)
     return _prepare_clips(
-        listing, to, cut, about, detector, Search(largest), fps, workers, overwrite, progress
+        listing, to, cut, about, detector, Search(largest, fast), fps, workers, overwrite, progress
     )
 
 

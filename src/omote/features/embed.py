@@ -56,6 +56,7 @@ class EmbedOptions(TypedDict, total=False):
     detector: str | Path | None  # a local copy of the detector's model
     excerpt: Excerpt  # which frames of videos
     largest: int | None  # the largest faces of each frame, so many; None for all
+    fast: bool  # search no finer than it takes to find one clear face
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
     workers: int | None  # threads that detect faces; None for one per core
@@ -184,13 +185,14 @@ class _EmbedTask:
         detector: str | Path | None = None,
         excerpt: Excerpt = EVERY_FRAME,
         largest: int | None = None,
+        fast: bool = False,
         profile: Profile | None = None,
         face: int | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
         excerpt.check()
-        self.search = Search(largest)
+        self.search = Search(largest, fast)
         self.search.check()
         if workers is not None and workers < 1:
             raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core")
@@ -212,7 +214,7 @@ class _EmbedTask:
                 raise OmoteError("face sets and pictures were given together; embed them one after the other")
             if profile is not None or excerpt != EVERY_FRAME or cropped or self.search != ALL_FACES:
                 raise OmoteError(
-                    "a profile, an excerpt, cropped and largest are for pictures, but face sets were given"
+                    "a profile, an excerpt, cropped, largest and fast are for pictures, but face sets were given"
                 )
             for face_set in self.face_sets:
                 if face_set.size != reader.size:
