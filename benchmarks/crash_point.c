@@ -1,8 +1,9 @@
-/* Kills the process right before its N-th change of the file system below a folder.
+/* Kills the process right before its N-th change of the file system below a folder, or fills the disk then.
 
-   Loaded with LD_PRELOAD. `crash_arm(root, at, log)` starts counting: every call that opens a file for writing, writes,
+   Loaded with LD_PRELOAD. `crash_arm(root, at, full, log)` starts counting: every call that opens a file for writing, writes,
    truncates, renames, links, removes or makes a folder below `root` is one change. Before change number `at` (from 1) the
-   process is killed with SIGKILL; 0 only counts. Each change is appended to the file descriptor `log` (-1: none).
+   process is killed with SIGKILL; if `full`, this change and those after it fail instead with ENOSPC, where they need room.
+   0 only counts. Each change is appended to the file descriptor `log` (-1: none).
    What the kernel does not see through libc's public names (stdio's own buffers) counts at fwrite and fopen. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,13 +24,14 @@
 
 static char root[PATH_MAX];
 static long crash_at;
-static int log_fd = -1;
+static int is_full, log_fd = -1;
 static atomic_long count;
 static pid_t armed;
 
-void crash_arm(const char *folder, long at, int log) {
+void crash_arm(const char *folder, long at, int full, int log) {
     if (!realpath(folder, root)) root[0] = 0;
     crash_at = at;
+    is_full = full;
     log_fd = log;
     atomic_store(&count, 0);
     armed = getpid();
@@ -71,20 +73,27 @@ static int fd_below(int fd, char *path) {
     return below(AT_FDCWD, path);
 }
 
-static void change(const char *what, const char *path) {
+/* Returns whether there is no room for the change. */
+static int change(const char *what, const char *path) {
     long number = atomic_fetch_add(&count, 1) + 1;
     if (log_fd >= 0) {
         char line[PATH_MAX + 64];
         int n = snprintf(line, sizeof line, "%ld %s %s\n", number, what, path ? path : "");
         syscall(SYS_write, log_fd, line, n > (int)sizeof line ? sizeof line : (size_t)n);
     }
-    if (number == crash_at) {
-        kill(getpid(), SIGKILL);
-        for (;;) pause();
+    if (!crash_at || number < crash_at) return 0;
+    if (is_full) {
+        errno = ENOSPC;
+        return 1;
     }
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
 }
 
-#define CHANGE_OF(fd, what) do { char path[PATH_MAX]; if (fd_below(fd, path)) change(what, path); } while (0)
+#define CHANGE_OF(fd, what, failure) do { \
+    char path[PATH_MAX]; \
+    if (fd_below(fd, path) && change(what, path)) return failure; \
+} while (0)
 #define REAL(name) static __typeof__(name) *real; if (!real) real = (__typeof__(name) *)dlsym(RTLD_NEXT, #name)
 #define WRITES(flags) (((flags) & O_ACCMODE) != O_RDONLY || ((flags) & (O_CREAT | O_TRUNC)))
 
@@ -93,7 +102,7 @@ static void change(const char *what, const char *path) {
         mode_t mode = 0; \
         if (flags & (O_CREAT | O_TMPFILE)) { va_list a; va_start(a, flags); mode = va_arg(a, mode_t); va_end(a); } \
         REAL(name); \
-        if (WRITES(flags) && below(AT_FDCWD, path)) change("open", path); \
+        if (WRITES(flags) && below(AT_FDCWD, path) && change("open", path) && (flags & O_CREAT)) return -1; \
         return real(path, flags, mode); \
     }
 #define OPENAT(name) \
@@ -101,7 +110,7 @@ static void change(const char *what, const char *path) {
         mode_t mode = 0; \
         if (flags & (O_CREAT | O_TMPFILE)) { va_list a; va_start(a, flags); mode = va_arg(a, mode_t); va_end(a); } \
         REAL(name); \
-        if (WRITES(flags) && below(dir, path)) change("open", path); \
+        if (WRITES(flags) && below(dir, path) && change("open", path) && (flags & O_CREAT)) return -1; \
         return real(dir, path, flags, mode); \
     }
 OPEN(open)
@@ -112,7 +121,7 @@ OPENAT(openat64)
 #define FOPEN(name) \
     FILE *name(const char *path, const char *mode) { \
         REAL(name); \
-        if (strpbrk(mode, "wa+") && below(AT_FDCWD, path)) change("fopen", path); \
+        if (strpbrk(mode, "wa+") && below(AT_FDCWD, path) && change("fopen", path)) return NULL; \
         return real(path, mode); \
     }
 FOPEN(fopen)
@@ -120,37 +129,37 @@ FOPEN(fopen64)
 
 size_t fwrite(const void *data, size_t size, size_t n, FILE *file) {
     REAL(fwrite);
-    CHANGE_OF(fileno(file), "fwrite");
+    CHANGE_OF(fileno(file), "fwrite", 0);
     return real(data, size, n, file);
 }
 ssize_t write(int fd, const void *data, size_t n) {
     REAL(write);
-    CHANGE_OF(fd, "write");
+    CHANGE_OF(fd, "write", -1);
     return real(fd, data, n);
 }
 ssize_t pwrite(int fd, const void *data, size_t n, off_t at) {
     REAL(pwrite);
-    CHANGE_OF(fd, "pwrite");
+    CHANGE_OF(fd, "pwrite", -1);
     return real(fd, data, n, at);
 }
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) {
     REAL(pwrite64);
-    CHANGE_OF(fd, "pwrite");
+    CHANGE_OF(fd, "pwrite", -1);
     return real(fd, data, n, at);
 }
 ssize_t writev(int fd, const struct iovec *parts, int n) {
     REAL(writev);
-    CHANGE_OF(fd, "writev");
+    CHANGE_OF(fd, "writev", -1);
     return real(fd, parts, n);
 }
 int ftruncate(int fd, off_t n) {
     REAL(ftruncate);
-    CHANGE_OF(fd, "ftruncate");
+    CHANGE_OF(fd, "ftruncate", -1);
     return real(fd, n);
 }
 int ftruncate64(int fd, off64_t n) {
     REAL(ftruncate64);
-    CHANGE_OF(fd, "ftruncate");
+    CHANGE_OF(fd, "ftruncate", -1);
     return real(fd, n);
 }
 int rename(const char *from, const char *to) {
@@ -170,12 +179,12 @@ int renameat2(int a, const char *from, int b, const char *to, unsigned flags) {
 }
 int link(const char *from, const char *to) {
     REAL(link);
-    if (below(AT_FDCWD, to)) change("link", to);
+    if (below(AT_FDCWD, to) && change("link", to)) return -1;
     return real(from, to);
 }
 int symlink(const char *from, const char *to) {
     REAL(symlink);
-    if (below(AT_FDCWD, to)) change("symlink", to);
+    if (below(AT_FDCWD, to) && change("symlink", to)) return -1;
     return real(from, to);
 }
 int unlink(const char *path) {
@@ -195,11 +204,11 @@ int rmdir(const char *path) {
 }
 int mkdir(const char *path, mode_t mode) {
     REAL(mkdir);
-    if (below(AT_FDCWD, path)) change("mkdir", path);
+    if (below(AT_FDCWD, path) && change("mkdir", path)) return -1;
     return real(path, mode);
 }
 int mkdirat(int dir, const char *path, mode_t mode) {
     REAL(mkdirat);
-    if (below(dir, path)) change("mkdir", path);
+    if (below(dir, path) && change("mkdir", path)) return -1;
     return real(dir, path, mode);
 }

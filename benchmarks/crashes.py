@@ -1,7 +1,8 @@
-"""Whether a command that was killed and is given again ends as if nothing had happened.
+"""Whether a command that was killed, or met a full disk, and is given again ends as if nothing had happened.
 
     python benchmarks/crashes.py                         # a kill at every point of every command
     python benchmarks/crashes.py prepare train --every 7
+    python benchmarks/crashes.py --full                  # instead, the disk is full from that point on
     python benchmarks/crashes.py --random 50             # kills at random times, commands as processes of their own
 
 Points: a command runs once to the end, which lists its changes of the file system below the working folder (opening
@@ -10,6 +11,9 @@ folder, is killed with SIGKILL right before that change, and runs again, undistu
 and leave the same files with the same contents as the first command did; times and this machine's paths are not
 compared. Of consecutive writes into one file, only the first, the middle and the last are points: between them, nothing
 changes but the length of a file.
+
+Full disk: the same, but instead of the kill, this change and all after it fail for want of room, if they need any. The
+first run must then exit with 1 and say what to do.
 
 The kill happens in the C library (crash_point.c, compiled here with cc and loaded with LD_PRELOAD; Linux only), so that
 writes of pyarrow and safetensors count too. A server that has imported omote forks a process per run.
@@ -40,6 +44,8 @@ from goldens import contents, digest
 SOURCE = Path(__file__).with_name("crash_point.c")
 TIMEOUT = 300  # s, of one run
 MOST_KILLS = 3  # in one random trial
+ADVICE = "Make room, and give the same command again"
+NEED_NO_ROOM = ("rename", "unlink", "rmdir")
 COMMAND_LINE = "from omote.cli.main import main; main()"
 SMALL = ("--test-subjects", "1", "--epochs", "1", "--batch-size", "8", "--set", "options.width=8", "--set",
          "options.latent_size=8", "--set", "device=cpu", "--set", "precision=32-true")  # fmt: skip
@@ -96,12 +102,15 @@ class Server:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def run(self, argv: Sequence[str], folder: Path, at: int = 0) -> dict[str, Any]:
-        """Return exit status (or minus the signal), changes (kind and path) and output of a run in a folder."""
+    def run(self, argv: Sequence[str], folder: Path, at: int = 0, full: bool = False) -> dict[str, Any]:
+        """Return exit status (or minus the signal), changes (kind and path) and output of a run in a folder.
+
+        Before change number `at`, it is killed, or the disk is full from then on.
+        """
         assert self.process.stdin
         assert self.process.stdout
         print(
-            json.dumps({"argv": list(argv), "folder": str(folder), "at": at}),
+            json.dumps({"argv": list(argv), "folder": str(folder), "at": at, "full": full}),
             file=self.process.stdin,
             flush=True,
         )
@@ -140,7 +149,9 @@ def serve() -> None:
             descriptors = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in (output, log)]
             for number in (1, 2):
                 os.dup2(descriptors[0], number)
-            library.crash_arm(os.fsencode(folder), ctypes.c_long(asked["at"]), descriptors[1])
+            library.crash_arm(
+                os.fsencode(folder), ctypes.c_long(asked["at"]), int(asked["full"]), descriptors[1]
+            )
             code = 1
             try:
                 if asked["argv"][0] == "-c":
@@ -239,6 +250,17 @@ class Work:
         again = self.run(folder)
         return self.judge(folder, again["status"], again["output"])
 
+    def fill(self, point: int) -> str:
+        """Let the disk be full from a change on, run the command again with room, and return what is wrong, or ""."""
+        folder = self.copy(f"full{point}")
+        failed = self.running.run(self.command.argv, folder, point, full=True)
+        if failed["status"] == 0:  # what did not fit was of no importance
+            return self.judge(folder, 0, "")
+        if failed["status"] != 1 or ADVICE not in " ".join(failed["output"].split()):
+            return f"with a full disk, it ended with {failed['status']}: {_last_line(failed['output'])}"
+        again = self.run(folder)
+        return self.judge(folder, again["status"], again["output"])
+
     def judge(self, folder: Path, status: int, output: str) -> str:
         """Return what is wrong with a folder in which the last run ended so, or ""; remove a right one."""
         if status:
@@ -301,6 +323,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("commands", nargs="*", help=f"some of {', '.join(COMMANDS)}; all if none is named")
     parser.add_argument("--every", type=int, default=1, help="take every N-th point")
+    parser.add_argument(
+        "--full", action="store_true", help="instead, fill the disk at each point that needs room"
+    )
     parser.add_argument("--random", type=int, default=0, help="instead, N trials of kills at random times")
     parser.add_argument("--seed", type=int, default=0, help="of the random times")
     parser.add_argument("--keep", type=Path, help="a new folder in which the folders of faults are kept")
@@ -318,11 +343,16 @@ def main() -> None:
                 random, seconds, what = Random(given.seed), work.measure_seconds(), "trials"
                 tried: Sequence[int] = range(1, given.random + 1)
             else:
-                tried, what = find_points(work.changes)[:: given.every], "points"
+                tried, what = find_points(work.changes), "points"
+                if given.full:
+                    tried = [point for point in tried if work.changes[point - 1][0] not in NEED_NO_ROOM]
+                tried = tried[:: given.every]
             for number in tried:
                 if given.random:
                     more, fault = work.kill_at_random(number, seconds, random)
                     kills += more
+                elif given.full:
+                    fault = work.fill(number)
                 else:
                     fault = work.crash(number)
                     kills += 1

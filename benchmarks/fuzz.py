@@ -4,8 +4,8 @@
     python benchmarks/fuzz.py all 500 1 --media 1000
 
 KIND is one of KINDS below, or "all". Valid samples are made first: drawn faces, a tiny run, a table of its features.
-Each of N cases damages one file of the sample (damage.py) and reads it in a process of its own, with limits on memory
-and time. Right is a result, or OmoteError (of photos and videos, Unreadable) in one line. Any other exception, a crash,
+Each of N cases damages one file of the sample (damage.py) and reads it in another process, with limits on memory and
+time. Right is a result, or OmoteError (of photos and videos, Unreadable) in one line. Any other exception, a crash,
 more than MAX_SECONDS or MAX_MEMORY is a fault, and its file is kept.
 """
 
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,18 +38,24 @@ from PIL import Image
 from damage import damage
 from omote.cli.inputs import parse_test_subjects
 from omote.cli.train import parse_setting
-from omote.data.face_set import open_face_set
+from omote.data.build import FaceBatch, Progress, build_face_set
+from omote.data.face_set import About, FaceSet, open_face_set
 from omote.data.images import Unreadable, read_photo
 from omote.data.importers.folder import list_folder
+from omote.data.outputs import Faces, Outputs
 from omote.data.videos import read_video
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Scores
 from omote.evaluation.representation import read_feature_table
+from omote.features.embed import embed_to
 from omote.features.extract import extract_features
 from omote.features.onnx_reader import OnnxReader
 from omote.features.profile import Profile, make_profile, make_profile_from_tables
 from omote.features.table import read_table
 from omote.figures.table.tracks import read_features
+from omote.reproduction.execute import execute
+from omote.reproduction.plan import make_plan
+from omote.reproduction.summarise import summarise
 from omote.runs.config import TrainConfig
 from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
@@ -58,7 +64,12 @@ from omote.training.loop import train
 
 MAX_SECONDS = 20
 MAX_MEMORY = 3 * 2**30  # bytes above those of a process that has read nothing
-READ, REFUSED, FAULT = 0, 10, 11  # exit codes of the process of a case
+FACES: dict[str, Any] = {"subjects": 3, "clips": 2, "mixtures": 0, "frames": 4, "workers": 1}
+BATCH = (
+    25  # cases that share a process, unless one of them is a fault: starting one takes longer than most cases
+)
+READ, REFUSED, FAULT = range(3)
+SIZE, RESIDENT = range(2)  # places in /proc/self/statm
 
 
 class Kind(NamedTuple):
@@ -83,9 +94,13 @@ class Fault(NamedTuple):
     file: Path
 
 
+_temporary = tempfile.TemporaryDirectory()
+SHARED = Path(_temporary.name)
+
+
 def make_faces(folder: Path) -> None:
     """Write a face set of drawn people."""
-    prepare_drawn(folder / "faces", subjects=3, clips=2, mixtures=0, frames=4, workers=1)
+    prepare_drawn(folder / "faces", **FACES)
 
 
 def read_faces(folder: Path) -> None:
@@ -96,7 +111,14 @@ def read_faces(folder: Path) -> None:
 
 
 def make_run(folder: Path) -> None:
-    """Train for one epoch."""
+    """Train for one epoch; the first sample that needs a run leaves it for the others."""
+    if not (SHARED / "run").is_dir():
+        _train(SHARED)
+    for name in ("faces", "run"):
+        shutil.copytree(SHARED / name, folder / name)
+
+
+def _train(folder: Path) -> None:
     make_faces(folder)
     options = {"method": "proposed", "options.epochs": 1, "options.width": 8, "options.latent_size": 4}
     config = TrainConfig.read(None, {**options, "batch_size": 8, "device": "cpu", "precision": "32-true"})
@@ -223,11 +245,12 @@ def read_onnx(folder: Path) -> None:
 
 
 def _features(folder: Path) -> pd.DataFrame:
+    """Return features, with few of the true factors of drawn faces."""
     make_run(folder)
     trained = load(folder / "run")
-    return extract_features(trained, open_face_set(folder / "faces")).assign(
-        trusted=True, doubt="", model=trained.model
-    )
+    table = extract_features(trained, open_face_set(folder / "faces"))
+    factors = [name for name in table.columns if str(name).startswith(("au_", "id_", "nuisance_"))]
+    return table.drop(columns=factors[2:]).assign(trusted=True, doubt="", model=trained.model)
 
 
 def make_profile_file(folder: Path) -> None:
@@ -323,6 +346,87 @@ def read_pattern(folder: Path) -> None:
     list_folder(folder / "photos", pattern=(folder / "pattern.txt").read_text("utf-8", "replace"))
 
 
+def make_reproduction(folder: Path) -> None:
+    """Train and score one row of the paper."""
+    make_faces(folder)
+    plan = make_plan(
+        open_face_set(folder / "faces"), folder / "paper", rows=[1], scale="tiny", test_subjects=1
+    )
+    execute(plan, workers=1)
+
+
+def read_reproduction(folder: Path) -> None:
+    """Summarise the scores again; nothing is trained."""
+    plan = make_plan(
+        open_face_set(folder / "faces"), folder / "paper", rows=[1], scale="tiny", test_subjects=1
+    )
+    summarise(plan)
+
+
+def _make_noise(job: int) -> Iterator[FaceBatch]:
+    faces = np.random.default_rng(job).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    yield FaceBatch(faces, pd.DataFrame({"subject": f"person {job}", "clip": "talk", "frame": range(4)}))
+
+
+def _prepare(folder: Path, progress: Progress | None = None) -> FaceSet:
+    """Write a face set of noise, which takes less time than drawing."""
+    about = About(importer="noise")
+    return build_face_set(folder, range(3), _make_noise, size=64, about=about, workers=1, progress=progress)
+
+
+def _stop_at_the_end(done: int, total: int) -> None:
+    if done == total:
+        raise KeyboardInterrupt
+
+
+def make_parts(folder: Path) -> None:
+    """Stop a preparation before its parts are joined, and write beside it what it is to end with."""
+    _prepare(folder / "right")
+    with contextlib.suppress(KeyboardInterrupt):
+        _prepare(folder / "faces", _stop_at_the_end)
+
+
+def read_parts(folder: Path) -> None:
+    """Resume the preparation."""
+    made, right = _prepare(folder / "faces"), open_face_set(folder / "right")
+    assert np.array_equal(made.faces, right.faces), "faces differ"
+    assert made.frames.equals(right.frames), "frames differ"
+
+
+class ColourReader:
+    """A stand-in for a network: the code of a face is its mean colour."""
+
+    name, size, model = "colours", 64, "colours-0"
+
+    def __init__(self, face_set: FaceSet) -> None:
+        self.face_set = face_set.about
+
+    def read(self, faces: Faces, subjects: Sequence[str] | None = None) -> Outputs:
+        """Return the codes."""
+        colours = faces.mean((1, 2), dtype=np.float32)
+        return Outputs(colours, np.ones_like(colours), np.zeros(len(faces), np.float32))
+
+
+def _embed(folder: Path, to: str, progress: Progress | None = None) -> None:
+    with contextlib.chdir(folder):  # the name of the face set is a part of the request
+        embed_to(ColourReader(open_face_set("faces")), ["faces", "faces"], to, progress=progress)
+
+
+def make_table_parts(folder: Path) -> None:
+    """Stop an embedding before its parts are joined, and write beside it what it is to end with."""
+    _prepare(folder / "faces")
+    _embed(folder, "right.parquet")
+    with contextlib.suppress(KeyboardInterrupt):
+        _embed(folder, "table.parquet", _stop_at_the_end)
+
+
+def read_table_parts(folder: Path) -> None:
+    """Resume the embedding."""
+    _embed(folder, "table.parquet")
+    made, right = (pd.read_parquet(folder / f"{name}.parquet") for name in ("table", "right"))
+    assert made.equals(right), "rows differ"
+
+
 def make_photos(folder: Path) -> None:
     """Write photos in several formats."""
     rng = np.random.default_rng(0)
@@ -379,6 +483,20 @@ KINDS = {
     "profile": Kind(make_profile_file, ("ann.json",), read_profile),
     "parquet": Kind(make_parquet, ("table.parquet",), read_tables),
     "csv": Kind(make_csv, ("table.csv",), read_tables),
+    "parts": Kind(make_parts, ("faces.partial/*.json", "faces.partial/part_*/*"), read_parts),
+    "table_parts": Kind(
+        make_table_parts, ("table.parquet.partial/*.json", "table.parquet.partial/part_*/*"), read_table_parts
+    ),
+    "reproduction": Kind(
+        make_reproduction,
+        (
+            "paper/reproduce.json",
+            "paper/scores/*/scores.json",
+            "paper/runs/*/*.json",
+            "paper/runs/*/*.safetensors",
+        ),
+        read_reproduction,
+    ),
     "manifest": Kind(make_manifest, ("who.csv",), read_manifest),
     "pattern": Kind(make_pattern, ("pattern.txt",), read_pattern),
 }
@@ -389,67 +507,97 @@ def fuzz(kind: str, count: int, seed: int, keep: Path | None = None) -> tuple[Co
     """Return how many cases were read and refused, and the faults, whose files are kept in a folder."""
     torch.set_num_threads(1)  # threads do not survive a fork
     pa.set_cpu_count(1)
+    read = KINDS[kind].read
     counts: Counter[str] = Counter()
     faults: list[Fault] = []
     with tempfile.TemporaryDirectory() as temporary:
-        sample = Path(temporary) / "sample"
+        sample, case = Path(temporary) / "sample", Path(temporary) / "case"
         sample.mkdir()
-        code, what, _ = _in_a_process(lambda: KINDS[kind].make(sample), seconds=300)
-        assert code == READ, f"the sample could not be made: {what}"
-        baseline = _in_a_process(lambda: KINDS[kind].read(_copy(sample, Path(temporary) / "whole")))
-        assert baseline[0] == READ, f"the sample cannot be read: {baseline[1]}"
-        KINDS[kind].read(
-            _copy(sample, Path(temporary) / "warm")
-        )  # what is loaded now, no process loads again
+        codes, said, _ = _in_a_process([lambda: KINDS[kind].make(sample)], seconds=300)
+        assert codes == [READ], f"the sample could not be made: {said}"
+        shutil.copytree(sample, Path(temporary) / "warm")
+        read(Path(temporary) / "warm")  # what is loaded now, no process loads again
         files = sorted({path for pattern in KINDS[kind].damaged for path in sample.glob(pattern)})
-        for number in range(count):
+
+        def damage_one(number: int) -> tuple[Path, bytes]:
             rng = random.Random(f"{kind} {seed} {number}")
             file = rng.choice(files)
-            case = _copy(sample, Path(temporary) / "case")
-            damaged = case / file.relative_to(sample)
-            data = damage(file.name, file.read_bytes(), rng)
-            damaged.write_bytes(data)
-            code, what, memory = _in_a_process(partial(KINDS[kind].read, case))
-            if memory > baseline[2] + MAX_MEMORY:
-                code, what = FAULT, f"{memory / 1e9:.1f} GB of memory"
+            return file, damage(file.name, file.read_bytes(), rng)
+
+        def read_case(number: int) -> None:
+            file, data = damage_one(number)
+            shutil.rmtree(case, ignore_errors=True)
+            if kind in MEDIA:
+                case.mkdir()
+            else:
+                shutil.copytree(sample, case)
+            (case / file.relative_to(sample)).write_bytes(data)
+            read(case)
+
+        reads = [partial(read_case, number) for number in range(count)]
+        outcomes = [each for start in range(0, count, BATCH) for each in _try(reads[start : start + BATCH])]
+        for number, (code, said) in enumerate(outcomes):
             counts["read" if code == READ else "refused" if code == REFUSED else "fault"] += 1
-            if code not in (READ, REFUSED):
+            if code == FAULT:
+                file, data = damage_one(number)
                 kept = (keep or Path(tempfile.gettempdir())) / f"{kind}_{seed}_{number}_{file.name}"
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_bytes(data)
-                faults.append(Fault(number, what, kept))
-            shutil.rmtree(case)
+                faults.append(Fault(number, said, kept))
     return counts, faults
 
 
-def _copy(sample: Path, to: Path) -> Path:
-    shutil.copytree(sample, to)
-    return to
+def _try(reads: Sequence[Callable[[], object]]) -> list[tuple[int, str]]:
+    """Return code and last words of each case; if one of them is a fault, each had a process of its own."""
+    codes, said, memory = _in_a_process(reads)
+    if memory > MAX_MEMORY:
+        codes, said = [FAULT], f"{memory / 1e9:.1f} GB of memory"
+    if FAULT not in codes and len(codes) == len(reads):
+        return [(code, "") for code in codes]
+    if len(reads) == 1:
+        return [(FAULT, said)]
+    return [outcome for read in reads for outcome in _try([read])]
 
 
-def _in_a_process(read: Callable[[], object], seconds: int = MAX_SECONDS) -> tuple[int, str, int]:
-    """Return the exit code of a forked process that reads, its last words, and its largest memory in bytes."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
+def _in_a_process(
+    reads: Sequence[Callable[[], object]], seconds: int = MAX_SECONDS
+) -> tuple[list[int], str, int]:
+    """Return the codes of cases that a forked process reads, as far as it gets, its last words, and its memory."""
+    held = _memory(RESIDENT)
+    with tempfile.TemporaryFile() as words, tempfile.TemporaryFile() as codes:
         child = os.fork()
         if not child:
-            os._exit(_read_and_report(read, seconds, words.fileno()))
+            _read_and_report(reads, seconds, words.fileno(), codes.fileno())
+            os._exit(0)
         _, status, usage = os.wait4(child, 0)
         words.seek(0)
-        said = words.read().strip()
+        codes.seek(0)
+        said, found = words.read().decode(errors="replace").strip(), [*codes.read()]
     code = os.waitstatus_to_exitcode(status)
     if code == -signal.SIGALRM:
         said = f"more than {seconds} s"
-    elif code < 0:
-        said = f"{signal.Signals(-code).name} {said}"
-    return code, said, usage.ru_maxrss * 1024
+    elif code:
+        said = f"{signal.Signals(-code).name if code < 0 else f'exit {code}'} {said}"
+    return found, said, usage.ru_maxrss * 1024 - held
 
 
-def _read_and_report(read: Callable[[], object], seconds: int, words: int) -> int:
+def _memory(which: int) -> int:
+    """Return the bytes of memory that this process has asked for (SIZE) or holds (RESIDENT)."""
+    return int(Path("/proc/self/statm").read_text().split()[which]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _read_and_report(reads: Sequence[Callable[[], object]], seconds: int, words: int, codes: int) -> None:
     os.dup2(words, 1)
     os.dup2(words, 2)
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (held + 2 * MAX_MEMORY,) * 2)
-    signal.alarm(seconds)
+    resource.setrlimit(resource.RLIMIT_AS, (_memory(SIZE) + 2 * MAX_MEMORY,) * 2)
+    for read in reads:
+        signal.alarm(seconds)
+        os.lseek(words, 0, os.SEEK_SET)
+        os.ftruncate(words, 0)
+        os.write(codes, bytes([_code_of(read, words)]))
+
+
+def _code_of(read: Callable[[], object], words: int) -> int:
     try:
         read()
         return READ

@@ -1,7 +1,10 @@
 """What comes from outside is read within limits, and whatever goes wrong is one sentence."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +107,26 @@ def test_text_that_is_not_utf8_and_two_columns_of_one_name_are_refused(tmp_path:
         pq.write_table(table, tmp_path / f"{number}.parquet")
         with pytest.raises(OmoteError, match=r"UTF8|same name"):
             read_table(tmp_path / f"{number}.parquet")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_damaged_statistics_of_a_column_do_not_end_the_process(tmp_path: Path) -> None:
+    file = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"a": [1, 2, 3]}), file, store_schema=False)
+    optional, required = (b"\x15\x04%" + repetition + b"\x18\x01a" for repetition in (b"\x02", b"\x00"))
+    content = file.read_bytes()
+    assert (
+        content.count(optional) == 1
+    )  # the column in the schema; without nulls, its statistics are a level too deep
+    file.write_bytes(content.replace(optional, required))
+    child = os.fork()
+    if not child:  # the C++ library would abort it
+        with suppress(OmoteError), reading(file, "a table", "Make it again"):
+            read_parquet(file)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with pytest.raises(OmoteError, match=r"table.parquet is damaged .*histogram"):
+        read_table(file)
 
 
 def test_lists_in_a_parquet_file_are_left_out(tmp_path: Path) -> None:

@@ -94,8 +94,14 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        room = " Make room, and give the same command again." if error.errno in FULL else ""
-        raise OmoteError(f"{path} cannot be written: {error.strerror or error}.{room}") from error
+        raise OmoteError(f"{path} cannot be written: {say_why(error)}") from error
+
+
+def say_why(error: OSError) -> str:
+    """Return in one line what failed, and what to do about a full disk."""
+    if error.errno in FULL:
+        return f"{os.strerror(error.errno)}. Make room, and give the same command again."
+    return f"{error.strerror or error}."
 
 
 def write_text(path: Path, text: str) -> None:
@@ -138,16 +144,18 @@ def claimed(to: Path, doing: str) -> Iterator[Path]:
     Args:
         doing: as for `locked`.
     Raises:
-        OmoteError: As `locked`, and if the folder cannot be made.
+        OmoteError: As `locked`, and if the folder cannot be made or the disk is full.
     """
     folder = to.with_name(f"{to.name}.partial")
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OmoteError(f"Cannot make the folder {folder}: {error.strerror}.") from error
     try:
         with locked(folder, doing):
             yield folder
+    except OSError as error:
+        if error.errno not in FULL:  # it may also come from a file that is read
+            raise
+        raise OmoteError(f"{to} cannot be written: {say_why(error)}") from error
     finally:
         with suppress(OSError):
             folder.rmdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crashes import COMMANDS, Server, Work, find_points, serving
+from crashes import COMMANDS, NEED_NO_ROOM, Server, Work, find_points, serving
 
 SAMPLES = 2  # points beside the first, the last two and one of each kind
 CASES = ("prepare", "overwrite", "train", "embed", "export", "save_pretrained")
@@ -31,6 +31,18 @@ def test_a_killed_command_given_again_ends_as_if_nothing_had_happened(
 ) -> None:
     work = Work(server, COMMANDS[name], tmp_path / name)
     faults = {point: work.crash(point) for point in _sample(work.changes)}
+    assert not any(faults.values()), faults
+
+
+@pytest.mark.parametrize("name", ["prepare", "embed", "export"])
+def test_a_full_disk_is_a_sentence_and_the_command_given_again_ends_as_if_nothing_had_happened(
+    server: Server, tmp_path: Path, name: str
+) -> None:
+    work = Work(server, COMMANDS[name], tmp_path / name)
+    needs_room = [
+        point for point in find_points(work.changes) if work.changes[point - 1][0] not in NEED_NO_ROOM
+    ]
+    faults = {point: work.fill(point) for point in needs_room[:: len(needs_room) // 5]}
     assert not any(faults.values()), faults
 
 

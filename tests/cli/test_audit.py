@@ -9,6 +9,7 @@ from PIL import Image
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
+from omote.files import locked
 from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
 
@@ -65,7 +66,6 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
         (["none.parquet"], "there is no table"),
         (["audio.wav"], "neither a run nor a table"),
         (["code.csv", "--test-subjects", "3"], "these test subjects are not in the faces or the table: 3"),
-        (["code.csv", "--seeds", "0"], "seeds is 0"),
         (["code.csv", "--judge", "nowhere"], "not a run"),
         (["code.csv", "--to", "code.csv"], "is a file"),
     ],
@@ -78,3 +78,18 @@ def test_a_mistake_is_one_sentence(
     with pytest.raises(OmoteError, match=message):
         omote("audit", *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["code.csv"]
+
+
+def test_a_second_audit_into_a_folder_waits_and_then_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.files.PATIENCE", 0.2)
+    table, folder = tmp_path / "code.csv", tmp_path / "audit"
+    table.write_text("subject,x\n" + "a,1\na,2\nb,2\nb,3\n")
+    folder.mkdir()
+    with (
+        locked(folder, "is auditing"),
+        pytest.raises(OmoteError, match="Another process is writing an audit"),
+    ):
+        omote("audit", table, "--to", folder, "--seeds", 1, "--clusters", 2, "--workers", 1)
+    assert not list(folder.iterdir())

@@ -64,14 +64,17 @@ def test_what_finished_work_left_behind_is_removed_but_no_file_of_anyone_else(tm
     assert (folder / "part_of_my_thesis.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("damage", ["record removed", "file removed", "file emptied", "record cut short"])
+@pytest.mark.parametrize(
+    "damage", ["record removed", "file removed", "file emptied", "file changed", "record cut short"]
+)
 def test_a_part_that_is_not_whole_is_made_anew(tmp_path: Path, damage: str) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_parts(tmp_path / "result", ["a", "b"], stop=True)
     part = tmp_path / "result.partial" / "part_000000"
     name, action = damage.split(maxsplit=1)
     file = part / {"record": "whole.json", "file": "text.txt"}[name]
-    file.unlink() if action == "removed" else file.write_text("{"[: action == "cut short"])
+    texts = {"emptied": "", "changed": "x", "cut short": "{"}  # as long as it was, but for the emptied one
+    file.unlink() if action == "removed" else file.write_text(texts[action])
     assert not is_whole(part)
     write_parts(tmp_path / "result", ["c", "d"])  # only the first is made anew
     assert (tmp_path / "result" / "all.txt").read_text() == "cb"

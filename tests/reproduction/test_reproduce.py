@@ -1,11 +1,13 @@
 """The whole paper at the tiny scale: planned, trained, killed, continued, summarised and written."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,55 @@ def test_scores_of_another_configuration_are_refused(
     run.write_text(run.read_text().replace('"batch_size": 16', '"batch_size": 8'))
     with pytest.raises(OmoteError, match="row6-seed0 was trained with another configuration"):
         reproduce(people, to, rows=[6], scale="tiny", workers=1)
+
+
+def edit_json(file: Path, edit: Callable[[Any], object]) -> None:
+    content = json.loads(file.read_text())
+    edit(content)
+    file.write_text(json.dumps(content))
+
+
+def test_damaged_records_and_scores_are_sentences_that_name_the_file(
+    people: FaceSet, whole: tuple[Path, Results], tmp_path: Path
+) -> None:
+    to = tmp_path / "paper"
+    shutil.copytree(whole[0], to)
+    plan = make_plan(people, to, rows=[6, 7], scale="tiny")
+    scores = to / "scores/row6-seed0/scores.json"
+    intact = scores.read_text()
+    for edit in (
+        lambda content: content.update(resampled={}),
+        lambda content: content.update(scores=[row for row in content["scores"] if row["score"] != "nmi"]),
+    ):
+        edit_json(scores, edit)
+        with pytest.raises(
+            OmoteError, match=r"scores.json is damaged .* Remove .*row6-seed0, and give the same"
+        ):
+            summarise(plan)
+        scores.write_text(intact)
+    edit_json(scores, lambda content: content["resampled"]["train"].pop())
+    with pytest.raises(OmoteError, match="do not fit together"):
+        summarise(plan)
+    scores.write_text(intact)
+    edit_json(to / "runs/row6-seed0/training.json", lambda content: content.pop("seconds"))
+    assert summarise(plan).about["seconds"] == {}
+    (to / "reproduce.json").write_text("[" * 10_000)
+    with pytest.raises(OmoteError, match=r"reproduce.json is damaged .* Choose another folder"):
+        make_plan(people, to, rows=[6], scale="tiny")
+
+
+def test_what_a_killed_process_left_beside_finished_scores_is_removed(
+    people: FaceSet, whole: tuple[Path, Results], tmp_path: Path
+) -> None:
+    to = tmp_path / "paper"
+    shutil.copytree(whole[0], to)
+    left = [
+        to / name for name in ("runs/row6-seed0/progress", "scores/row6-seed0/lock", "scores/row7-seed0/lock")
+    ]
+    for path in left:
+        path.touch()
+    execute.execute(make_plan(people, to, rows=[6, 7], scale="tiny"), workers=1)
+    assert not any(path.exists() for path in left)
 
 
 def test_faces_of_64_px_leave_out_row_5(faces: FaceSet, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def audit(
     from omote.data.face_set import open_face_set
     from omote.evaluation.audit import audit
     from omote.figures.audit.report import write_audit_report
+    from omote.files import locked
 
     folder = to or _default_folder(inputs[0])
     if folder.is_file():
@@ -91,8 +92,9 @@ def audit(
     }
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
     found.about["commands"] = [shlex.join(["omote", "audit", *map(str, inputs), *words])]
-    found.save(folder)
-    with status("drawing"):
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "is writing an audit"), status("drawing"):
+        found.save(folder)
         page = write_audit_report(found, folder)
     show_audit(found.table)
     say(f"Open {page} in a browser: it shows all scores, their 95 % intervals and pictures.")

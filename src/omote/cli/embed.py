@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, resumable, say
-from omote.cli.inputs import Cropped, Detector, Fast, Largest, RunOrOnnxArgument
+from omote.cli.inputs import Cropped, Detector, Fast, FramesPerSecond, Largest, RunOrOnnxArgument, number
 from omote.errors import OmoteError
 
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
@@ -32,8 +32,8 @@ def embed(
         bool,
         typer.Option("--bom", help="Begin CSV files with a byte order mark, by which Excel reads UTF-8."),
     ] = False,
-    every: Annotated[int, typer.Option(help="For videos: use every N-th frame only.")] = 1,
-    fps: Annotated[float | None, typer.Option(help="For videos: use this many frames per second.")] = None,
+    every: Annotated[int, number("For videos: use every N-th frame only.")] = 1,
+    fps: FramesPerSecond = None,
     start: Annotated[
         str, typer.Option(help="For videos: start here, in seconds (90) or as 1:30 or 0:01:30.")
     ] = "0",
@@ -49,9 +49,10 @@ def embed(
     ] = None,
     face: Annotated[
         int | None,
-        typer.Option(
-            help="With --profile: number of the person's face in every input, as in the column face. Default: 0, the "
-            "largest face in the first frame that has one."
+        number(
+            "With --profile: number of the person's face in every input, as in the column face. Default: 0, the "
+            "largest face in the first frame that has one.",
+            least=0,
         ),
     ] = None,
     cropped: Cropped = False,
@@ -68,7 +69,7 @@ def embed(
         ),
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Number of threads that detect faces. Default: one per CPU core.")
+        int | None, number("Number of threads that detect faces. Default: one per CPU core.", most=1024)
     ] = None,
 ) -> None:
     """Compute the expression features of photos and videos and write them to a table.

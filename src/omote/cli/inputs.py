@@ -1,7 +1,7 @@
 """Arguments and options that several commands share, and how their text is read."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +10,17 @@ from omote.methods.registry import DEFAULT_METHOD, METHODS
 
 _OTHERS = [name for name in METHODS if name != DEFAULT_METHOD]
 METHODS_HELP = f"Method: {DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
+
+MOST = 10**6  # of anything that is counted on the command line
+
+
+def number(text: str, least: float = 1, most: float = MOST) -> Any:
+    """Return an option that takes a number within bounds, with its help text; every number of the command line is one.
+
+    Others, such as inf and integers of 5,000 digits, are a usage error before the command does anything.
+    """
+    return typer.Option(min=least, max=most, help=text)
+
 
 FaceSetArgument = Annotated[Path, typer.Argument(help="Face set: a folder made by `omote prepare`.")]
 RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.")]
@@ -23,7 +34,7 @@ RunOrOnnxArgument = Annotated[
 
 To = Annotated[Path, typer.Option("--to", help="Folder to create for the result.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")]
-Workers = Annotated[int | None, typer.Option(help="Number of parallel processes. Default: one per CPU core.")]
+Workers = Annotated[int | None, number("Number of parallel processes. Default: one per CPU core.", most=1024)]
 Cropped = Annotated[
     bool, typer.Option("--cropped", help="The images are already cropped to the face: skip face detection.")
 ]
@@ -36,9 +47,12 @@ Detector = Annotated[
 ]
 Largest = Annotated[
     int | None,
-    typer.Option(
-        help="Keep so many faces of each picture, the largest ones; 1 ignores all bystanders. Default: all."
-    ),
+    number("Keep so many faces of each picture, the largest ones; 1 ignores all bystanders. Default: all."),
+]
+Clusters = Annotated[int, number("Number of clusters, the k of k-means. The paper uses 9.", least=2)]
+KmeansRuns = Annotated[int, number("Number of k-means runs, each with a seed of its own.")]
+FramesPerSecond = Annotated[
+    float | None, number("For videos: frames per second to use. Default: all.", 0.001, 1000)
 ]
 Fast = Annotated[
     bool,
@@ -48,8 +62,6 @@ Fast = Annotated[
         "missed beside a large one.",
     ),
 ]
-Clusters = Annotated[int, typer.Option(help="Number of clusters, the k of k-means. The paper uses 9.")]
-KmeansRuns = Annotated[int, typer.Option(help="Number of k-means runs, each with a seed of its own.")]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]
 
 

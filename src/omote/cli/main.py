@@ -25,6 +25,7 @@ from omote.cli.profile import profile
 from omote.cli.reproduce import reproduce
 from omote.cli.train import options, train
 from omote.errors import OmoteError
+from omote.files import say_why
 
 HELP = (
     "Learn features of facial expressions, separated from the person's identity, without emotion labels.\n\n"
@@ -116,8 +117,8 @@ def main() -> None:
         say(f"error: {error}", to=errors)
         sys.exit(1)
     except OSError as error:
-        about = f" ({error.filename})" if error.filename else ""
-        say(f"error: {error.strerror or error}{about}", to=errors)
+        about = f"{error.filename}: " if error.filename else ""
+        say(f"error: {about}{say_why(error)}", to=errors)
         sys.exit(1)
     except MemoryError:
         say(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import say
-from omote.cli.inputs import Credit, Cropped, Detector, RunsArgument
+from omote.cli.inputs import Credit, Cropped, Detector, RunsArgument, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def swap(
     people: ExamplePeople = "all",
     expressions: Annotated[
         int | None,
-        typer.Option(help="With --faces: number of rows. Default: one per expression in the face set."),
+        number("With --faces: number of rows. Default: one per expression in the face set."),
     ] = None,
     identity: Annotated[
         list[Path] | None,
@@ -78,7 +78,7 @@ def interpolate(
         Path | None, typer.Option(help="Photo of the person with the first expression.")
     ] = None,
     target: Annotated[Path | None, typer.Option(help="Photo with the last expression.")] = None,
-    steps: Annotated[int, typer.Option(help="Number of images, including the first and the last.")] = 9,
+    steps: Annotated[int, number("Number of images, including the first and the last.", 2, 1000)] = 9,
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Credit
+from omote.cli.inputs import Credit, number
 
 
 def plot(
@@ -22,9 +22,7 @@ def plot(
     ] = None,
     clusters: Annotated[
         int,
-        typer.Option(
-            help="Number of clusters, the k of k-means. The paper uses 9; with few faces, fewer are made."
-        ),
+        number("Number of clusters, the k of k-means. The paper uses 9; with few faces, fewer are made."),
     ] = 9,
     faces: Annotated[
         Path | None, typer.Option(help="Face set (folder), if the table was made from one.")

@@ -9,7 +9,18 @@ import typer
 from typer.core import TyperGroup
 
 from omote.cli.display import progress_bar, say, show_face_set
-from omote.cli.inputs import Cropped, Detector, Fast, Largest, Overwrite, To, Workers, parse_pair
+from omote.cli.inputs import (
+    Cropped,
+    Detector,
+    Fast,
+    FramesPerSecond,
+    Largest,
+    Overwrite,
+    To,
+    Workers,
+    number,
+    parse_pair,
+)
 from omote.data.importers.registry import IMPORTERS, load_importer
 
 if TYPE_CHECKING:
@@ -23,23 +34,23 @@ class Align(StrEnum):
     eyes = "eyes"
 
 
-Size = Annotated[int, typer.Option(help="Side of the faces in pixels: 64 or 128.")]
+Size = Annotated[int, number("Side of the faces in pixels: 64 or 128.", 64, 128)]
 Alignment = Annotated[
     Align,
     typer.Option(
         help="none: the detected square, as in the paper; eyes: rotated so that the eyes are level."
     ),
 ]
-Margin = Annotated[float, typer.Option(help="Share of the square's side added on each side.")]
+Margin = Annotated[float, number("Share of the square's side added on each side.", -0.4, 2)]
 DatasetFolder = Annotated[Path, typer.Argument(help="Folder that the data set was unpacked to.")]
 DataHome = Annotated[
     Path | None, typer.Option("--data-home", help="scikit-learn's data folder. Default: scikit-learn's own.")
 ]
-ClipsPerPerson = Annotated[int, typer.Option(help="Clips per person; the expressions take turns.")]
+ClipsPerPerson = Annotated[int, number("Clips per person; the expressions take turns.", least=0)]
 Mixtures = Annotated[
-    int, typer.Option(help="Further clips per person, of random mixtures of expressions, without a label.")
+    int, number("Further clips per person, of random mixtures of expressions, without a label.", least=0)
 ]
-FramesPerClip = Annotated[int, typer.Option(help="Frames per clip.")]
+FramesPerClip = Annotated[int, number("Frames per clip.", least=4)]
 
 
 class PrepareGroup(TyperGroup):
@@ -87,9 +98,7 @@ def prepare_folder(
     detector: Detector = None,
     largest: Largest = None,
     fast: Fast = False,
-    fps: Annotated[
-        float | None, typer.Option(help="Frames per second to take from videos. Default: all frames.")
-    ] = None,
+    fps: FramesPerSecond = None,
     dataset: Annotated[
         str | None, typer.Option(help="Name for the source. Default: the folder's name.")
     ] = None,
@@ -113,12 +122,12 @@ def prepare_folder(
 @prepare.command("drawn")
 def prepare_drawn(
     to: To,
-    subjects: Annotated[int, typer.Option(help="Number of people.")] = 60,
+    subjects: Annotated[int, number("Number of people.")] = 60,
     clips: ClipsPerPerson = 8,
     mixtures: Mixtures = 2,
     frames: FramesPerClip = 12,
     size: Size = 64,
-    seed: Annotated[int, typer.Option(help="Another seed draws other people.")] = 0,
+    seed: Annotated[int, number("Another seed draws other people.", 0, 2**63 - 1)] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -143,13 +152,13 @@ def prepare_rendered(
             "copy of that repository), or its arrays in one .npz file."
         ),
     ],
-    subjects: Annotated[int, typer.Option(help="Number of people.")] = 60,
+    subjects: Annotated[int, number("Number of people.")] = 60,
     clips: ClipsPerPerson = 8,
     mixtures: Mixtures = 2,
     frames: FramesPerClip = 12,
     total: Annotated[
         int | None,
-        typer.Option(help="Total number of frames, shared evenly by people and clips; instead of --frames."),
+        number("Total number of frames, shared evenly by people and clips; instead of --frames.", most=10**9),
     ] = None,
     size: Size = 64,
     wild: Annotated[
@@ -160,7 +169,7 @@ def prepare_rendered(
             "coloured light and poor cameras.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Another seed renders other people.")] = 0,
+    seed: Annotated[int, number("Another seed renders other people.", 0, 2**63 - 1)] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -217,7 +226,7 @@ def dataset_command(name: str) -> Any:
         "path": (DataHome, None) if importer.downloaded else (DatasetFolder, Parameter.empty),
         "to": (To, Parameter.empty),
         **{
-            option: (Annotated[int, typer.Option(help=text)], lister[option].default)
+            option: (Annotated[int, number(text)], lister[option].default)
             for option, text in importer.options.items()
         },
         "size": (Size, 64),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Cropped, Detector, Fast, Largest
+from omote.cli.inputs import Cropped, Detector, Fast, Largest, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ def profile(
     ] = None,
     face: Annotated[
         int,
-        typer.Option(
-            help="Number of the person's face in every input, as in the column face. 0 is the largest face in the "
-            "first frame that has one."
+        number(
+            "Number of the person's face in every input, as in the column face. 0 is the largest face in the "
+            "first frame that has one.",
+            least=0,
         ),
     ] = 0,
     largest: Largest = None,

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import reproduction_progress, resumable, say, show_table, status
-from omote.cli.inputs import FaceSetArgument, To, parse_test_subjects
+from omote.cli.inputs import FaceSetArgument, To, number, parse_test_subjects
 from omote.errors import OmoteError
 
 
@@ -23,14 +23,10 @@ def reproduce(
             "cores; tiny: only to see that it runs."
         ),
     ] = "small",
-    seeds: Annotated[
-        int, typer.Option(help="Number of times to train each row, each with its own seed.")
-    ] = 1,
+    seeds: Annotated[int, number("Number of times to train each row, each with its own seed.")] = 1,
     folds: Annotated[
         int,
-        typer.Option(
-            help="Number of folds of a cross-validation by subject; 1 for a single train/test split."
-        ),
+        number("Number of folds of a cross-validation by subject; 1 for a single train/test split."),
     ] = 1,
     test_subjects: Annotated[
         str | None,
@@ -41,7 +37,7 @@ def reproduce(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Number of trainings at a time. Default: one per CPU core, or one on a GPU."),
+        number("Number of trainings at a time. Default: one per CPU core, or one on a GPU.", most=1024),
     ] = None,
 ) -> None:
     """Reproduce the paper's Table 3 and Figures 3 to 5.

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import console, resumable, say, training_progress
-from omote.cli.inputs import METHODS_HELP, FaceSetArgument, Overwrite, To, parse_pair, parse_test_subjects
+from omote.cli.inputs import (
+    METHODS_HELP,
+    FaceSetArgument,
+    Overwrite,
+    To,
+    number,
+    parse_pair,
+    parse_test_subjects,
+)
 
 
 def train(
@@ -36,13 +44,11 @@ def train(
             help="A run or model to begin with, instead of random weights. Its method and networks are taken too.",
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Number of epochs per training stage.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Largest number of frames per training step.")
-    ] = None,
+    epochs: Annotated[int | None, number("Number of epochs per training stage.")] = None,
+    batch_size: Annotated[int | None, number("Largest number of frames per training step.", 2, 2**20)] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Random seed for the weights, the batches, the noise and the people held out."),
+        number("Random seed for the weights, the batches, the noise and the people held out.", 0, 2**63 - 1),
     ] = None,
     settings: Annotated[
         list[str] | None,

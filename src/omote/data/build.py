@@ -5,6 +5,7 @@ A worker holds one batch of a few hundred faces in memory at a time, and so does
 """
 
 import hashlib
+import io
 import json
 import warnings
 from collections import Counter
@@ -162,7 +163,9 @@ def _write_batch(stem: Path, batch: FaceBatch, size: int) -> None:
     assert batch.faces.dtype == np.uint8, f"faces are {batch.faces.dtype}, expected uint8"
     if len(batch.frames):
         assert batch.faces.shape == shape, f"faces are {batch.faces.shape}, expected {shape}"
-        np.save(stem.with_suffix(".npy"), batch.faces)
+        npy = io.BytesIO()  # written straight to a file, numpy does not say that the disk is full
+        np.save(npy, batch.faces)
+        stem.with_suffix(".npy").write_bytes(npy.getbuffer())
         pq.write_table(_arrow_table(batch.frames), stem.with_suffix(".parquet"))
     if batch.skipped:
         write_json(stem.with_suffix(".json"), batch.skipped)

@@ -3,8 +3,8 @@
 Every step on the file system that a killed process must survive is in this file:
 
 1. `claim_parts` locks the folder and writes `request.json`, or checks that it holds the same request.
-2. `new_part` builds a part beside its place, writes the sizes of its files to `whole.json`, and renames it. A part
-   without that record, or with a file of another size, is not done.
+2. `new_part` builds a part beside its place, writes checksums of its files to `whole.json`, and renames it. A part
+   without that record, or with a file that is missing or was damaged since, is not done.
 3. `Parts.finish` records in `finished.json` that the result is whole. From here on the same request only does what is
    left of the next steps.
 4. `Parts.replace` renames the result to where it belongs.
@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
+from omote.boundary import read_json
 from omote.errors import OmoteError
 from omote.files import claimed, move, remove, sync, sync_folder, write_json
 
@@ -30,7 +32,8 @@ from omote.files import claimed, move, remove, sync, sync_folder, write_json
 OWN = re.compile(
     r"lock|(request|finished)\.json(\.partial|\.lock)?|(part_\d{6}(\.\d+)?|result|old)(\.removed)?"
 )
-WHOLE = "whole.json"  # in a part that is done: the sizes of its files
+WHOLE = "whole.json"  # in a part that is done: the checksums of its files
+CHUNK = 2**20  # bytes of a file in memory at a time
 
 
 @dataclass
@@ -147,10 +150,9 @@ def _empty(folder: Path) -> None:
 def _read_json(file: Path) -> dict[str, Any]:
     """Return the object in a JSON file; empty if it is missing or damaged."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        return read_json(file)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
@@ -190,8 +192,8 @@ def new_part(folder: Path) -> Iterator[Path]:
     beside.mkdir()
     try:
         yield beside
-        sizes = {path.name: path.stat().st_size for path in beside.iterdir()}
-        (beside / WHOLE).write_text(json.dumps(sizes), encoding="utf-8")
+        checksums = {path.name: _checksum(path) for path in beside.iterdir()}
+        (beside / WHOLE).write_text(json.dumps(checksums), encoding="utf-8")
         sync(beside)
         if not is_whole(folder):
             remove(folder)
@@ -204,9 +206,19 @@ def new_part(folder: Path) -> Iterator[Path]:
 
 
 def is_whole(part: Path) -> bool:
-    """Return whether a part is done: it has the record of its files, and they have the sizes recorded."""
+    """Return whether a part is done: it has the record of its files, and these are as they were written."""
     try:
-        sizes = json.loads((part / WHOLE).read_text(encoding="utf-8"))
-        return all((part / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError, AttributeError):
+        return read_json(part / WHOLE) == {
+            path.name: _checksum(path) for path in part.iterdir() if path.name != WHOLE
+        }
+    except (OSError, ValueError):
         return False
+
+
+def _checksum(file: Path) -> int:
+    """Return the CRC-32 of a file, which tells damage, not intent."""
+    checksum = 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            checksum = zlib.crc32(chunk, checksum)
+    return checksum

@@ -48,7 +48,9 @@ def execute(plan: Plan, *, workers: int | None = None, progress: ReproductionPro
         for training in plan.trainings:
             if training not in pending:
                 check_trained(open_face_set(training.faces), training.run, training.config)
-                (training.run / "progress").unlink(missing_ok=True)  # of a killed process
+                locks = [folder / "lock" for folder in _score_folders(plan.rows, training)]
+                for path in (training.run / "progress", *locks):  # of a killed process
+                    path.unlink(missing_ok=True)
         problems = []
         for name, problem in _run_all(pending, plan.rows, workers, progress):
             if problem:
@@ -107,8 +109,11 @@ def train_and_score(
 
 
 def _is_finished(plan: Plan, training: Training) -> bool:
-    repetitions = [folder for _, folder in training.repetition_scores()]
-    return all(map(_is_scored, [*training.scores(plan.rows).values(), *repetitions]))
+    return all(map(_is_scored, _score_folders(plan.rows, training)))
+
+
+def _score_folders(rows: Sequence[int], training: Training) -> list[Path]:
+    return [*training.scores(rows).values(), *(folder for _, folder in training.repetition_scores())]
 
 
 def _is_scored(folder: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from omote.boundary import read_json, reading
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.parts import is_pending
 from omote.data.resize import resize_face_set
@@ -197,10 +198,8 @@ def _claim_folder(to: Path, asked: dict[str, Any]) -> None:
     asked = json.loads(json.dumps(asked, default=str))
     file = to / PLAN
     if file.is_file():
-        try:
-            found = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise OmoteError(f"{file} is damaged ({error}); choose another folder") from None
+        with reading(file, "the record of a reproduction", "Choose another folder (--to)"):
+            found = read_json(file)
         if differing := [key for key in asked if found.get(key) != asked[key]]:
             what = {"scale": "another scale", "held_out": "other people held out", "face_set": "other faces"}
             raise OmoteError(

@@ -1,14 +1,17 @@
 """Summarise the scores of all trainings: means, spreads and paired differences."""
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from omote.boundary import reading
 from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
 from omote.evaluation.protocol import People, Scores
 from omote.metrics.intervals import bootstrap_interval
 from omote.metrics.score import Array, Score
@@ -16,6 +19,7 @@ from omote.reproduction.claims import ORDERS, PEOPLE
 from omote.reproduction.plan import Plan, Training
 from omote.reproduction.results import Difference, Estimate, Results, RowResult
 from omote.reproduction.rows import ONE_PASS, ROWS
+from omote.runs.info import read_training
 
 # scores in addition to the accuracy of the paper
 OTHER_SCORES = (
@@ -30,18 +34,28 @@ ByTraining = dict[tuple[int, int], Scores]  # (seed, fold) -> scores
 
 
 def summarise(plan: Plan) -> Results:
-    """Return the results of a plan after `execute`."""
+    """Return the results of a plan after `execute`.
+
+    Raises:
+        OmoteError: If scores or the record of a training are damaged, or are not of a reproduction.
+    """
     scores: defaultdict[int, ByTraining] = defaultdict(dict)
     repetitions: list[tuple[Any, ...]] = []
     for training in plan.trainings:
         for row, folder in training.scores(plan.rows).items():
-            scores[row][training.seed, training.fold or 0] = Scores.load(folder)
+            scores[row][training.seed, training.fold or 0] = _read_scores(folder, PEOPLE)
         for repetition, (_, folder) in enumerate(training.repetition_scores(), 1):
-            found, place = Scores.load(folder), (training.row, training.seed, repetition)
+            found, place = _read_scores(folder), (training.row, training.seed, repetition)
             accuracies = {people: found.get(people, "expression", "accuracy") for people in PEOPLE}
             repetitions += [
                 (*place, people, each.value, each.deviation) for people, each in accuracies.items()
             ]
+    trained = [each for row in plan.rows for each in scores[row].values()]
+    if len({each.resampled[people].shape for each in trained for people in PEOPLE}) > 1:
+        folder = plan.to / "scores"
+        raise OmoteError(
+            f"The scores in {folder} do not fit together. Remove it, and give the same command again."
+        )
     rows = [
         RowResult(
             ROWS[row],
@@ -65,6 +79,21 @@ def summarise(plan: Plan) -> Results:
     table = pd.DataFrame(repetitions, columns=columns)
     table = table.groupby(columns[:4], sort=False).agg(_mean).reset_index()  # over the folds
     return Results(rows, differences, table, _about(plan, scores))
+
+
+def _read_scores(folder: Path, resampled: Sequence[People] = ()) -> Scores:
+    """Return scores that have what is summarised; those of people `resampled` with replicates for the intervals."""
+    scores = Scores.load(folder)
+    with reading(
+        folder / "scores.json",
+        "the scores of a training",
+        f"Remove {folder}, and give the same command again",
+    ):
+        for people, name in product(PEOPLE, ("accuracy", *OTHER_SCORES)):
+            scores.get(people, "expression", name)
+        for people in resampled:
+            _ = scores.resampled[people]
+    return scores
 
 
 def _accuracy(trainings: ByTraining, people: People) -> Estimate:
@@ -146,7 +175,11 @@ def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:
         "seeds": plan.seeds,
         "folds": plan.folds,
         "trainings": {row: len(scores[row]) for row in plan.rows},
-        "seconds": {training.name: _seconds(training.run) for training in plan.trainings},
+        "seconds": {
+            training.name: seconds
+            for training in plan.trainings
+            if (seconds := read_training(training.run).seconds)
+        },
         "one_pass": _one_pass(scores),
         "settings": {row: _settings(trained[ROWS[row].trained_as]) for row in plan.rows},
         "commands": [_command(plan)],
@@ -169,10 +202,6 @@ def _one_pass(scores: Mapping[int, ByTraining]) -> dict[int, dict[str, float]]:
     if ONE_PASS.number not in scores:
         return {}
     return {5: {people: _value(scores[ONE_PASS.number], people) for people in PEOPLE}}
-
-
-def _seconds(run: Any) -> float:
-    return float(json.loads((run / "training.json").read_text(encoding="utf-8"))["seconds"])
 
 
 def _settings(training: Training) -> str:
