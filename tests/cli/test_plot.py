@@ -51,7 +51,6 @@ def test_a_missing_source_is_one_note_and_the_rest_is_drawn(tmp_path: Path) -> N
     [
         (["none.parquet"], "there is no table"),
         (["table.csv"], "lacks the columns z_e_00"),
-        (["table.csv", "--clusters", "0"], "clusters is 0"),
         (["table.csv", "--to", "table.csv"], "is a file"),
     ],
 )
