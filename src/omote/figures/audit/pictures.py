@@ -305,7 +305,8 @@ def plot_prior(priors: Mapping[str, NDArray[np.uint8]]) -> Figure | None:
     figure = new_figure(columns * FACE, len(priors) * (FACE + 0.25), 0.02, 0.02)
     for place, (name, faces) in enumerate(priors.items()):
         axes = figure.add_subplot(len(priors), 1, place + 1)
-        axes.imshow(np.concatenate(list(faces), axis=1))
+        apart = np.pad(faces, ((0, 0), (0, 0), (1, 1), (0, 0)), constant_values=255)
+        axes.imshow(np.concatenate(list(apart), axis=1))
         axes.set_title(name, fontsize=TEXT, color=INK, loc="left")
         remove_ticks(axes)
     return figure
