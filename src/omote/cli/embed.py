@@ -35,11 +35,22 @@ def embed(
     every: Annotated[int, number("For videos: use every N-th frame only.")] = 1,
     fps: FramesPerSecond = None,
     start: Annotated[
-        str, typer.Option(help="For videos: start here, in seconds (90) or as 1:30 or 0:01:30.")
+        str,
+        typer.Option(
+            help="For videos: start here, by a player's clock, in seconds (90) or as 1:30 or 0:01:30."
+        ),
     ] = "0",
     end: Annotated[str | None, typer.Option(help="For videos: end here; same form as --start.")] = None,
     largest: Largest = None,
     fast: Fast = False,
+    stream: Annotated[
+        int | None,
+        number(
+            "For files with several videos: index of the stream to read, as FFmpeg counts. Default: the first that "
+            "moves.",
+            least=0,
+        ),
+    ] = None,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -89,7 +100,7 @@ def embed(
 
     check_table_path(to)
     last = None if end is None else parse_seconds(end, "--end")
-    excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last)
+    excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()
     person = None if profile is None else Profile.load(profile)
     reader = open_reader(run, device=device, bfloat16=bfloat16)

@@ -14,7 +14,7 @@ from omote.data.images import (
     open_image,
     read_photo,
 )
-from omote.data.videos import EVERY_FRAME, Excerpt, VideoFrame, open_video, read_video
+from omote.data.videos import EVERY_FRAME, Excerpt, Note, VideoFrame, open_video, read_video
 
 Kind = Literal["photo", "animation", "video"]
 NO_KIND = "neither a photo nor a video that omote reads"
@@ -50,15 +50,16 @@ def read_frames(
     count: int | None = None,
     only: Collection[int] | None = None,
     after: int = -1,
+    notes: list[Note] | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield the frames of a video or an animation, or a photo as frame 0, without a time; see `read_video`.
 
     Raises:
-        Unreadable: If the file is none of them. If it is damaged, after its last good frame.
+        Unreadable: If the file is none of them. If an animation is damaged, after its last good frame.
     """
     kind = find_kind(path)
     if kind == "video":
-        yield from read_video(path, excerpt, count=count, only=only, after=after)
+        yield from read_video(path, excerpt, count=count, only=only, after=after, notes=notes)
     elif kind == "animation":
         yield from read_animation(path, excerpt, only=only, after=after)
     elif after < 0 and (only is None or 0 in only):

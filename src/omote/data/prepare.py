@@ -21,7 +21,7 @@ from omote.data.images import Unreadable, read_photo
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS, load_importer
 from omote.data.media import read_frames
-from omote.data.videos import Excerpt
+from omote.data.videos import Excerpt, Note
 from omote.errors import OmoteError
 from omote.files import file_state
 
@@ -277,17 +277,19 @@ FaceRow = tuple[np.ndarray, dict[str, Any]]  # a face and its row of the frame t
 
 def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
     for index, file in enumerate(clip.files):
-        path = source.root / file.path
+        path, notes = source.root / file.path, list[Note]()
         try:
             if file.is_clip:
-                for number, time, image in read_frames(path, Excerpt(fps=source.fps), count=file.count):
+                excerpt = Excerpt(fps=source.fps)
+                for number, time, image in read_frames(path, excerpt, count=file.count, notes=notes):
                     yield _cut_face(image, clip, file, number, time, source)
             else:
                 image = read_photo(path) if file.picture is None else file.picture
                 number = index if file.frame is None else file.frame
                 yield _cut_face(image, clip, file, number, math.nan, source)
         except Unreadable as error:
-            yield Skipped(source=file.path, frame=None, reason=str(error))
+            notes.append(Note(None, str(error)))
+        yield from (Skipped(source=file.path, frame=note.frame, reason=note.reason) for note in notes)
 
 
 def _cut_face(

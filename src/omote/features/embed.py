@@ -24,7 +24,7 @@ from omote.data.images import Picture
 from omote.data.importers.folder import find_media
 from omote.data.media import NO_KIND, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
-from omote.data.videos import EVERY_FRAME, Excerpt, estimate_num_frames
+from omote.data.videos import EVERY_FRAME, GAP, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
@@ -438,6 +438,7 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
     for piece in descriptions:
         faces, doubted, others = faces + piece["faces"], doubted + piece["doubted"], others + piece["others"]
         knows_ood = knows_ood or piece["knows_ood"]
-        frames.update(row["reason"] for row in piece["skipped"] if row["frame"] is not None)
+        left_out = (row["reason"] for row in piece["skipped"] if row["frame"] is not None)
+        frames.update(reason for reason in left_out if not reason.startswith(GAP))  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
     return EmbedSummary(faces, doubted, others, knows_ood, frames, files)

@@ -29,7 +29,7 @@ from omote.data.outputs import Outputs, code_columns
 from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
 from omote.data.trust import find_doubts
-from omote.data.videos import Excerpt, VideoFrame
+from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
@@ -74,7 +74,7 @@ class _SourceFrame(NamedTuple):
 
 class _SourceEnd(NamedTuple):
     source: int
-    reason: str | None  # why the rest could not be read
+    notes: list[Note]  # what of it was not read
 
 
 def stream(
@@ -98,7 +98,7 @@ def stream(
         workers: threads that detect faces.
         on_frame: called after every frame.
     """
-    rows = _TableBuilder(reader, profile, face)
+    rows = _TableBuilder(reader, profile, face, excerpt.stream)
     skipped: list[Skipped] = []
     tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
     since = time.monotonic()
@@ -106,8 +106,7 @@ def stream(
     for event, found in _map_frames(events, lambda image: _detect(image, cut, detector, search), workers):
         name = sources[event.source].name
         if isinstance(event, _SourceEnd):
-            if event.reason is not None:
-                skipped.append(Skipped(source=name, frame=None, reason=event.reason))
+            skipped += [Skipped(source=name, frame=note.frame, reason=note.reason) for note in event.notes]
             tracker, resume = Tracker(), ResumePoint(event.source + 1)
         else:
             faces = [one.face for one in found if one.face is not None]
@@ -143,20 +142,20 @@ def _read_sources(
 ) -> Iterator[_SourceFrame | _SourceEnd]:
     for index in range(resume.source, len(sources)):
         after = resume.frame if index == resume.source else -1
+        notes: list[Note] = []
         try:
-            for frame in _read_source(sources[index], excerpt, after):
+            for frame in _read_source(sources[index], excerpt, after, notes):
                 yield _SourceFrame(index, frame)
         except Unreadable as error:
-            yield _SourceEnd(index, str(error))
-        else:
-            yield _SourceEnd(index, None)
+            notes.append(Note(None, str(error)))
+        yield _SourceEnd(index, notes)
 
 
-def _read_source(source: Source, excerpt: Excerpt, after: int) -> Iterator[VideoFrame]:
+def _read_source(source: Source, excerpt: Excerpt, after: int, notes: list[Note]) -> Iterator[VideoFrame]:
     if source.camera is not None:
         yield from _read_camera(source.camera, excerpt)
     elif source.picture is None:
-        yield from read_frames(source.name, excerpt, after=after)
+        yield from read_frames(source.name, excerpt, after=after, notes=notes)
     elif after < 0:
         with refuse_damage("unreadable: {}".format):
             yield VideoFrame(0, math.nan, to_rgb(source.picture))
@@ -257,8 +256,8 @@ class _FaceRow(NamedTuple):
 class _TableBuilder:
     """Collects faces, encodes them in batches, and makes the table."""
 
-    def __init__(self, reader: Reader, profile: Profile | None, person: int) -> None:
-        self.reader, self.profile, self.person = reader, profile, person
+    def __init__(self, reader: Reader, profile: Profile | None, person: int, stream: int | None) -> None:
+        self.reader, self.profile, self.person, self.stream = reader, profile, person, stream
         self.rows: list[_FaceRow] = []
         self.crops: list[np.ndarray] = []  # not encoded yet
         self.outputs: list[Outputs] = []
@@ -293,6 +292,7 @@ class _TableBuilder:
             find_doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
             for row, distance in zip(rows, ood.tolist(), strict=True)
         ]
+        chosen = {} if self.stream is None else {"stream": np.full(len(rows), self.stream, np.int64)}
         profile_column = {}
         if self.profile is not None:
             is_person = np.array([row.number == self.person for row in rows], bool)
@@ -306,6 +306,7 @@ class _TableBuilder:
         columns = {
             "source": pd.array([row.source for row in rows], "str"),
             "frame": np.array([row.frame for row in rows], np.int64),
+            **chosen,
             "time": np.array([row.time for row in rows], np.float64),
             "face": np.array([row.number for row in rows], np.int64),
             "trusted": np.array([not row_reasons for row_reasons in reasons], bool),
