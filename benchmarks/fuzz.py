@@ -40,8 +40,9 @@ from omote.cli.inputs import parse_test_subjects
 from omote.cli.train import parse_setting
 from omote.data.build import FaceBatch, Progress, build_face_set
 from omote.data.face_set import About, FaceSet, open_face_set
-from omote.data.images import Unreadable, read_photo
+from omote.data.images import Unreadable
 from omote.data.importers.folder import list_folder
+from omote.data.media import read_frames
 from omote.data.outputs import Faces, Outputs
 from omote.data.videos import read_video
 from omote.errors import OmoteError
@@ -428,19 +429,22 @@ def read_table_parts(folder: Path) -> None:
 
 
 def make_photos(folder: Path) -> None:
-    """Write photos in several formats."""
+    """Write photos and animations in several formats."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (6, 8, 3), np.uint8).repeat(12, 0).repeat(12, 1)
     for suffix in ("jpg", "png", "bmp", "tif", "webp", "gif"):
         Image.fromarray(pixels).save(folder / f"photo.{suffix}")
+    frames = [Image.fromarray(pixels + np.uint8(number)) for number in range(4)]
+    for suffix in ("gif", "png", "webp", "tif"):
+        frames[0].save(folder / f"moving.{suffix}", save_all=True, append_images=frames[1:])
     Image.fromarray(pixels[..., 0].astype(np.uint16) * 99).save(folder / "deep.png")
 
 
 def read_photos(folder: Path) -> None:
-    """Read the photos; one is damaged."""
+    """Read the photos and animations; one is damaged."""
     for path in sorted(folder.iterdir()):
-        pixels = read_photo(path)
-        assert pixels.dtype == np.uint8 and pixels.ndim == 3, "no RGB pixels"  # noqa: PT018
+        for frame in read_frames(path):
+            assert frame.image.dtype == np.uint8 and frame.image.ndim == 3, "no RGB pixels"  # noqa: PT018
 
 
 def make_videos(folder: Path) -> None:
