@@ -110,6 +110,11 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path: Path) -> None:
     assert listing.skipped == [{"source": "ann/loop", "frame": None, "reason": reason}]
 
 
+def test_what_omote_keeps_of_interrupted_work_is_not_listed(tmp_path: Path) -> None:
+    listing = list_folder(fill(tmp_path, "ann/a.jpg", "ann/faces.partial/part_000000/batch_000000.npy"))
+    assert listing.skipped == []
+
+
 def test_two_links_to_one_folder_are_two_subjects(tmp_path: Path) -> None:
     fill(tmp_path, "store/a.jpg", "store/deep/b.jpg")
     (tmp_path / "faces").mkdir()

@@ -26,6 +26,7 @@ from omote.features import stream as streaming
 from omote.features.embed import Input, embed, embed_to
 from omote.features.extract import extract_features
 from omote.features.profile import make_profile
+from omote.features.table import read_table
 from omote.runs.trained import Trained
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -327,6 +328,23 @@ def test_animations_and_files_of_any_name_are_embedded(
     np.testing.assert_allclose(table[CODE][:4], reader.represent(faces.faces[:4])[0], atol=1e-4)
     listed = pd.read_csv(tmp_path / "t.parquet.skipped.csv")
     assert [Path(source).name for source in listed["source"]] == ["d.jpg", "c.ts"]
+
+
+@pytest.mark.parametrize("name", ["s3:t.parquet", "mock:t.parquet", "file:t.csv", "http:t.CSV"])
+def test_a_colon_in_a_relative_name_makes_no_protocol(
+    reader: Trained, faces: FaceSet, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    photos.rename("http:photos")
+    write_film(tmp_path / "film.avi", list(faces.faces[:2])).rename("concat:a|b")
+    shutil.copytree(faces.path, "s3:faces")
+    face_set = prepare("http:photos", "gs:set", cropped=True, workers=1)
+    assert face_set.skipped().empty
+    assert embed_to(reader, ["concat:a|b", "http:photos"], name, cropped=True).num_faces == 6
+    assert len(read_table(name)) == 6
+    assert embed_to(reader, ["s3:faces", "gs:set"], name).num_faces == 44
+    assert len(read_table(name)) == 44
 
 
 class FakeCamera:

@@ -56,11 +56,12 @@ def prepare(
 
         subject/photo.jpg         a clip of one frame, called "photo"
         subject/clip/frame.jpg    the photos of a folder, in natural order (9 before 10), are one clip
-        subject/video.mp4         a clip; so is subject/anything/video.mp4
+        subject/video.mp4         a clip; so is subject/anything/video.mp4, and so are animated images
 
-    A folder below the subject is always a clip, never an expression; for expressions give `pattern`. Hidden files and
-    files that are neither photo nor video are ignored. Frames without a face, frames with two people, and files that
-    cannot be read are left out and listed, with the reason, in `face_set.skipped()`.
+    A folder below the subject is always a clip, never an expression; for expressions give `pattern`. The content of a
+    file tells what it is. If two clips differ in the suffix only, it is part of their names: IMG_1.jpg and IMG_1.mp4.
+    Hidden files are ignored. Frames without a face, frames with two people, and files that cannot be read or are
+    neither photo nor video are left out and listed, with the reason, in `face_set.skipped()`.
 
     Args:
         pattern: names with fields, such as "{subject}_{expression}.jpg" or "{subject}/{expression}/{}.png": subject
@@ -69,9 +70,9 @@ def prepare(
             and lower case, and may be left out. Without {clip} and {frame} every photo is a clip of its own; with
             {frame} alone, files that differ only in it are a clip. Files that do not match are skipped; a name that can
             be read in two ways is an error.
-        manifest: CSV file with the columns path (below `path`, or beside the manifest) and subject; optional are clip,
-            frame, expression and use ("train", "evaluate" or "both"); others are kept as columns. Only the files it
-            lists are prepared.
+        manifest: CSV file, separated by commas, semicolons or tabs, with the columns path (below `path`, or beside the
+            manifest) and subject; optional are clip, frame, expression and use ("train", "evaluate" or "both"); others
+            are kept as columns. Only the files it lists are prepared.
         map_expression: for example {"03": "neutral"}; other expressions are kept, "" stands for unknown.
         size: side of the faces in pixels, 64 or 128.
         align: "none", the square around the detected box, as in the paper; or "eyes", rotated and scaled so that the
