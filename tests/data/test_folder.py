@@ -262,17 +262,19 @@ def test_a_manifest_gives_everything(tmp_path: Path) -> None:
     assert listing.skipped == [{"source": "gone.jpg", "frame": None, "reason": "file is missing"}]
 
 
-WRITTEN = 'path{0}subject{0}clip\nsub\\x.jpg{0}jürgen{0}one\n"y;,.jpg"{0}ann{0}\n'
+HEADERS = ["path{0}subject{0}clip\n", '"path"{0}"subject"{0}"clip"\n']
+ROWS = 'sub\\x.jpg{0}jürgen{0}one\n"y;,.jpg"{0}ann{0}\n'
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("above", ["", "sep={0}\n", "#TYPE System.Object\n"])
+@pytest.mark.parametrize("header", HEADERS)
 def test_manifests_of_excel_and_powershell_are_read(
-    tmp_path: Path, encoding: str, separator: str, above: str
+    tmp_path: Path, encoding: str, separator: str, above: str, header: str
 ) -> None:
     fill(tmp_path, "photos/sub/x.jpg", "photos/y;,.jpg")
-    text = (above + WRITTEN).format(separator).replace("\n", "\r\n")
+    text = (above + header + ROWS).format(separator).replace("\n", "\r\n")
     (tmp_path / "who.csv").write_bytes(text.encode(encoding))
     assert describe(list_folder(tmp_path / "photos", manifest=tmp_path / "who.csv")) == {
         ("ann", "y;,"): ["y;,.jpg"],

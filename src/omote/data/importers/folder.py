@@ -285,8 +285,8 @@ def _split_manifest(manifest: Path, text: str) -> list[tuple[int, list[str]]]:
     lines = list(io.StringIO(text, newline=""))
     above = len(list(takewhile(lambda line: line.lower().startswith(("sep=", "#type ")), lines)))
 
-    def split(some: list[str], separator: str) -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(some, delimiter=separator, skipinitialspace=True, strict=True)
+    def split(some: list[str], separator: str, strict: bool) -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(some, delimiter=separator, skipinitialspace=True, strict=strict)
         line = above + 1
         try:
             for cells in reader:
@@ -300,9 +300,9 @@ def _split_manifest(manifest: Path, text: str) -> list[tuple[int, list[str]]]:
 
     header = lines[above : above + 1]
     for separator in ",;\t":
-        if any({"path", "subject"} <= {*cells} for _, cells in split(header, separator)):
-            return list(split(lines[above:], separator))
-    return list(split(header, ",")) or [(1, [])]
+        if any({"path", "subject"} <= {*cells} for _, cells in split(header, separator, strict=False)):
+            return list(split(lines[above:], separator, strict=True))
+    return list(split(header, ",", strict=False)) or [(1, [])]
 
 
 def _check_columns(manifest: Path, columns: list[str]) -> None:
