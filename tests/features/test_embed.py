@@ -25,8 +25,10 @@ from omote.features import embed as embedding
 from omote.features import stream as streaming
 from omote.features.embed import Input, embed, embed_to
 from omote.features.extract import extract_features
-from omote.features.profile import make_profile
+from omote.features.profile import make_profile, make_profile_from_tables
 from omote.features.table import read_table
+from omote.figures.table.crops import locate_faces, recut_faces
+from omote.figures.table.tracks import read_features
 from omote.runs.trained import Trained
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -454,7 +456,7 @@ def test_after_a_kill_during_clean_up_the_same_call_ends_it_and_never_shortens_a
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
     assert embed_to(reader, [photos], tmp_path / "t.csv", cropped=True).num_faces == 4
     assert len(pd.read_csv(tmp_path / "t.csv")) == 4
-    assert not list(tmp_path.glob("t.csv.*"))
+    assert [file.name for file in tmp_path.glob("t.csv.*")] == ["t.csv.searched.csv"]
 
 
 def test_after_a_kill_the_same_call_writes_what_a_camera_recorded(
@@ -557,3 +559,63 @@ def test_a_name_that_is_not_utf_8_is_skipped_and_listed(reader: Trained, photos:
     table, skipped = embed(reader, [odd, photos / "folder1"], cropped=True)
     assert len(table) == 2
     assert skipped["reason"].tolist() == ["file name is not UTF-8"]
+
+
+def test_frames_without_a_face_give_rows_of_missing_values_if_asked(
+    reader: Trained, film: Path, detector: Path, tmp_path: Path
+) -> None:
+    plain, _ = embed(reader, [film], detector=detector)
+    table, skipped = embed(reader, [film], detector=detector, all_frames=True)
+    empty = table["face"].isna()
+    assert table.loc[empty, "frame"].tolist() == [5, 6]
+    np.testing.assert_allclose(table.loc[empty, "time"], [0.5, 0.6], atol=1e-6)
+    assert table.loc[empty, ["trusted", "doubt"]].to_numpy().tolist() == [[False, "no face"]] * 2
+    values = ["detection_score", *BOX, *LANDMARKS, "blur", "yaw", "pitch", "roll", "ood", *CODE, *DEVIATION]
+    assert table.loc[empty, values].isna().all(axis=None)
+    faces = table[~empty].reset_index(drop=True).astype({"face": "int64"})
+    pd.testing.assert_frame_equal(faces, plain)
+    assert len(skipped) == 2
+    for suffix in (".parquet", ".csv"):
+        to = tmp_path / f"all{suffix}"
+        done = embed_to(reader, [film], to, detector=detector, all_frames=True)
+        assert done.num_faces == len(plain)
+        profile = make_profile_from_tables([to], "Ann")
+        assert profile.num_frames == make_profile(plain, "Ann").num_frames
+        assert {track.name for track in read_features(to).tracks} == {"film.mov, face 0", "film.mov, face 1"}
+
+
+def test_a_table_beside_the_features_says_which_frames_were_searched(
+    reader: Trained, film: Path, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = save_photo(np.full((90, 120, 3), 90, np.uint8), tmp_path / "empty.png")
+    monkeypatch.setattr(streaming, "PIECE_FACES", 3)  # the film is in several pieces
+    excerpt = Excerpt(fps=5, start=0.2, end=2.05)
+    embed_to(reader, [film, photo], tmp_path / "all.parquet", detector=detector, excerpt=excerpt)
+    searched = pd.read_csv(tmp_path / "all.parquet.searched.csv")
+    assert searched["source"].tolist() == [str(film), str(photo)]
+    first, second = searched.to_dict("records")
+    assert (first["frames"], first["frames_with_faces"], first["turned"]) == (10, 9, 0)
+    assert (first["first_frame"], first["last_frame"]) == (2, 20)
+    assert (first["first_time"], first["last_time"]) == pytest.approx((0.2, 2.0))
+    assert (first["fps"], first["start"], first["end"]) == (5, 0.2, 2.05)
+    assert (second["frames"], second["frames_with_faces"]) == (1, 0)
+    assert np.isnan(second["first_time"])
+    table, _ = embed(reader, [film, photo], detector=detector, excerpt=excerpt)
+    assert [row["frames"] for row in table.attrs["searched"]] == [10, 1]
+
+
+def test_a_film_that_lies_on_its_side_is_turned(
+    reader: Trained, scenes: list[np.ndarray], film: Path, detector: Path, tmp_path: Path
+) -> None:
+    lying = write_film(tmp_path / "lying.mov", [np.rot90(image) for image in scenes[:8]])
+    table, _ = embed(reader, [lying], detector=detector, rotate=90)
+    upright, _ = embed(reader, [film], detector=detector, excerpt=Excerpt(end=0.75))
+    assert (table.pop("turned") == 90).all()
+    pd.testing.assert_frame_equal(table.drop(columns="source"), upright.drop(columns="source"))
+    done = embed_to(reader, [lying, film], tmp_path / "t.parquet", detector=detector, rotate="auto")
+    assert done.turned == {"90": 1}
+    features = read_features(tmp_path / "t.parquet")
+    crops, _ = recut_faces(features, np.array([0, 6]), locate_faces(features, None))
+    np.testing.assert_array_equal(crops[0], crops[6])  # the first frame of each
+    with pytest.raises(OmoteError, match="for a camera and for face crops"):
+        embed(reader, [film], cropped=True, rotate="auto")

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, resumable, say
-from omote.cli.inputs import Cropped, Detector, Fast, FramesPerSecond, Largest, RunOrOnnxArgument, number
+from omote.cli.inputs import (
+    Cropped,
+    Detector,
+    Fast,
+    FramesPerSecond,
+    Largest,
+    Rotate,
+    RunOrOnnxArgument,
+    Turn,
+    number,
+)
 from omote.errors import OmoteError
 
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
@@ -51,6 +61,14 @@ def embed(
             least=0,
         ),
     ] = None,
+    rotate: Rotate = Turn.none,
+    all_frames: Annotated[
+        bool,
+        typer.Option(
+            "--all-frames",
+            help="Write a row of missing values for each frame that was searched and has no face.",
+        ),
+    ] = False,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -107,7 +125,8 @@ def embed(
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
             reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
-            fast=fast, profile=person, face=face, workers=workers, progress=progress,
+            fast=fast, rotate=rotate.degrees, all_frames=all_frames,
+            profile=person, face=face, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted (column doubt)" if done.num_doubted else ""
@@ -119,6 +138,8 @@ def embed(
     if person is not None:
         for sentence in person.describe():
             say(sentence)
+    for degrees, count in done.turned.items():
+        say(f"turned clockwise by {degrees} degrees: {count} photos and videos")
     for reason, count in done.skipped_frames.most_common():
         say(f"left out: {count} frames of videos: {reason}", to=errors)
     for one in done.skipped_files[:MAX_LISTED]:

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and how their text is read."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,30 @@ Fast = Annotated[
         "--fast",
         help="Search no finer than it takes to find one clear face: faster on large pictures, but small faces are "
         "missed beside a large one.",
+    ),
+]
+
+
+class Turn(StrEnum):
+    """By how many degrees pictures are turned clockwise."""
+
+    none = "0"
+    right = "90"
+    over = "180"
+    left = "270"
+    auto = "auto"
+
+    @property
+    def degrees(self) -> Any:
+        """The same as the argument `rotate` takes it."""
+        return self.value if self is Turn.auto else int(self.value)
+
+
+Rotate = Annotated[
+    Turn,
+    typer.Option(
+        help="Turn the pictures clockwise by so many degrees; auto: each photo and video as its faces look most "
+        "upright. For recordings that lie on a side without a tag that says so."
     ),
 ]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]

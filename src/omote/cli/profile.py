@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Cropped, Detector, Fast, Largest, number
+from omote.cli.inputs import Cropped, Detector, Fast, Largest, Rotate, Turn, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def profile(
     ] = 0,
     largest: Largest = None,
     fast: Fast = False,
+    rotate: Rotate = Turn.none,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> None:
@@ -65,7 +66,7 @@ def profile(
     if tables:
         made = make_profile_from_tables(tables, name, face)
     else:
-        made = make_profile(_embed(inputs, largest, fast, cropped, detector), name, face)
+        made = make_profile(_embed(inputs, largest, fast, rotate, cropped, detector), name, face)
     made.save(to)
     for sentence in made.describe():
         say(sentence)
@@ -74,7 +75,7 @@ def profile(
 
 
 def _embed(
-    inputs: list[str], largest: int | None, fast: bool, cropped: bool, detector: Path | None
+    inputs: list[str], largest: int | None, fast: bool, rotate: Turn, cropped: bool, detector: Path | None
 ) -> "DataFrame":
     """Return the feature table of all inputs but the first, which is the run."""
     from omote.features.embed import embed, open_reader
@@ -91,6 +92,7 @@ def _embed(
             pictures,
             largest=largest,
             fast=fast,
+            rotate=rotate.degrees,
             cropped=cropped,
             detector=detector,
             progress=progress,

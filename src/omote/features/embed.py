@@ -24,14 +24,16 @@ from omote.data.images import Picture
 from omote.data.importers.folder import find_media
 from omote.data.media import NO_KIND, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
+from omote.data.turn import Rotate, check_rotate
 from omote.data.videos import EVERY_FRAME, GAP, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
-from omote.features.stream import Piece, ResumePoint, Source, stream
+from omote.features.stream import SEARCHED, Piece, ResumePoint, Searched, Source, stream
 from omote.features.table import check_table_path, join_tables
 from omote.files import file_state, write_json
+from omote.formulas import write_csv_rows
 
 FACE_SET_ROWS = 2048  # read at a time
 
@@ -47,6 +49,7 @@ class EmbedSummary(NamedTuple):
     knows_ood: bool  # whether the model can measure how far a face is from its training faces
     skipped_frames: Counter[str]  # reason -> number of video frames
     skipped_files: list[Skipped]  # whole files
+    turned: dict[str, int]  # degrees -> number of photos and videos that were turned so
 
 
 class EmbedOptions(TypedDict, total=False):
@@ -57,6 +60,8 @@ class EmbedOptions(TypedDict, total=False):
     excerpt: Excerpt  # which frames of videos
     largest: int | None  # the largest faces of each frame, so many; None for all
     fast: bool  # search no finer than it takes to find one clear face
+    rotate: Rotate  # degrees by which pictures are turned clockwise, or "auto"
+    all_frames: bool  # a row of missing values for each frame that was searched and has no face
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
     workers: int | None  # threads that detect faces; None for one per core
@@ -107,7 +112,8 @@ def embed(
         A table with one row per face: source, frame, time (s), face (its number in the source), trusted, doubt (why
         not), model, detection_score, box and landmarks (pixels), blur (0-1), yaw, pitch, roll (degrees), ood (1 is the
         limit), z_e_00 ..., z_e_deviation_00 ...; for face sets, the table of `extract_features`. And a table of what
-        was left out: source, frame (missing for a whole file), reason.
+        was left out: source, frame (missing for a whole file), reason. `attrs["searched"]` of the first says which
+        frames were searched (see `Searched`).
     Raises:
         OmoteError: If face sets and pictures are mixed, an input is missing, an option makes no sense, or no face at
             all was found.
@@ -117,8 +123,10 @@ def embed(
     task.check(_summarise(task.skipped, map(task.describe, pieces)))
     skipped = [*task.skipped, *chain.from_iterable(piece.skipped for piece in pieces)]
     types = {"source": "str", "frame": "Int64", "reason": "str"}
+    table = pd.concat([piece.table for piece in pieces], ignore_index=True)
+    table.attrs["searched"] = _join_searched(chain.from_iterable(piece.searched for piece in pieces))
     return (
-        pd.concat([piece.table for piece in pieces], ignore_index=True),
+        table,
         pd.DataFrame(skipped, columns=[*types]).astype(types),
     )
 
@@ -134,7 +142,8 @@ def embed_to(
     """Write the features of all faces to a table, .parquet or .csv, and return how many there are; see `embed`.
 
     Finished work is kept in `<to>.partial`: after an interruption, the same call resumes there; of a camera, it writes
-    what was kept. What was left out is listed beside the table, in `<to>.skipped.csv`. An older table is replaced.
+    what was kept. Beside the table, `<to>.skipped.csv` lists what was left out, and `<to>.searched.csv` which frames of
+    each source were searched. An older table is replaced.
     Parquet holds the numbers exactly, CSV to 6 significant digits, and `time` to the microsecond.
 
     Args:
@@ -158,16 +167,21 @@ def embed_to(
                 rows = (row for folder in folders for row in _read_description(folder)["skipped"])
                 if summary.skipped_frames or summary.skipped_files:
                     write_skipped(result / "skipped.csv", chain(task.skipped, rows), bom=bom)
+                searched = chain.from_iterable(_read_description(folder)["searched"] for folder in folders)
+                if task.sources:
+                    _write_searched(result / "searched.csv", _join_searched(searched), task, bom=bom)
                 parts.finish(summary._asdict())
         else:  # a killed process had joined them
             summary = EmbedSummary(**parts.outcome)
             summary = summary._replace(skipped_frames=Counter(summary.skipped_frames))
         if parts.outcome is not None:
-            skipped_file = to.with_name(f"{to.name}.skipped.csv")
-            if summary.skipped_frames or summary.skipped_files:
-                parts.replace(parts.result / "skipped.csv", skipped_file)
-            else:
-                skipped_file.unlink(missing_ok=True)
+            skipped = bool(summary.skipped_frames or summary.skipped_files)
+            for name, is_written in (("skipped.csv", skipped), ("searched.csv", bool(task.sources))):
+                beside = to.with_name(f"{to.name}.{name}")
+                if is_written:
+                    parts.replace(parts.result / name, beside)
+                else:
+                    beside.unlink(missing_ok=True)
             parts.replace(parts.result / f"table{to.suffix}", to)
     task.check(summary)
     return summary
@@ -186,6 +200,8 @@ class _EmbedTask:
         excerpt: Excerpt = EVERY_FRAME,
         largest: int | None = None,
         fast: bool = False,
+        rotate: Rotate = 0,
+        all_frames: bool = False,
         profile: Profile | None = None,
         face: int | None = None,
         workers: int | None = None,
@@ -194,6 +210,8 @@ class _EmbedTask:
         excerpt.check()
         self.search = Search(largest, fast)
         self.search.check()
+        check_rotate(rotate)
+        self.rotate, self.all_frames = rotate, all_frames
         if workers is not None and workers < 1:
             raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core")
         if face is not None and profile is None:
@@ -212,9 +230,18 @@ class _EmbedTask:
         if self.face_sets:
             if len(self.face_sets) < len(listed):
                 raise OmoteError("face sets and pictures were given together; embed them one after the other")
-            if profile is not None or excerpt != EVERY_FRAME or cropped or self.search != ALL_FACES:
+            for_pictures = (
+                profile,
+                excerpt != EVERY_FRAME,
+                cropped,
+                self.search != ALL_FACES,
+                rotate,
+                all_frames,
+            )
+            if any(for_pictures):
                 raise OmoteError(
-                    "a profile, an excerpt, cropped, largest and fast are for pictures, but face sets were given"
+                    "a profile, an excerpt, cropped, largest, fast, rotate and all_frames are for pictures, but face "
+                    "sets were given"
                 )
             for face_set in self.face_sets:
                 if face_set.size != reader.size:
@@ -231,6 +258,13 @@ class _EmbedTask:
         )
         self.sources = list({source.name: source for source in found}.values())
         self.cut = cut_for(reader, cropped=cropped)
+        if rotate == "auto" and (
+            self.cut.cropped or any(source.camera is not None for source in self.sources)
+        ):
+            raise OmoteError(
+                "rotate is auto, which looks for faces in a photo or video beforehand; for a camera and for face crops "
+                "give 90, 180 or 270"
+            )
         self.detector = None if self.cut.cropped else find_detector(detector)
 
     def pieces(self, resume: ResumePoint) -> Iterator[Piece]:
@@ -251,8 +285,9 @@ class _EmbedTask:
                 self.progress(self.frames_done, max(self.frames_done, total))
 
         yield from stream(
-            self.reader, self.sources, self.cut, self.detector, search=self.search, excerpt=self.excerpt,
-            profile=self.profile, face=self.face, resume=resume, workers=self.workers, on_frame=count_frame,
+            self.reader, self.sources, self.cut, self.detector, search=self.search, rotate=self.rotate,
+            excerpt=self.excerpt, all_frames=self.all_frames, profile=self.profile, face=self.face, resume=resume,
+            workers=self.workers, on_frame=count_frame,
         )  # fmt: skip
         if self.progress:
             self.progress(self.frames_done, self.frames_done)
@@ -268,7 +303,7 @@ class _EmbedTask:
                 )
                 self.frames_done += len(some)
                 table = extract_features(self.reader, some)
-                yield Piece(table, [], ResumePoint(index, start + len(some) - 1))
+                yield Piece(table, [], [], ResumePoint(index, start + len(some) - 1))
                 if self.progress:
                     self.progress(self.frames_done, total)
 
@@ -287,6 +322,8 @@ class _EmbedTask:
     def describe(self, piece: Piece) -> dict[str, Any]:
         """Return the counts of a piece, what was left out, and where to resume, as JSON values."""
         table = piece.table
+        if self.all_frames:
+            table = table[table["face"].notna()]
         is_person = pd.Series(True, table.index) if self.profile is None else table["face"] == self.face
         return {
             "faces": len(table),
@@ -294,6 +331,7 @@ class _EmbedTask:
             "others": int((~is_person).sum()),
             "knows_ood": bool(table["ood"].notna().any()),
             "skipped": piece.skipped,
+            "searched": piece.searched,
             "frames_done": self.frames_done,
             "resume": piece.resume._asdict(),
         }
@@ -341,6 +379,8 @@ class _EmbedTask:
             "cropped": self.cropped,
             "detector": DETECTOR_SHA256,
             **asdict(self.search),
+            "rotate": self.rotate,
+            "all_frames": self.all_frames,
             **self.excerpt._asdict(),
             "profile": None if self.profile is None else [self.profile.name, self.profile.neutral.tolist()],
             "face": self.face,
@@ -435,10 +475,31 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
     knows_ood = False
     frames: Counter[str] = Counter()
     files = list(skipped)
+    turned: dict[str, str] = {}
     for piece in descriptions:
         faces, doubted, others = faces + piece["faces"], doubted + piece["doubted"], others + piece["others"]
         knows_ood = knows_ood or piece["knows_ood"]
         left_out = (row["reason"] for row in piece["skipped"] if row["frame"] is not None)
         frames.update(reason for reason in left_out if not reason.startswith(GAP))  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
-    return EmbedSummary(faces, doubted, others, knows_ood, frames, files)
+        turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
+    return EmbedSummary(faces, doubted, others, knows_ood, frames, files, Counter(turned.values()))
+
+
+def _join_searched(rows: Iterable[Searched]) -> list[Searched]:
+    """Return a row for each source from those of the pieces."""
+    joined: dict[str, Searched] = {}
+    for row in rows:
+        if (known := joined.get(row["source"])) is None:
+            joined[row["source"]] = row.copy()
+        else:
+            known["frames"] += row["frames"]
+            known["frames_with_faces"] += row["frames_with_faces"]
+            known["last_frame"], known["last_time"] = row["last_frame"], row["last_time"]
+    return list(joined.values())
+
+
+def _write_searched(file: Path, rows: list[Searched], task: _EmbedTask, *, bom: bool) -> None:
+    excerpt = task.excerpt._asdict()
+    with file.open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as stream:
+        write_csv_rows(stream, [*SEARCHED, *excerpt], ({**row, **excerpt} for row in rows))

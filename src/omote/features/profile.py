@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import pandas_dtype
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
@@ -44,8 +45,9 @@ NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rou
 OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
-NUMBERS = {"time": np.float64, "face": np.int64, "trusted": np.bool_}
-KINDS = {"time": "fiu", "face": "iu", "trusted": "b"}  # allowed numpy.dtype.kind of these columns
+# Rows of frames without a face have no number of a face.
+NUMBERS = {"time": np.float64, "face": pd.Int64Dtype(), "trusted": np.bool_}
+KINDS = {"time": "fiu", "face": "iuf", "trusted": "b"}  # allowed numpy.dtype.kind of these columns
 
 
 def _to_neutral(numbers: Any) -> Floats:
@@ -236,7 +238,7 @@ def _make_profile(
     for column, kinds in KINDS.items():
         if column in table and table[column].dtype.kind not in kinds:
             raise OmoteError(
-                f"the column {column} holds {table[column].dtype} instead of {np.dtype(NUMBERS[column])}; make the "
+                f"the column {column} holds {table[column].dtype} instead of {pandas_dtype(NUMBERS[column])}; make the "
                 "table with `omote embed`"
             )
     models = sorted(table["model"].astype(str).unique())
@@ -277,7 +279,7 @@ def _is_person(table: pd.DataFrame, name: str, face: int) -> NDArray[np.bool_]:
     if "subject" in table:
         return (table["subject"].astype(str) == name).to_numpy(bool)
     if "face" in table:
-        return (table["face"] == face).to_numpy(bool)
+        return (table["face"] == face).to_numpy(bool, na_value=False)
     return np.ones(len(table), bool)
 
 
@@ -285,7 +287,8 @@ def _count_people(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:
     by = next((column for column in ("subject", "face") if column in table), None)
     if by is None:
         return f"The table has {len(table)} rows"
-    counts = pd.Series(trusted).groupby(table[by].to_numpy()).agg(["sum", "size"]).head(5)
+    names = table[by].astype("Int64") if by == "face" else table[by]
+    counts = pd.Series(trusted).groupby(names.to_numpy()).agg(["sum", "size"]).head(5)
     each = ", ".join(f"{who} ({good} of {every})" for who, good, every in counts.itertuples())
     return f"Trusted frames of each {by}, the first ones: {each}" if len(counts) else "The table is empty"
 

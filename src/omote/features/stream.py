@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import cv2
 import numpy as np
@@ -29,6 +29,7 @@ from omote.data.outputs import Outputs, code_columns
 from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
 from omote.data.trust import find_doubts
+from omote.data.turn import SECONDS_APART, Rotate, find_turn, turn
 from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.features.profile import OTHER_FACE, Profile
 from omote.features.reader import Reader
@@ -59,17 +60,36 @@ class ResumePoint(NamedTuple):
     tracker: dict[str, Any] | None = None  # `Tracker.state` after that frame
 
 
+class Searched(TypedDict):
+    """Which frames of a source were searched for faces."""
+
+    source: str
+    frames: int  # how many
+    frames_with_faces: int
+    first_frame: int
+    last_frame: int
+    first_time: float | None  # s; None for photos
+    last_time: float | None
+    turned: int  # degrees by which they were turned clockwise beforehand
+
+
+SEARCHED = tuple(Searched.__annotations__)
+NO_FACE = "no face"  # reason in `skipped.csv`, and doubt of a row without a face
+
+
 class Piece(NamedTuple):
     """Consecutive rows of the table."""
 
     table: pd.DataFrame
     skipped: list[Skipped]
+    searched: list[Searched]
     resume: ResumePoint
 
 
 class _SourceFrame(NamedTuple):
     source: int
     frame: VideoFrame
+    turned: int  # degrees
 
 
 class _SourceEnd(NamedTuple):
@@ -84,7 +104,9 @@ def stream(
     detector: Path | None,
     *,
     search: Search,
+    rotate: Rotate,
     excerpt: Excerpt,
+    all_frames: bool,
     profile: Profile | None,
     face: int,
     resume: ResumePoint,
@@ -94,15 +116,18 @@ def stream(
     """Yield the table of the faces in the sources, piece by piece, from `resume` on.
 
     Args:
+        rotate: degrees by which pictures are turned clockwise; "auto" asks `find_turn` for each source.
+        all_frames: whether frames without a face get a row, of missing values.
         face: with a profile, the number of the person's face in each source; the codes of other faces are NaN.
         workers: threads that detect faces.
         on_frame: called after every frame.
     """
-    rows = _TableBuilder(reader, profile, face, excerpt.stream)
+    rows = _TableBuilder(reader, profile, face, excerpt.stream, has_turns=rotate != 0, all_frames=all_frames)
     skipped: list[Skipped] = []
+    searched: list[Searched] = []
     tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
     since = time.monotonic()
-    events = _read_sources(sources, excerpt, resume)
+    events = _read_sources(sources, excerpt, resume, rotate, detector)
     for event, found in _map_frames(events, lambda image: _detect(image, cut, detector, search), workers):
         name = sources[event.source].name
         if isinstance(event, _SourceEnd):
@@ -113,14 +138,33 @@ def stream(
             ids = [0] * len(found) if cut.cropped else tracker.follow(event.frame.image, faces)
             if not found:
                 number = event.frame.number if sources[event.source].kind != "photo" else None
-                skipped.append(Skipped(source=name, frame=number, reason="no face"))
-            rows.add(name, event.frame, found, ids)
+                skipped.append(Skipped(source=name, frame=number, reason=NO_FACE))
+            rows.add(name, event.frame, event.turned, found, ids)
+            if not searched or searched[-1]["source"] != name:
+                searched.append(_begin_search(name, event))
+            _count_search(searched[-1], event.frame, bool(found))
             resume = ResumePoint(event.source, event.frame.number)
             on_frame()
         if len(rows) + len(skipped) >= PIECE_FACES or time.monotonic() - since > PIECE_SECONDS:
-            yield Piece(rows.take_table(), skipped, resume._replace(tracker=tracker.state()))
-            skipped, since = [], time.monotonic()
-    yield Piece(rows.take_table(), skipped, resume)
+            yield Piece(rows.take_table(), skipped, searched, resume._replace(tracker=tracker.state()))
+            skipped, searched, since = [], [], time.monotonic()
+    yield Piece(rows.take_table(), skipped, searched, resume)
+
+
+def _begin_search(name: str, event: _SourceFrame) -> Searched:
+    first = event.frame
+    seconds = None if math.isnan(first.time) else first.time
+    return Searched(
+        source=name, frames=0, frames_with_faces=0, first_frame=first.number, last_frame=first.number,
+        first_time=seconds, last_time=seconds, turned=event.turned,
+    )  # fmt: skip
+
+
+def _count_search(searched: Searched, frame: VideoFrame, has_face: bool) -> None:
+    searched["frames"] += 1
+    searched["frames_with_faces"] += has_face
+    searched["last_frame"] = frame.number
+    searched["last_time"] = None if math.isnan(frame.time) else frame.time
 
 
 class _DetectedFace(NamedTuple):
@@ -138,14 +182,19 @@ def _detect(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) 
 
 
 def _read_sources(
-    sources: Sequence[Source], excerpt: Excerpt, resume: ResumePoint
+    sources: Sequence[Source], excerpt: Excerpt, resume: ResumePoint, rotate: Rotate, detector: Path | None
 ) -> Iterator[_SourceFrame | _SourceEnd]:
     for index in range(resume.source, len(sources)):
         after = resume.frame if index == resume.source else -1
         notes: list[Note] = []
         try:
+            degrees: int = 0 if rotate == "auto" else rotate
+            if rotate == "auto":
+                assert detector is not None
+                some = _read_source(sources[index], excerpt._replace(every=1, fps=1 / SECONDS_APART), -1, [])
+                degrees = find_turn((frame.image for frame in some), detector)
             for frame in _read_source(sources[index], excerpt, after, notes):
-                yield _SourceFrame(index, frame)
+                yield _SourceFrame(index, frame._replace(image=turn(frame.image, degrees)), degrees)
         except Unreadable as error:
             notes.append(Note(None, str(error)))
         yield _SourceEnd(index, notes)
@@ -246,8 +295,9 @@ class _FaceRow(NamedTuple):
     source: str
     frame: int
     time: float
+    turned: int  # degrees by which the picture was turned clockwise
     shape: tuple[int, int]  # H, W of the picture
-    number: int  # of the face in its source
+    number: int | None  # of the face in its source; None if the frame has no face
     face: Face | None
     blur: float
     pose: Pose
@@ -256,8 +306,18 @@ class _FaceRow(NamedTuple):
 class _TableBuilder:
     """Collects faces, encodes them in batches, and makes the table."""
 
-    def __init__(self, reader: Reader, profile: Profile | None, person: int, stream: int | None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        profile: Profile | None,
+        person: int,
+        stream: int | None,
+        *,
+        has_turns: bool,
+        all_frames: bool,
+    ) -> None:
         self.reader, self.profile, self.person, self.stream = reader, profile, person, stream
+        self.has_turns, self.all_frames = has_turns, all_frames
         self.rows: list[_FaceRow] = []
         self.crops: list[np.ndarray] = []  # not encoded yet
         self.outputs: list[Outputs] = []
@@ -266,13 +326,24 @@ class _TableBuilder:
         return len(self.rows)
 
     def add(
-        self, source: str, frame: VideoFrame, found: Sequence[_DetectedFace], numbers: Sequence[int]
+        self,
+        source: str,
+        frame: VideoFrame,
+        turned: int,
+        found: Sequence[_DetectedFace],
+        numbers: Sequence[int],
     ) -> None:
         """Add the faces of a picture, in the order of their numbers."""
         shape = frame.image.shape[:2]
+        if not found and self.all_frames:
+            self.rows.append(
+                _FaceRow(source, frame.number, frame.time, turned, shape, None, None, math.nan, UNKNOWN)
+            )
         for number, one in sorted(zip(numbers, found, strict=True), key=itemgetter(0)):
             self.rows.append(
-                _FaceRow(source, frame.number, frame.time, shape, number, one.face, one.blur, one.pose)
+                _FaceRow(
+                    source, frame.number, frame.time, turned, shape, number, one.face, one.blur, one.pose
+                )
             )
             self.crops.append(one.crop)
         if len(self.crops) >= BATCH_FACES:
@@ -286,19 +357,26 @@ class _TableBuilder:
     def take_table(self) -> pd.DataFrame:
         """Return the rows so far as a table, and remove them."""
         self._encode()
-        codes, deviations, ood = (np.concatenate(parts) for parts in zip(*self.outputs, strict=True))
-        rows, self.rows, self.outputs = self.rows, [], []
+        rows, self.rows, outputs, self.outputs = self.rows, [], self.outputs, []
+        shown = np.array([row.number is not None for row in rows], bool)
+        codes, deviations, ood = (
+            _spread(np.concatenate(parts), shown) for parts in zip(*outputs, strict=True)
+        )
         reasons = [
-            find_doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
+            [NO_FACE]
+            if row.number is None
+            else find_doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
             for row, distance in zip(rows, ood.tolist(), strict=True)
         ]
         chosen = {} if self.stream is None else {"stream": np.full(len(rows), self.stream, np.int64)}
+        if self.has_turns:
+            chosen["turned"] = np.array([row.turned for row in rows], np.int64)
         profile_column = {}
         if self.profile is not None:
             is_person = np.array([row.number == self.person for row in rows], bool)
             codes = np.where(is_person[:, None], self.profile.relative(codes), np.float32(np.nan))
-            for row_reasons, same in zip(reasons, is_person, strict=True):
-                if not same:
+            for row_reasons, other in zip(reasons, shown & ~is_person, strict=True):
+                if other:
                     row_reasons.append(OTHER_FACE)
             profile_column["profile"] = pd.array([self.profile.name] * len(rows), "str")
         location = np.array([_location(row.face) for row in rows], np.float64).reshape(-1, len(LOCATION))
@@ -308,7 +386,7 @@ class _TableBuilder:
             "frame": np.array([row.frame for row in rows], np.int64),
             **chosen,
             "time": np.array([row.time for row in rows], np.float64),
-            "face": np.array([row.number for row in rows], np.int64),
+            "face": pd.array([row.number for row in rows], "Int64" if self.all_frames else "int64"),
             "trusted": np.array([not row_reasons for row_reasons in reasons], bool),
             "doubt": pd.array(["; ".join(row_reasons) for row_reasons in reasons], "str"),
             "model": pd.array([self.reader.model] * len(rows), "str"),
@@ -319,6 +397,13 @@ class _TableBuilder:
         }
         parts = (pd.DataFrame(columns), code_columns(codes, "z_e"), code_columns(deviations, "z_e_deviation"))
         return pd.concat(parts, axis=1)
+
+
+def _spread(values: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return the values (F, ...) in the rows that show a face, of shape (N, ...); NaN in the others."""
+    spread = np.full((len(shown), *values.shape[1:]), np.nan, values.dtype)
+    spread[shown] = values
+    return spread
 
 
 def _location(face: Face | None) -> list[float]:

@@ -11,6 +11,7 @@ from omote.data.cut import cut_middle, cut_square
 from omote.data.face_set import BOX, FaceSet
 from omote.data.images import Unreadable
 from omote.data.media import read_frames
+from omote.data.turn import turn
 from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.figures.table.tracks import KEYS, Features, Rows
@@ -71,7 +72,8 @@ def recut_faces(
     rows = rows[places[rows] >= 0]
     if face_set is not None:
         return {int(row): face_set.faces[places[row]] for row in rows}, {}
-    frames = features.frames.iloc[rows].reindex(columns=["source", "stream", "frame", *BOX])
+    frames = features.frames.iloc[rows].reindex(columns=["source", "stream", "turned", "frame", *BOX])
+    turned = frames["turned"].fillna(0).astype(int)
     boxes = dict(zip(rows.tolist(), frames[list(BOX)].to_numpy(np.float64), strict=True))
     crops: Crops = {}
     failures: dict[str, str] = {}
@@ -83,7 +85,7 @@ def recut_faces(
         chosen = None if pd.isna(stream) else int(stream)
         try:
             for number, _, image in read_frames(str(source), Excerpt(stream=chosen), only=set(wanted)):
-                crops |= {row: _cut(image, boxes[row]) for row in wanted.pop(number)}
+                crops |= {row: _cut(turn(image, turned[row]), boxes[row]) for row in wanted.pop(number)}
                 if progress is not None:
                     progress(len(crops), len(rows))
         except Unreadable as error:

@@ -16,7 +16,7 @@ from omote.errors import OmoteError
 from omote.features.table import read_table
 
 KEYS = ("subject", "clip", "frame")  # identify a row of a face set
-READ = (*KEYS, "source", "time", "face", "trusted", "doubt", "model", *BOX)
+READ = (*KEYS, "source", "time", "face", "trusted", "doubt", "model", "turned", *BOX)
 PHOTOS = "photos"
 TEXTS = dict.fromkeys(("subject", "clip", "source", "doubt", "model"), str)
 DEFAULT_FPS = 25.0  # for videos without times
@@ -92,6 +92,8 @@ def read_features(table: Table | str | Path) -> Features:
     whole = np.isfinite(codes).all(axis=1)
     described = [column for column in READ if column in read and (needed == KEYS or column not in KEYS[:2])]
     frames = read.loc[whole, described].reset_index(drop=True)
+    if "face" in frames:  # with rows of frames without a face, pandas reads the numbers as floats
+        frames["face"] = frames["face"].astype(np.int64)
     codes = codes if whole.all() else codes[whole]
     trusted = _as_flags(frames["trusted"], name) if "trusted" in frames else np.ones(len(frames), bool)
     doubts = _count_doubts(frames) if "doubt" in frames else {}
