@@ -3,7 +3,7 @@
     python benchmarks/crashes.py                         # a kill at every point of every command
     python benchmarks/crashes.py prepare train --every 7
     python benchmarks/crashes.py --full                  # instead, the disk is full from that point on
-    python benchmarks/crashes.py --random 50             # kills at random times, commands as processes of their own
+    python benchmarks/crashes.py --random 50             # instead, kills at random times
 
 Points: a command runs once to the end, which lists its changes of the file system below the working folder (opening
 for writing, writing, renaming, removing, making a folder). Then, for each of them, it runs in a fresh copy of the same
@@ -18,8 +18,8 @@ first run must then exit with 1 and say what to do.
 The kill happens in the C library (crash_point.c, compiled here with cc and loaded with LD_PRELOAD; Linux only), so that
 writes of pyarrow and safetensors count too. A server that has imported omote forks a process per run.
 
-Random times: the command runs as a process of its own, is killed with all its children after a random part of the time
-that it takes, and given again in the same folder until a run ends by itself, after three kills at most.
+Random times: the command is killed with all its children after a random part of the time that it takes, and given again
+in the same folder until a run ends by itself, after three kills at most.
 """
 
 import argparse
@@ -42,14 +42,12 @@ from typing import Any, NamedTuple
 from goldens import contents, digest
 
 SOURCE = Path(__file__).with_name("crash_point.c")
-TIMEOUT = 300  # s, of one run
 MOST_KILLS = 3  # in one random trial
 ADVICE = "Make room, and give the same command again"
 NEED_NO_ROOM = ("rename", "unlink", "rmdir")
-COMMAND_LINE = "from omote.cli.main import main; main()"
 SMALL = ("--test-subjects", "1", "--epochs", "1", "--batch-size", "8", "--set", "options.width=8", "--set",
          "options.latent_size=8", "--set", "device=cpu", "--set", "precision=32-true")  # fmt: skip
-# stand-ins for the converted networks: the conversion takes most of an export's time, and touches no file
+# stand-ins for the converted networks, as the conversion takes most of an export's time; "conversion" is without them
 EXPORT = """
 import omote, omote.export.onnx as onnx
 onnx._convert = lambda trained, part, path: (onnx.OnnxFile(path, part.name, [], [], 0.0), part.name.encode())
@@ -83,6 +81,7 @@ COMMANDS = {
         (DRAWN,),
     ),
     "export": Command(("-c", EXPORT), (DRAWN, TRAIN)),
+    "conversion": Command(("export", "run", "--to", "model.onnx"), (DRAWN, TRAIN)),
     "save_pretrained": Command(("-c", SAVE), (DRAWN, TRAIN)),
 }  # fmt: skip
 
@@ -102,18 +101,17 @@ class Server:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
         )  # fmt: skip
 
-    def run(self, argv: Sequence[str], folder: Path, at: int = 0, full: bool = False) -> dict[str, Any]:
+    def run(
+        self, argv: Sequence[str], folder: Path, at: int = 0, full: bool = False, seconds: float | None = None
+    ) -> dict[str, Any]:
         """Return exit status (or minus the signal), changes (kind and path) and output of a run in a folder.
 
-        Before change number `at`, it is killed, or the disk is full from then on.
+        Before change number `at`, it is killed, or the disk is full from then on; and it is killed after `seconds`.
         """
         assert self.process.stdin
         assert self.process.stdout
-        print(
-            json.dumps({"argv": list(argv), "folder": str(folder), "at": at, "full": full}),
-            file=self.process.stdin,
-            flush=True,
-        )
+        asked = {"argv": list(argv), "folder": str(folder), "at": at, "full": full, "seconds": seconds}
+        print(json.dumps(asked), file=self.process.stdin, flush=True)
         return dict(json.loads(self.process.stdout.readline()))
 
     def close(self) -> None:
@@ -145,6 +143,7 @@ def serve() -> None:
         output, log = (folder.with_name(f"{folder.name}.{kind}") for kind in ("output", "log"))
         child = os.fork()
         if child == 0:
+            os.setpgid(0, 0)
             os.chdir(folder)
             descriptors = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for path in (output, log)]
             for number in (1, 2):
@@ -168,10 +167,26 @@ def serve() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        with suppress(OSError):  # the child may have done it
+            os.setpgid(child, child)
+        status = _wait(child, asked["seconds"])
         changes = [line.split(" ", 2)[1:] for line in log.read_text(errors="replace").splitlines()]
         text = output.read_text(errors="replace")[-1000:]
         print(json.dumps({"status": status, "changes": changes, "output": text}), file=answers, flush=True)
+
+
+def _wait(child: int, seconds: float | None) -> int:
+    """Return the exit status of a process, or minus the signal; kill it with its children after so many seconds."""
+    if seconds is not None:
+        deadline = time.monotonic() + seconds
+        while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.killpg(child, signal.SIGKILL)
+                break
+            time.sleep(0.001)
+        else:
+            return os.waitstatus_to_exitcode(ended[1])
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @contextmanager
@@ -278,40 +293,25 @@ class Work:
             return f"{key} is left over"
         return f"{key} is missing" if key not in found else key
 
-    def kill_at_random(self, number: int, seconds: float, random: Random) -> tuple[int, str]:
-        """Run the command as a process, killed at random times; return the number of kills and what is wrong."""
-        folder = self.copy(f"random{number}")
-        argv = (
-            list(self.command.argv)
-            if self.command.argv[0] == "-c"
-            else ["-c", COMMAND_LINE, *self.command.argv]
-        )
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        for kills in range(MOST_KILLS + 1):
-            process = subprocess.Popen(
-                [sys.executable, *argv], cwd=folder, env=environment, start_new_session=True, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            try:
-                output, _ = process.communicate(
-                    timeout=random.uniform(0, seconds) if kills < MOST_KILLS else None
-                )
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                with suppress(Exception):  # of files that are half written
-                    if digests(folder) == self.expected:  # it was killed after its last change
-                        return kills + 1, ""
-                continue
-            return kills, self.judge(folder, process.returncode, output)
-        raise AssertionError("the last run is not killed")
-
     def measure_seconds(self) -> float:
-        """Return how long the command takes as a process of its own."""
+        """Return how long the command takes."""
         begin = time.monotonic()
-        fault = self.kill_at_random(0, TIMEOUT, Random(0))[1]
+        fault = self.kill_at_random(0, float("inf"), Random(0))[1]
         assert not fault, fault
         return time.monotonic() - begin
+
+    def kill_at_random(self, number: int, most: float, random: Random) -> tuple[int, str]:
+        """Run the command, killed after at most so many seconds; return the number of kills and what is wrong."""
+        folder = self.copy(f"random{number}")
+        for kills in range(MOST_KILLS):
+            ended = self.running.run(self.command.argv, folder, seconds=random.random() * most)
+            if ended["status"] != -signal.SIGKILL:
+                return kills, self.judge(folder, ended["status"], ended["output"])
+            with suppress(Exception):  # of files that are half written
+                if digests(folder) == self.expected:  # it was killed after its last change
+                    return kills + 1, ""
+        ended = self.run(folder)
+        return MOST_KILLS, self.judge(folder, ended["status"], ended["output"])
 
 
 def _last_line(output: str) -> str:
@@ -340,7 +340,8 @@ def main() -> None:
             work = Work(running, COMMANDS[name], (given.keep or Path(temporary)) / name)
             faults = kills = 0
             if given.random:
-                random, seconds, what = Random(given.seed), work.measure_seconds(), "trials"
+                random, what = Random(given.seed), "trials"
+                seconds = min(work.measure_seconds() for _ in range(3))
                 tried: Sequence[int] = range(1, given.random + 1)
             else:
                 tried, what = find_points(work.changes), "points"
