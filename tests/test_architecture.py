@@ -94,6 +94,12 @@ def test_public_names_are_listed_once_and_equal_the_names_inside() -> None:
     assert [getattr(omote, name).__name__ for name in listed] == listed
 
 
+def test_the_reference_documents_every_public_name() -> None:
+    reference = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: omote\.(\w+)$", reference, re.MULTILINE)) == sorted(omote.__all__)
+    assert all(getattr(omote, name).__doc__ for name in omote.__all__)
+
+
 def test_the_file_map_is_true() -> None:
     """Every file has a line in docs/architecture.md, below its folder, and every line a file."""
     listed: set[Path] = set()
@@ -104,7 +110,14 @@ def test_the_file_map_is_true() -> None:
         elif folder != ROOT and (file := re.match(r"\| `(.+?)` \| (.+) \|", line)):
             listed.add(folder / file[1])
     there = {path for path in SOURCES if path.name != "__init__.py"}
-    for name in ("benchmarks/*.py", "src/omote/configs/*.toml", "docs/**/*.md", "examples/*.py"):
+    for name in (
+        "benchmarks/*.py",
+        "src/omote/configs/*.toml",
+        "docs/**/*.md",
+        "docs/*.py",
+        "docs/**/*.ipynb",
+        "examples/*.py",
+    ):
         there |= set(ROOT.glob(name))
     assert listed == {path for path in there if path.parent.parent != ROOT / "docs/results/methods"}
 

@@ -56,23 +56,24 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     For a training of hours, use `omote.train`, which can resume, and then `from_run`.
 
-    >>> from tempfile import TemporaryDirectory
-    >>> from omote import ExpressionFeatures, prepare_drawn
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.model_selection import GroupKFold, cross_val_score
-    >>> from sklearn.pipeline import Pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> with TemporaryDirectory() as folder:
-    ...     drawn = prepare_drawn(f"{folder}/drawn", subjects=4, clips=3, mixtures=0, frames=4, workers=1)
-    ...     shown = drawn.frames["expression"].dropna()  # frames that clearly show their expression
-    ...     faces, people = drawn.faces[shown.index], drawn.frames["subject"][shown.index]
-    >>> features = ExpressionFeatures(epochs=1, options={"width": 8})  # small, for speed
-    >>> steps = [("features", features), ("scale", StandardScaler()), ("classify", LogisticRegression())]
-    >>> folds = GroupKFold(n_splits=2)  # no person is in both training and test
-    >>> subjects = {"features__subjects": people}
-    >>> scores = cross_val_score(Pipeline(steps), faces, shown, groups=people, cv=folds, params=subjects)
-    >>> len(scores)
-    2
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from omote import ExpressionFeatures, prepare_drawn
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.model_selection import GroupKFold, cross_val_score
+        >>> from sklearn.pipeline import Pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> with TemporaryDirectory() as folder:
+        ...     drawn = prepare_drawn(f"{folder}/drawn", subjects=4, clips=3, mixtures=0, frames=4, workers=1)
+        ...     shown = drawn.frames["expression"].dropna()  # frames that clearly show their expression
+        ...     faces, people = drawn.faces[shown.index], drawn.frames["subject"][shown.index]
+        >>> features = ExpressionFeatures(epochs=1, options={"width": 8})  # small, for speed
+        >>> steps = [("features", features), ("scale", StandardScaler()), ("classify", LogisticRegression())]
+        >>> folds = GroupKFold(n_splits=2)  # no person is in both training and test
+        >>> subjects = {"features__subjects": people}
+        >>> scores = cross_val_score(Pipeline(steps), faces, shown, groups=people, cv=folds, params=subjects)
+        >>> len(scores)
+        2
     >>> table = features.set_output(transform="pandas").fit(faces, people).transform(faces)
     >>> list(table.columns[:3])
     ['z_e_00', 'z_e_01', 'z_e_02']

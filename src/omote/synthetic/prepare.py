@@ -64,7 +64,9 @@ def prepare_rendered(
 
     Args:
         model: the ICT Face Model Light: its folder FaceXModel, or an .npz file; see `read_face_model`.
-        workers, overwrite, progress: as for `prepare_drawn`.
+        workers: as for `prepare_drawn`.
+        overwrite: as for `prepare_drawn`.
+        progress: as for `prepare_drawn`.
         options: fields of `omote.synthetic.rendered.RenderedOptions`: subjects, clips, frames or total, size, seed ...
     Raises:
         OmoteError: If an option is out of range, the model cannot be read, or as `build_face_set`.
