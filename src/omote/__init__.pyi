@@ -36,4 +36,5 @@ from .synthetic.prepare import prepare_drawn as prepare_drawn
 from .synthetic.prepare import prepare_rendered as prepare_rendered
 from .training.loop import train as train
 
+__all__: list[str]
 __version__: str
