@@ -299,11 +299,3 @@ def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(
         change(config, **wrong)
         refused(r"config\.json is damaged or not of a model")
     assert load(folder).model == trained.model
-
-
-def test_the_error_for_a_name_on_the_hub_says_how_to_download_it() -> None:
-    with pytest.raises(OmoteError, match="hf download someone/model --local-dir folder"):
-        Trained.from_pretrained("someone/model")
-    with pytest.raises(OmoteError) as found:
-        load("nowhere")
-    assert "hf download" not in str(found.value)

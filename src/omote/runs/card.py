@@ -7,10 +7,12 @@ contains no names of people.
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from omote.data.face_set import About
+from omote.errors import OmoteError
 from omote.files import write_text
 from omote.runs.info import (
     AboutScores,
@@ -26,6 +28,7 @@ from omote.runs.info import (
 USER_DATA = {"folder": "photos or videos in a folder", "arrays": "arrays"}  # importers of the user's own data
 # The line by which `write_card` recognises its own cards, also those of earlier versions: do not change it.
 MARK = "<!-- Written by omote, and anew when the run is scored. Without this line it stays as it is. -->"
+TERMS = re.compile(r"^license: .*\n(datasets:\n(- .*\n)+)?", re.MULTILINE)  # in the head of a card
 SCORES = {  # (code, score) -> row heading
     ("expression", "accuracy"): "expression: images in a cluster named after their expression",
     ("expression", "probe_accuracy"): "expression: predicted from the feature by a linear probe",
@@ -92,16 +95,46 @@ def model_card(folder: Path, info: RunInfo, model: str, *, has_ood: bool) -> str
     }
     size, name = info.image_size, info.config.method
     title = f"# {name}: features of facial expressions, from faces of {size} px"
-    parts = [_head(), title, _summary(info, model)]
+    parts = [_head(folder), title, _summary(info, model)]
     parts += [f"## {heading}\n\n{text}" for heading, text in sections.items()]
     return "\n\n".join([*parts, MARK]) + "\n"
 
 
-def _head() -> str:
-    """Return the metadata for the hub. The licence is not for a program to choose."""
-    lines = ["library_name: omote", "license: unknown", "pipeline_tag: image-feature-extraction", "tags:"]
-    tags = ("face", "facial-expression", "disentanglement")
-    return "\n".join(["---", *lines, *(f"- {tag}" for tag in tags), "---"])
+def state_terms(folder: Path, licence: str, datasets: Sequence[str]) -> None:
+    """Write the licence of the weights, and the hub's names of the data sets, into the head of a card, where they stay.
+
+    Raises:
+        OmoteError: If one of them is no such name, or the card was edited by hand and has no head.
+    """
+    for name in (licence, *datasets):
+        if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+            raise OmoteError(
+                f'"{name}" is no licence or data set of the hub; write it as in cc-by-4.0 or ORG/NAME'
+            )
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8", errors="replace")
+    terms = f"license: {licence}\n" + _as_list("datasets", datasets)
+    text, found = re.subn(TERMS, terms, text, count=1)
+    if not found:
+        raise OmoteError(
+            f"{path} was edited by hand and has no line `license:`; add it to the head of the file"
+        )
+    write_text(path, text)
+    write_card(folder)
+
+
+def _head(folder: Path) -> str:
+    """Return the metadata for the hub. Licence and data sets are those of the card that is there (`state_terms`)."""
+    path = folder / "README.md"
+    card = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    stated = re.search(TERMS, card)
+    terms = stated[0] if stated else "license: unknown\n"
+    tags = _as_list("tags", ("face", "facial-expression", "disentanglement"))
+    return f"---\nlibrary_name: omote\n{terms}pipeline_tag: image-feature-extraction\n{tags}---"
+
+
+def _as_list(key: str, values: Sequence[str]) -> str:
+    return "".join([f"{key}:\n", *(f"- {value}\n" for value in values)]) if values else ""
 
 
 def _summary(info: RunInfo, model: str) -> str:
@@ -141,9 +174,11 @@ def _training_data(folder: Path, info: RunInfo) -> str:
     for source in about.parts:
         lines += [f"- {line}" for line in _describe_source(source)]
     lines.append(f"- {_describe_crop(about)}")
-    lines.append(
-        "- The licence of the weights is not stated: whoever publishes them sets `license` in the head of this file."
-    )
+    if "\nlicense: unknown\n" in _head(folder):
+        lines.append(
+            "- The licence of the weights is not stated: whoever publishes them sets `license` in the head of this "
+            "file."
+        )
     return "\n".join(lines)
 
 

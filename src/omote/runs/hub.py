@@ -1,4 +1,4 @@
-"""A published model, in the form of the Hugging Face hub and without names: written by `Trained.save_pretrained`.
+"""A published model, in the form of the Hugging Face hub and without names: a folder, or a repository there.
 
 config.json            content of run.json, the library's name and the SHA-256 of the weights
 model.safetensors      weights
@@ -12,7 +12,10 @@ people are not real, so their ids stay.
 """
 
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ from omote.runs.info import (
 )
 from omote.runs.ood import OodModel
 
+NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the hub: ORG/NAME
 WEIGHTS = weights_file(published=True)
 FILES = ("config.json", "reference.safetensors", "training.json", "scores.json", "README.md", WEIGHTS)
 
@@ -62,6 +66,62 @@ def save_pretrained(
         write_card(beside)
         _move_into_place(beside, folder)
     return folder
+
+
+def find_model(run: str | Path, revision: str | None = None) -> Path:
+    """Return the folder of a run or a model; the name ORG/NAME of a model on the hub is downloaded once.
+
+    Args:
+        run: a folder, or a name on the hub if there is no such folder.
+        revision: branch, tag or commit of a model on the hub; None for its main branch.
+    Raises:
+        OmoteError: If a revision is given with a folder, or the model cannot be downloaded.
+    """
+    folder = Path(run)
+    if folder.exists() or not NAME.fullmatch(folder.as_posix()):
+        if revision is not None:
+            raise OmoteError(
+                f"revision {revision} was given with {run}; it is for models on the hub, as ORG/NAME"
+            )
+        return folder
+    name = folder.as_posix()
+    with _hub(
+        f"There is no folder {name}, and the Hugging Face hub did not give a model of this name"
+    ) as hub:
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
+
+
+def push(folder: Path, name: str, *, private: bool, revision: str | None) -> str:
+    """Upload the files of a model to the hub and return the address of the commit.
+
+    Raises:
+        OmoteError: If the hub refuses it or cannot be reached.
+    """
+    with _hub(f"The Hugging Face hub did not take the model {name}") as hub:
+        hub.create_repo(name, private=private, exist_ok=True)
+        done = hub.upload_folder(
+            repo_id=name, folder_path=folder, allow_patterns=list(FILES), revision=revision,
+            commit_message="Upload a model of omote",
+        )  # fmt: skip
+        return str(done.commit_url)
+
+
+@contextmanager
+def _hub(failure: str) -> Iterator[Any]:
+    """Give the client of the hub; its errors become one sentence that begins with ``failure``."""
+    try:
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        raise OmoteError(f'{failure}: the hub needs another package; pip install "omote[hub]"') from None
+    try:
+        yield HfApi(library_name=LIBRARY)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        kind, said = type(error).__name__, str(error).strip().splitlines()
+        raise OmoteError(
+            f"{failure} ({kind}: {said[-1] if said else 'no reason given'}). Check the name, the connection and the "
+            "access token (`hf auth login`)"
+        ) from error
 
 
 def check_people(info: RunInfo, about: About) -> None:

@@ -14,7 +14,6 @@ A published model (`omote.runs.hub`) has config.json and model.safetensors inste
 """
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -129,13 +128,7 @@ def _not_a_run(run: Path) -> str:
     """Return the error message for a path that is neither a run nor a published model."""
     if run.is_file():
         return f"{run} is not a run: it is a file; a run is a folder made by `omote train`."
-    message = f"{run} is not a run: it has no run.json. `omote train` makes runs"
-    if run.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+", run.as_posix()):
-        return f"{message}."
-    return (
-        f"{message}; if it is a model on the Hugging Face hub, download it first (`hf download {run.as_posix()} "
-        "--local-dir folder`) and give the folder."
-    )
+    return f"{run} is not a run: it has no run.json. `omote train` makes runs."
 
 
 class TrainingRecord(BaseModel, extra="allow"):

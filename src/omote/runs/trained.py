@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ from omote.data.outputs import Faces, Floats, Outputs, code_columns
 from omote.errors import OmoteError
 from omote.methods.method import Method
 from omote.models.encoder import Encoder, Posterior
-from omote.runs.card import model_card
+from omote.runs.card import model_card, state_terms
 from omote.runs.config import TrainConfig
 from omote.runs.device import choose_device
-from omote.runs.hub import save_pretrained
+from omote.runs.hub import find_model, push, save_pretrained
 from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, read_tensors, weights_file
 from omote.runs.ood import OodModel
 
@@ -198,14 +199,43 @@ class Trained:
         weights = self.method.state_dict()
         return save_pretrained(Path(folder), self.path, self.info, weights, self.ood_model, names=names)
 
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        licence: str,
+        datasets: Sequence[str] = (),
+        private: bool = False,
+        revision: str | None = None,
+        names: bool = False,
+    ) -> str:
+        """Upload the model to the Hugging Face hub, as `save_pretrained` writes it, and return the commit's address.
+
+        Needs the extra `hub`, and an access token that may write (`hf auth login`, or the variable HF_TOKEN).
+
+        Args:
+            name: ORG/NAME; the repository is created if there is none.
+            licence: of the weights, as the hub writes it: "cc-by-4.0", "other". It stands in the head of the card.
+            datasets: names on the hub of the data sets of the training, for the head of the card.
+            private: whether a new repository is private.
+            revision: an existing branch to upload to; None for the main branch.
+            names: see `save_pretrained`.
+        Raises:
+            OmoteError: If the hub refuses it, cannot be reached, or as `save_pretrained`.
+        """
+        with TemporaryDirectory() as folder:
+            model = self.save_pretrained(Path(folder) / "model", names=names)
+            state_terms(model, licence, datasets)
+            return push(model, name, private=private, revision=revision)
+
     @staticmethod
-    def from_pretrained(folder: str | Path, *, device: str = "cpu") -> "Trained":
-        """Return the model in a folder that `save_pretrained` wrote, or a run, as `omote.load` does.
+    def from_pretrained(name: str | Path, *, revision: str | None = None, device: str = "cpu") -> "Trained":
+        """Return the model of a folder or of the hub, as `omote.load` does.
 
         Raises:
-            OmoteError: As `load`. A model on the hub has to be downloaded first.
+            OmoteError: As `load`.
         """
-        return load(folder, device=device)
+        return load(name, revision=revision, device=device)
 
     def _check(self, faces: Faces) -> None:
         """Raise OmoteError if shape or type of the faces is wrong."""
@@ -264,18 +294,22 @@ def to_images(faces: Tensor) -> Tensor:
     return faces.permute(0, 3, 1, 2).float().div(255)
 
 
-def load(run: str | Path, *, stage: int | None = None, device: str = "cpu") -> Trained:
-    """Return the trained method of a run, or a model that `Trained.save_pretrained` wrote.
+def load(
+    run: str | Path, *, revision: str | None = None, stage: int | None = None, device: str = "cpu"
+) -> Trained:
+    """Return the trained method of a run, or a published model.
 
     Args:
-        run: a folder that `train` or `Trained.save_pretrained` made.
+        run: a folder that `train` or `Trained.save_pretrained` made; or, if there is no such folder, the name ORG/NAME
+            of a model on the Hugging Face hub, which is downloaded once (extra `hub`).
+        revision: branch, tag or commit of a model on the hub; None for its main branch.
         stage: load the weights after this stage, counted from 1, if `train` kept them; None for the final weights.
         device: "cpu", "cuda" or "mps"; "auto" takes a GPU if there is one.
     Raises:
         OmoteError: If the folder is neither, training has not finished, the stage was not kept, the weights are damaged
-            or not the published ones, or the device is not available.
+            or not the published ones, the device is not available, or the hub does not give the model.
     """
-    run, device = Path(run), choose_device(device)
+    run, device = find_model(run, revision), choose_device(device)
     info, published = read_info_and_digest(run)
     weights = run / weights_file(stage, published=published is not None)
     if not weights.is_file():
