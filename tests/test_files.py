@@ -13,7 +13,7 @@ import pytest
 
 from omote import files
 from omote.errors import OmoteError
-from omote.files import is_in_use, locked, remove, staged, write_text
+from omote.files import claimed, is_in_use, locked, remove, staged, write_text
 
 HOLDER = """
 import sys, time
@@ -121,6 +121,16 @@ def test_a_full_disk_is_one_sentence_and_the_old_file_stays(
     with pytest.raises(OmoteError, match=r"run.json cannot be written: No space left on device. Make room"):
         write_text(tmp_path / "run.json", "new")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_full_disk_while_a_folder_is_claimed_is_one_sentence_and_other_errors_stay(tmp_path: Path) -> None:
+    to = tmp_path / "faces"
+    said = r"faces cannot be written: No space left on device. Make room"
+    with pytest.raises(OmoteError, match=said), claimed(to, "is working"):
+        raise OSError(errno.ENOSPC, "what a library says of it")
+    with pytest.raises(FileNotFoundError), claimed(to, "is working"):
+        raise FileNotFoundError(errno.ENOENT, "a file that was to be read")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_is_renamed_before_anything_in_it_is_removed(

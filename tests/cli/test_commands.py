@@ -1,5 +1,6 @@
 """Every step from faces to pictures on the command line, with drawn faces; and the error messages."""
 
+import errno
 import os
 import re
 import signal
@@ -254,6 +255,20 @@ def test_a_mistake_is_one_sentence_without_a_traceback(
     assert message in " ".join(printed.split())
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_one_sentence_in_any_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "scores")
+
+    monkeypatch.setattr("omote.cli.main.app", fail)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    said = "error: scores: No space left on device. Make room, and give the same command again.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_after_ctrl_c_the_same_command_continues_the_training(
