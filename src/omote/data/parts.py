@@ -18,7 +18,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
@@ -197,10 +197,12 @@ def new_part(folder: Path) -> Iterator[Path]:
         sync(beside)
         if not is_whole(folder):
             remove(folder)
-        with suppress(OSError):  # a surviving worker of a killed process may have finished the same part
+        try:
             beside.rename(folder)
+        except OSError:
+            if not is_whole(folder):  # a surviving worker of a killed process may have finished the same part
+                raise
         sync_folder(folder.parent)
-        assert is_whole(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -208,9 +210,8 @@ def new_part(folder: Path) -> Iterator[Path]:
 def is_whole(part: Path) -> bool:
     """Return whether a part is done: it has the record of its files, and these are as they were written."""
     try:
-        return read_json(part / WHOLE) == {
-            path.name: _checksum(path) for path in part.iterdir() if path.name != WHOLE
-        }
+        checksums = read_json(part / WHOLE)
+        return all(_checksum(part / name) == checksum for name, checksum in checksums.items())
     except (OSError, ValueError):
         return False
 
