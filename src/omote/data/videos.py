@@ -30,6 +30,7 @@ MANY = 100  # packets of the busiest stream; in their time, a second stream that
 MAX_PLACES = 5  # of lost time, named in one sentence
 CORRUPT, GAP = "corrupt frame", "frames missing before this one"
 TRACES = "; frames near the damage, up to the next key frame, may show traces of it"
+OWN_DURATION = ("mov", "avi")  # and those whose headers state the duration of each stream
 DECODING_ORDER = ("avi", "asf")  # FFmpeg's names of formats whose packets have no times of display
 # FFmpeg's names of demuxers; none of them opens another file, as those of playlists do (concat, hls, dash, image2).
 VIDEO_FORMATS = (
@@ -334,13 +335,13 @@ class _Clock:
         """Return a note if the header states a later end than that of the last frame."""
         import av
 
-        if stream.duration is not None:
-            stated = float(stream.duration * stream.time_base)
-        elif len(container.streams) == 1 and container.duration:  # else the duration may be that of the sound
-            stated = container.duration / av.time_base
+        if container.format.name.startswith(OWN_DURATION) and stream.duration:
+            stated, tolerance = float(stream.duration * stream.time_base), (1.5 + self.depth) * self.interval
+        elif len(container.streams) == 1 and container.duration:  # else it may be the duration of the sound
+            stated, tolerance = container.duration / av.time_base, max(0.5, 2 * self.interval)
         else:
             return []
-        if not self.end + max(0.5, 2 * self.interval) < stated:
+        if not self.end + tolerance < stated:
             return []
         reason = "the file was cut short, or the header is wrong"
         return [
