@@ -19,8 +19,11 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export.estimator import ExpressionFeatures
 from omote.export.onnx import export_onnx
+from omote.figures.table.crops import locate_faces, recut_faces
+from omote.figures.table.tracks import read_features
 from omote.runs import device
 from omote.runs.trained import Trained
+from tests.data.test_videos import write_film as write_numbers
 from tests.features.conftest import scene, write_film
 
 CODE = [f"z_e_{i:02d}" for i in range(8)]
@@ -143,11 +146,13 @@ def test_skipped_frames_and_files_are_counted_and_listed(
 def test_a_video_of_an_unknown_codec_is_left_out_and_the_rest_is_embedded(
     trained: Trained, faces: FaceSet, tmp_path: Path, omote: Run
 ) -> None:
-    film = write_film(tmp_path / "film.mov", [np.asarray(faces.faces[0])] * 3)
-    (tmp_path / "odd.mov").write_bytes(film.read_bytes().replace(b"png ", b"zzzz"))
-    code, printed = omote("embed", trained.path, tmp_path, "--cropped", "--to", tmp_path / "t.csv")
+    folder = tmp_path / "films"
+    folder.mkdir()
+    film = write_film(folder / "film.mov", [np.asarray(faces.faces[0])] * 3)
+    (folder / "odd.mov").write_bytes(film.read_bytes().replace(b"png ", b"zzzz"))
+    code, printed = omote("embed", trained.path, folder, "--cropped", "--to", tmp_path / "t.csv")
     assert code == 0
-    assert f"left out: {tmp_path / 'odd.mov'}: unreadable: the codec of the video is unknown" in printed
+    assert f"left out: {folder / 'odd.mov'}: unreadable: the codec of the video is unknown" in printed
     assert pd.read_csv(tmp_path / "t.csv")["source"].tolist() == [str(film)] * 3
 
 
@@ -254,3 +259,47 @@ def test_bfloat16_is_refused_where_the_processor_only_converts_to_it(
     assert code == 1
     assert "the cpu here does not multiply in it" in " ".join(printed.split())
     assert not (tmp_path / "t.csv").exists()
+
+
+def test_what_is_lost_of_a_damaged_video_is_listed_and_summed_up(
+    trained: Trained, tmp_path: Path, omote: Run
+) -> None:
+    film = write_numbers(tmp_path / "film.mts", frames=100, options={"g": "12"})
+    content = film.read_bytes()
+    at = len(content) // 2 // 188 * 188
+    film.write_bytes(content[:at] + content[at + 20 * 188 :])
+    code, printed = omote("embed", trained.path, film, "--cropped", "--to", tmp_path / "t.csv")
+    assert code == 0, printed
+    table, skipped = pd.read_csv(tmp_path / "t.csv"), pd.read_csv(tmp_path / "t.csv.skipped.csv")
+    corrupt = skipped[skipped["reason"] == "corrupt frame"]
+    assert set(skipped["source"]) == {str(film)}
+    assert not set(table["frame"]) & set(corrupt["frame"])
+    assert (skipped["reason"] == "frames missing before this one").any()
+    seconds = (100 - len(table)) / 25
+    assert (
+        f"film.mts: damaged video: corrupt frames {len(corrupt)}, gaps in the time stamps 1; {seconds:.2f} s without"
+        in printed
+    )
+    assert "frames missing" not in printed  # no frames that could have been left out
+    assert "Traceback" not in printed
+
+
+def test_a_further_video_of_a_file_is_named_chosen_and_plotted(
+    trained: Trained, tmp_path: Path, omote: Run
+) -> None:
+    film = write_numbers(tmp_path / "film.mkv", extra=[5], frames=40)
+    code, printed = omote("embed", trained.path, film, "--cropped", "--to", tmp_path / "t.parquet")
+    assert code == 0
+    assert (
+        "film.mkv: further video: stream 1 (h264, 128 x 64) was not read; omote embed --stream 1 reads it"
+        in printed
+    )
+    first = pd.read_parquet(tmp_path / "t.parquet")
+    assert len(first) == 5
+    assert "stream" not in first
+    code, _ = omote("embed", trained.path, film, "--cropped", "--stream", 1, "--to", tmp_path / "t.parquet")
+    features = read_features(tmp_path / "t.parquet")
+    assert features.frames["stream"].tolist() == [1] * 40
+    crops, failures = recut_faces(features, np.array([3, 38]), locate_faces(features, None))
+    assert not failures
+    assert sorted(crops) == [3, 38]

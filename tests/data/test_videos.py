@@ -174,7 +174,7 @@ def test_a_truncated_video_gives_its_good_frames_and_says_where_it_ends(tmp_path
     )  # FFmpeg's reader of Matroska drops the last, incomplete frame without a word
     assert [note.frame for note in notes[:-1]] == [len(seen), None] * cut_through
     end = (len(seen) + cut_through) / 10
-    assert re.match(rf"the video ends at {end:.2f} s and not at [24].00 s", notes[-1].reason)
+    assert re.match(rf"early end: the video ends at {end:.2f} s and not at [24].00 s", notes[-1].reason)
 
 
 def with_index_first(file: Path) -> Path:
@@ -415,9 +415,9 @@ def test_dropped_frames_are_found_by_the_time_stamps_and_are_no_damage(tmp_path:
     )
     places = "1.60 to 1.64 s, 2.40 to 2.52 s"
     assert notes == [
-        (40, "frames missing before this one: 0.04 s"),
-        (59, "frames missing before this one: 0.12 s"),
-        (None, f"frames are missing; gaps in the time stamps: 2; 0.16 s without a usable frame: {places}"),
+        (40, "frames missing before this one"),
+        (59, "frames missing before this one"),
+        (None, f"frames are missing: gaps in the time stamps 2; 0.16 s without a usable frame: {places}"),
     ]
 
 
@@ -451,7 +451,7 @@ def test_a_damaged_packet_costs_its_frames_and_no_others(tmp_path: Path) -> None
             assert read_number(frame) == round(25 * frame.time)
     assert notes[0].frame in lost
     assert re.match(
-        rf"damaged video; .*; {len(lost) / 25:.2f} s without a usable frame: 1\.\d\d to ", notes[-1].reason
+        rf"damaged video: .*; {len(lost) / 25:.2f} s without a usable frame: 1\.\d\d to ", notes[-1].reason
     )
     rest = list[Note]()
     assert [frame.number for frame in read_video(file, after=150, notes=rest)] == list(range(151, 200))
@@ -493,7 +493,7 @@ def test_times_go_on_where_time_stamps_jump_back(tmp_path: Path) -> None:
     assert [frame.time for frame in frames] == pytest.approx(
         [frame.number / 25 for frame in frames], abs=1e-3
     )
-    assert notes[-1] == (None, "time stamps jump back after 1.96 s; times go on from there")
+    assert notes[-1] == (None, "time stamps jump back: after 1.96 s; times go on from there")
 
 
 @pytest.mark.parametrize(
@@ -536,7 +536,9 @@ def test_further_videos_of_a_file_are_named_and_can_be_chosen(tmp_path: Path) ->
     file = write_film(tmp_path / "clip.mkv", extra=[1, 30], frames=50)
     notes = list[Note]()
     assert len(list(read_video(file, notes=notes))) == 30
-    assert notes == [(None, "not read: stream 2 (h264, 128 x 64), a further video; see --stream")]
+    assert notes == [
+        (None, "further video: stream 2 (h264, 128 x 64) was not read; omote embed --stream 2 reads it")
+    ]
     assert len(list(read_video(file, Excerpt(stream=2)))) == 50
     assert len(list(read_video(file, Excerpt(stream=0)))) == 1
     with pytest.raises(Unreadable, match="stream 3 is no video; the video streams of the file are 0, 1, 2"):

@@ -145,7 +145,7 @@ def embed(
     for one in done.skipped_files[:MAX_LISTED]:
         say(f"left out: {one['source']}: {one['reason']}", to=errors)
     if len(done.skipped_files) > MAX_LISTED:
-        say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files", to=errors)
+        say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files or parts of files", to=errors)
     if done.skipped_frames or done.skipped_files:
         say(f"All that was left out: {to.with_name(f'{to.name}.skipped.csv')}", to=errors)
 

@@ -189,7 +189,7 @@ def read_video(
     every, fps, begin, end, index = excerpt
     notes = [] if notes is None else notes
     with open_video(path, index) as (container, stream, others):
-        notes += [Note(None, f"not read: {_describe(one)}, a further video; see --stream") for one in others]
+        notes += [Note(None, f"further video: {_describe(one)}") for one in others]
         rate = float(stream.average_rate or DEFAULT_RATE)
         wanted = (
             only if count is None else set(evenly_spaced(max(1, _count_frames(path, stream.index)), count))
@@ -238,7 +238,8 @@ def read_video(
 
 def _describe(stream: Any) -> str:
     codec = stream.codec_context
-    return f"stream {stream.index}" + (f" ({codec.name}, {codec.width} x {codec.height})" if codec else "")
+    about = f" ({codec.name}, {codec.width} x {codec.height})" if codec else ""
+    return f"stream {stream.index}{about} was not read; omote embed --stream {stream.index} reads it"
 
 
 def _decode(container: Any, stream: Any, clock: "_Clock", losses: "_Losses") -> Iterator[tuple[Any, bool]]:
@@ -343,18 +344,15 @@ class _Clock:
             return []
         if not self.end + tolerance < stated:
             return []
-        reason = "the file was cut short, or the header is wrong"
-        return [
-            Note(
-                None,
-                f"the video ends at {self.end:.2f} s and not at {stated:.2f} s, as its header says: {reason}",
-            )
-        ]
+        ends = f"the video ends at {self.end:.2f} s and not at {stated:.2f} s, as its header says"
+        return [Note(None, f"early end: {ends}: the file was cut short, or the header is wrong")]
 
     def notes(self) -> list[Note]:
         """Return a note if time stamps jump back."""
         where = ", ".join(f"{time:.2f} s" for time in self.jumps[:MAX_PLACES])
-        return [Note(None, f"time stamps jump back after {where}; times go on from there")] * bool(self.jumps)
+        return [Note(None, f"time stamps jump back: after {where}; times go on from there")] * bool(
+            self.jumps
+        )
 
 
 class _Losses:
@@ -393,20 +391,20 @@ class _Losses:
             limit = 1.5 * usual if regular else max(LONG_GAP, 10 * usual)
             gaps = np.flatnonzero((steps > limit) & (times[1:] - ends[:-1] > usual / 2))
         rows = [Note(self.first + place, CORRUPT) for place in self.corrupt]
-        rows += [Note(self.first + i + 1, f"{GAP}: {times[i + 1] - ends[i]:.2f} s") for i in gaps.tolist()]
+        rows += [Note(self.first + i + 1, GAP) for i in gaps.tolist()]
         counts = {
             "corrupt frames": len(self.corrupt),
             "packets that cannot be decoded": self.num_errors,
             "gaps in the time stamps": len(gaps),
         }
-        found = ", ".join(f"{name}: {count}" for name, count in counts.items() if count)
+        found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
         if not found or not len(times):
             return []
         spans = [(times[i], times[i] + usual) for i in self.corrupt if i == 0 or times[i] > times[i - 1]]
         spans += [(ends[i], times[i + 1]) for i in gaps]
         damaged = bool(self.corrupt or self.num_errors)
         what, traces = ("damaged video", TRACES) if damaged else ("frames are missing", "")
-        return [*sorted(rows), Note(None, f"{what}; {found}{_sum_up(spans)}{traces}")]
+        return [*sorted(rows), Note(None, f"{what}: {found}{_sum_up(spans)}{traces}")]
 
 
 def _sum_up(spans: list[tuple[float, float]]) -> str:

@@ -480,7 +480,7 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
         faces, doubted, others = faces + piece["faces"], doubted + piece["doubted"], others + piece["others"]
         knows_ood = knows_ood or piece["knows_ood"]
         left_out = (row["reason"] for row in piece["skipped"] if row["frame"] is not None)
-        frames.update(reason for reason in left_out if not reason.startswith(GAP))  # no frame is there
+        frames.update(reason for reason in left_out if reason != GAP)  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
         turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
     return EmbedSummary(faces, doubted, others, knows_ood, frames, files, Counter(turned.values()))

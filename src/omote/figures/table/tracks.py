@@ -16,7 +16,7 @@ from omote.errors import OmoteError
 from omote.features.table import read_table
 
 KEYS = ("subject", "clip", "frame")  # identify a row of a face set
-READ = (*KEYS, "source", "time", "face", "trusted", "doubt", "model", "turned", *BOX)
+READ = (*KEYS, "source", "stream", "time", "face", "trusted", "doubt", "model", "turned", *BOX)
 PHOTOS = "photos"
 TEXTS = dict.fromkeys(("subject", "clip", "source", "doubt", "model"), str)
 DEFAULT_FPS = 25.0  # for videos without times
