@@ -7,11 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import t
 
+from omote.metrics import intervals
 from omote.metrics.clustering import LabelledFeatures, paper_accuracy
 from omote.metrics.intervals import (
     bootstrap_accuracies,
+    bootstrap_error,
     bootstrap_interval,
+    compare_trainings,
+    holm,
     jackknife,
+    jackknife_error,
     jackknife_interval,
     jackknife_mean,
 )
@@ -192,3 +197,105 @@ def test_scores_keep_the_replicates_that_their_interval_was_computed_from() -> N
     assert jackknife_interval(found.value, found.replicates) == (found.low, found.high)
     for too_few in ([], [1.0, 2.0], [1.0, 2.0, math.nan]):
         assert all(map(math.isnan, jackknife_interval(1.5, too_few)))
+
+
+def test_a_comparison_adds_the_errors_over_people_and_over_trainings_in_quadrature() -> None:
+    found = compare_trainings((0.1, 0.2, 0.15), 0.02, 12)
+    width = math.hypot(t.ppf(0.975, 11) * 0.02, t.ppf(0.975, 2) * 0.05 / math.sqrt(3))
+    assert found[:3] == pytest.approx((0.15, 0.15 - width, 0.15 + width))
+    # without a spread of trainings, or of people, it is the ordinary t-test of the other
+    assert compare_trainings((0.1, 0.1), 0.04, 12).p == pytest.approx(2 * t.sf(2.5, 11))
+    assert compare_trainings((0.1, 0.3), 0.0, 12).p == pytest.approx(2 * t.sf(2, 1))
+    assert compare_trainings((0.1, -0.1), 0.04, 12).p == 1
+
+
+def test_the_p_value_is_where_the_interval_reaches_0() -> None:
+    for value in RNG.normal(0, 0.1, (50, 3)):
+        found = compare_trainings(value.tolist(), 0.03, 12)
+        assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+        assert compare_trainings((-value).tolist(), 0.03, 12).p == pytest.approx(found.p)
+
+
+def test_one_training_settles_nothing() -> None:
+    assert compare_trainings((0.9,), 1e-6, 12)[:1] + compare_trainings((0.9,), 1e-6, 12)[3:] == (0.9, 1)
+    for unknown in (compare_trainings((0.9,), 0.01, 12), compare_trainings((0.9, 0.8), math.nan, 12)):
+        assert math.isnan(unknown.low)
+        assert math.isnan(unknown.high)
+        assert unknown.p == 1
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.001, 0.6]) == pytest.approx([1, 0.003, 1])
+    assert holm([]) == []
+
+
+# Of the claims of docs/results/paper_small.md: people, standard error over people, deviation of trainings, in points
+SPREADS = (
+    (48, 0.86, 2.87), (48, 1.15, 1.76), (48, 1.73, 1.74), (48, 1.85, 2.08), (48, 0.71, 1.20),
+    (12, 0.97, 2.39), (12, 1.17, 1.24), (12, 2.14, 3.84), (12, 1.33, 0.86), (12, 2.93, 3.49),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("trainings", [3, 5])
+def test_equal_methods_get_a_false_verdict_in_at_most_5_percent_of_reports(trainings: int) -> None:
+    rng, reports = np.random.default_rng(0), 1000
+    alone, together, people_only = 0, 0, 0
+    for _ in range(reports):
+        found, naive = [], []
+        for people, over_people, over_trainings in SPREADS:
+            own = rng.normal(0, over_people * math.sqrt(people), people)  # of each person, in every training
+            by_training = own + rng.normal(0, over_trainings, (trainings, 1))
+            error = own.std(ddof=1) / math.sqrt(people)
+            means = by_training.mean(axis=1)
+            found.append(compare_trainings(means.tolist(), error, people).p)
+            naive.append(abs(means.mean()) > 1.96 * error and abs(np.sign(means).sum()) == trainings)
+        alone += sum(p <= 0.05 for p in found)
+        together += min(holm(found)) <= 0.05
+        people_only += sum(naive)
+    assert alone / (reports * len(SPREADS)) <= 0.05
+    assert together / reports <= 0.05
+    assert people_only / (reports * len(SPREADS)) > 0.07  # which the rule was before
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_people_in_several_folds_are_drawn_alike_in_each(folds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the mean over people in place of k-means, the true error of the mean over the folds is known."""
+
+    def mean_of_people(
+        features: NDArray[np.float64], _: object, weights: NDArray[np.int64], *__: int
+    ) -> float:
+        return float(np.average(features[:, 0], weights=weights))
+
+    monkeypatch.setattr(intervals, "_weighted_accuracy", mean_of_people)
+    rng = np.random.default_rng(0)
+    everyone = np.array([f"p{number:02}" for number in range(40)])
+    groups = [everyone[number::5].tolist() for number in range(5)] if folds == 5 else [everyone[::5].tolist()]
+    grouped, apart = [], []
+    for _ in range(20):
+        own = rng.normal(size=(40, 1))
+        replicates: dict[bool, list[NDArray[np.float64]]] = {True: [], False: []}
+        for held_out in groups:
+            train = ~np.isin(everyone, held_out)
+            codes = LabelledFeatures(own[train], np.tile(["a", "b"], 20)[: train.sum()])
+            for alike, of_bootstrap in replicates.items():
+                of_bootstrap.append(
+                    bootstrap_accuracies(codes, everyone[train], seeds=1, groups=groups if alike else ())
+                )
+        grouped.append(bootstrap_error(replicates[True]) ** 2)
+        apart.append(bootstrap_error(replicates[False]) ** 2)
+    truth = 1 / 40 if folds == 5 else 1 / 32
+    assert np.mean(grouped) == pytest.approx(truth, rel=0.2)  # a sample of n people lacks 1/n of the variance
+    if folds == 5:
+        assert math.sqrt(np.mean(apart)) < 0.6 * math.sqrt(truth)  # drawn anew in each fold: far too sure
+    else:
+        assert grouped == pytest.approx(apart)
+
+
+def test_jackknife_errors_are_the_half_widths_of_its_intervals() -> None:
+    each = RNG.normal(size=12)
+    without = [np.delete(each, person).mean() for person in range(12)]
+    assert jackknife_error(without) == pytest.approx(each.std(ddof=1) / math.sqrt(12))
+    low, high = jackknife_interval(each.mean(), without)
+    assert high - low == pytest.approx(2 * t.ppf(0.975, 11) * jackknife_error(without))
+    assert math.isnan(jackknife_error([1.0, 2.0]))

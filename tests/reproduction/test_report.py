@@ -50,8 +50,10 @@ def results(*rows: RowResult, differences: tuple[Difference, ...] = (), **about:
     return Results(list(rows), list(differences), AFTER.iloc[:0], {**ABOUT, **about})
 
 
-def difference(first: int, second: int, low: float, high: float, *by_training: float) -> Difference:
-    return Difference(first, second, "train", (low + high) / 2, low, high, by_training)
+def difference(
+    first: int, second: int, low: float, high: float, *by_training: float, p: float = 0.001
+) -> Difference:
+    return Difference(first, second, "train", (low + high) / 2, low, high, p, by_training)
 
 
 def claimed(name: str, found: Results, people: str = "train") -> Claim:
@@ -77,13 +79,13 @@ def test_the_table_has_the_papers_figures_and_ours_in_per_cent(tmp_path: Path) -
 
 
 def test_differences_are_written_with_every_training(tmp_path: Path) -> None:
-    found = results(differences=(difference(2, 1, -0.01, 0.03, 0.0125, 0.0075),))
+    found = results(differences=(difference(2, 1, -0.01, 0.03, 0.0125, 0.0075, p=0.25),))
     write_differences_csv(found, tmp_path / "differences.csv")
     text = (tmp_path / "differences.csv").read_text()
 
     assert text.splitlines() == [
-        "first,second,people,difference,low,high,training_1,training_2",
-        "2,1,train,1.0,-1.0,3.0,1.25,0.75",
+        "first,second,people,difference,low,high,training_1,training_2,p",
+        "2,1,train,1.0,-1.0,3.0,1.25,0.75,0.25",
     ]
 
 
@@ -115,29 +117,35 @@ def test_a_name_runs_no_command_in_the_latex_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "by_training", "less", "at_most"),
+    ("value", "p", "verdict"),
     [
-        (0.01, 0.05, (0.02, 0.04), "holds", "holds"),
-        (-0.05, -0.01, (-0.02, -0.04), "does not hold", "does not hold"),
-        (-0.01, 0.05, (0.01, 0.03), "not settled", "not settled"),  # the interval has 0 in it
-        (0.01, 0.05, (-0.01, 0.07), "not settled", "not settled"),  # trainings disagree
-        (-0.05, -0.01, (0.01, -0.07), "not settled", "not settled"),
-        (0.0, 0.0, (0.0, 0.0), "not settled", "holds"),  # a tie is in favour of "at most" only
-        (-0.02, 0.0, (-0.01, -0.01), "not settled", "not settled"),
-        (NAN, NAN, (0.02, 0.04), "not settled", "not settled"),
+        (0.03, 0.012, "holds"),
+        (-0.03, 0.012, "does not hold"),
+        (0.03, 0.013, "not settled"),  # four claims: 0.05 / 4 is 0.0125
+        (0.0, 1.0, "not settled"),
+        (0.03, 1.0, "not settled"),  # of one training
     ],
 )
-def test_a_claim_needs_the_interval_and_every_training_on_one_side(
-    low: float, high: float, by_training: tuple[float, ...], less: str, at_most: str
+def test_a_claim_is_settled_by_its_p_value_corrected_for_their_number(
+    value: float, p: float, verdict: str
 ) -> None:
-    pairs = tuple(
-        difference(*rows, low, high, *by_training)._replace(value=by_training[0])
-        for rows in ((2, 1), (1, 3), (3, 4), (4, 5))
-    )
+    low, high = value - 0.1, value + 0.1
+    pairs = tuple(difference(*rows, low, high, value, p=p) for rows in ((2, 1), (1, 3), (3, 4), (4, 5)))
     found = results(*map(result, (1, 2, 3, 4, 5)), differences=pairs)
 
-    assert [claimed(name, found).verdict for name in ("2 < 1", "1 < 3")] == [less, less]
-    assert [claimed(name, found).verdict for name in ("3 ≤ 4", "4 ≤ 5")] == [at_most, at_most]
+    assert [claimed(order.name, found).verdict for order in ORDERS[:4]] == 4 * [verdict]
+
+
+def test_a_clear_claim_leaves_more_room_for_the_others() -> None:
+    p_values = {(2, 1): 0.012, (1, 3): 0.02, (3, 4): 0.02, (4, 5): 0.06}
+    pairs = [difference(*rows, 0.0, 0.1, 0.05, p=p) for rows, p in p_values.items()]
+    found = results(*map(result, (1, 2, 3, 4, 5)), differences=tuple(pairs))
+    verdicts = [claimed(order.name, found).verdict for order in ORDERS[:4]]
+    assert verdicts == ["holds", "not settled", "not settled", "not settled"]
+    pairs[1] = pairs[1]._replace(p=0.016)  # three claims are left: 0.05 / 3
+    found = found._replace(differences=pairs)
+    assert claimed("1 < 3", found).verdict == "holds"
+    assert claimed("3 ≤ 4", found).verdict == "holds"  # two are left: 0.05 / 2
 
 
 def test_a_difference_given_the_other_way_round_is_turned() -> None:
@@ -147,7 +155,7 @@ def test_a_difference_given_the_other_way_round_is_turned() -> None:
     assert claim.verdict == "holds"
     assert claim.difference is not None
     assert claim.difference[:2] == (2, 1)
-    assert claim.difference[3:6] == pytest.approx((0.03, 0.01, 0.05))
+    assert claim.difference[3:7] == pytest.approx((0.03, 0.01, 0.05, 0.001))
     assert claim.difference.by_training == (0.02, 0.04)
     assert claim.sentence == (
         "2 < 1 (L_gan alone lowers the accuracy), training people: holds; row 1 − row 2 is +3.0 points, "
@@ -158,13 +166,16 @@ def test_a_difference_given_the_other_way_round_is_turned() -> None:
 def test_the_lowest_row_is_judged_by_the_comparison_that_is_worst_for_it() -> None:
     clear, close, against = (
         difference(6, 1, 0.2, 0.3, 0.25),
-        difference(6, 3, -0.01, 0.2, 0.1),
+        difference(6, 3, -0.01, 0.2, 0.1, p=0.06),
         difference(6, 8, -0.3, -0.1, -0.2),
     )
     rows = [result(number) for number in (1, 3, 6, 8)]
 
     everything = claimed("6 lowest", results(*rows, differences=(clear, close, against)))
     assert (everything.verdict, everything.difference) == ("does not hold", against)
+    weaker = against._replace(p=0.02)  # the worst of three comparisons: 0.05 / 3
+    found = claimed("6 lowest", results(*rows, differences=(clear, close, weaker)))
+    assert (found.verdict, found.difference) == ("not settled", weaker)
     without = claimed("6 lowest", results(*rows[:3], differences=(clear, close)))
     assert (without.verdict, without.difference) == ("not settled", close)
     assert "row 8 was not run" in without.remark
@@ -174,7 +185,7 @@ def test_the_lowest_row_is_judged_by_the_comparison_that_is_worst_for_it() -> No
 
 def test_the_lowest_row_of_people_held_out_is_compared_where_the_paper_has_figures() -> None:
     pairs = tuple(
-        Difference(6, high, "test", value, value - 0.01, value + 0.01, (value,))
+        difference(6, high, value, value, value)._replace(people="test")
         for high, value in ((1, 0.2), (7, -0.2))
     )
     claim = claimed("6 lowest", results(*map(result, (1, 6, 7)), differences=pairs), "test")
@@ -236,7 +247,7 @@ def everything() -> Results:
         for number in ROWS
     ]
     rows = [row._replace(others={"train": others, "test": others}) for row in rows]
-    pairs = (difference(2, 1, 0.01, 0.05, 0.02, 0.04), difference(1, 3, -0.02, 0.05, 0.02, 0.01))
+    pairs = (difference(2, 1, 0.01, 0.05, 0.02, 0.04), difference(1, 3, -0.02, 0.05, 0.02, 0.01, p=0.4))
     return Results(
         rows,
         list(pairs),

@@ -1,5 +1,6 @@
 """The protocol (`protocol.py`) applied to a run, as `omote evaluate` does; and the centred codes of Table 3, row 7."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,7 @@ def evaluate(
     k: int = 9,
     seeds: int = 100,
     resamples: int = 0,
+    groups: Sequence[Sequence[str]] = (),
     centred: bool = False,
 ) -> Scores:
     """Return the scores of a trained method.
@@ -50,6 +52,7 @@ def evaluate(
         k: number of clusters.
         seeds: number of k-means runs.
         resamples: bootstrap samples of people, for intervals; 0 for none.
+        groups: people who are drawn among themselves for these, in a cross-validation those of each fold.
         centred: score each expression code less the mean code of its subject's training frames (Eq. 6, row 7 of
             Table 3). Test people have such frames too, but finding them takes the person's id; the scores say so.
     Raises:
@@ -85,6 +88,7 @@ def evaluate(
         k=k,
         seeds=seeds,
         resamples=resamples,
+        groups=groups,
         no_test_reason=KNOWS_ONLY_ITS_PEOPLE if trained.needs_subject else "",
     )
     if centred:

@@ -78,6 +78,10 @@ class Scores:
         value, deviation, chance, reason = row[["value", "deviation", "chance", "reason"]].iloc[0]
         return Score(value, deviation, chance, reason)
 
+    def subjects(self, people: People) -> list[str]:
+        """Return the people with an image that has an expression, so that they count in the accuracy."""
+        return self.by_subject.loc[self.by_subject["people"] == people, "subject"].tolist()
+
     def summary(self) -> dict[str, float]:
         """Return the scores by which methods are compared, in [0, 1] or nan: one row of a table of methods."""
         peoples: tuple[People, ...] = ("train", "test")
@@ -222,6 +226,7 @@ def score_codes(
     seeds: int = 100,
     folds: int = 5,
     resamples: int = 0,
+    groups: Sequence[Sequence[str]] = (),
     no_test_reason: str = "",
 ) -> Scores:
     """Return the scores of the codes of evaluation frames; `evaluate_codes` says which.
@@ -231,7 +236,8 @@ def score_codes(
         frames: N rows in the same order, with the columns subject, clip and expression of a face set.
         test_subjects: the people held out of the training; those not in `frames` are not scored.
         k, seeds, folds: as for `evaluate_codes`.
-        resamples: bootstrap samples of people, for intervals; 0 for none.
+        resamples, groups: bootstrap samples of people, for intervals, and who are drawn among themselves (see
+            `omote.metrics.intervals.bootstrap_accuracies`); 0 samples for none.
         no_test_reason: why there are no frames of held-out people, if the method cannot represent them.
     Raises:
         OmoteError: If `k`, `seeds` or `folds` is too small.
@@ -280,7 +286,9 @@ def score_codes(
                 {"people": people, "subject": who, "images": len(right), "accuracy": right.mean()}
             )
         if resamples:
-            resampled[people] = bootstrap_accuracies(to_cluster, subject[labelled], k=k, resamples=resamples)
+            resampled[people] = bootstrap_accuracies(
+                to_cluster, subject[labelled], k=k, resamples=resamples, groups=groups
+            )
         if people == "test":
             applied = clustering_scores(kmeans["train"], to_cluster).scores
             renamed = {name + FITTED_ON_TRAIN: score for name, score in applied.items()}

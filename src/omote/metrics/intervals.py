@@ -1,6 +1,6 @@
-"""95 % intervals over people: how far a score, or a difference of two, would move on another sample of people.
+"""95 % intervals over people, and comparisons of methods that count both people and trainings.
 
-Two methods, each from replicates, that is the score on other samples of people:
+How far a score would move on another sample of people follows from replicates, the score on other samples of people:
 
 - The bootstrap over people, for the clustering accuracy. People are drawn with replacement, then the clusters are
   fitted and named again. Keeping the clusters gives far too narrow an interval: which image names a cluster matters
@@ -9,8 +9,11 @@ Two methods, each from replicates, that is the score on other samples of people:
   Statistics, 2001). Groups of people are left out in turn. Identity scores need this: of a person drawn twice, one
   copy would be recognised by the other.
 
-The paper reports only the deviation over k-means seeds, which says nothing about people. How often the intervals
-contain the truth: `benchmarks/intervals.py`.
+The difference of two methods also moves with the trainings. `compare_trainings` counts both, and `holm` corrects for
+several comparisons.
+
+The paper reports only the deviation over k-means seeds, which says nothing about people or trainings. How often the
+intervals contain the truth, and how often a verdict is wrong: `benchmarks/intervals.py`.
 """
 
 import hashlib
@@ -20,6 +23,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 from scipy.stats import t
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -40,8 +45,72 @@ class Interval(NamedTuple):
     high: float = math.nan
 
 
+class Comparison(NamedTuple):
+    """The mean difference of two methods over their trainings."""
+
+    value: float
+    low: float = math.nan  # 95 % interval over people and trainings; nan for one training
+    high: float = math.nan
+    p: float = 1.0  # two-sided; 1 where there is no interval
+
+
+def compare_trainings(by_training: Sequence[float], people_error: float, people: int) -> Comparison:
+    """Return the mean difference of two methods, with its interval and p-value over people and trainings.
+
+    The half-width at level 1 - a is sqrt(t_p^2 e_p^2 + t_s^2 e_s^2), where e_p and e_s are the standard errors over
+    people and over trainings, and t_p and t_s the two-sided quantiles of Student's t at their degrees of freedom. For
+    normal errors its level is at least 1 - a at any number of trainings (Banerjee, "Approximate confidence interval for
+    linear functions of means of k populations when the population variances are not equal", Sankhya, 1960).
+    Satterthwaite's degrees of freedom are not used: with three trainings they give too many false verdicts
+    (`benchmarks/intervals.py`). One training says nothing about the spread of trainings, so it has no interval.
+
+    Args:
+        by_training: the difference of each pair of trainings.
+        people_error: standard error over people of their mean (`bootstrap_error`, `jackknife_error`); nan if unknown.
+        people: number of people, or of jackknife groups; at least 2.
+    """
+    values = np.asarray(by_training, dtype=np.float64)
+    mean, trainings = float(values.mean()), len(values)
+    if trainings < 2 or people < 2 or not math.isfinite(mean + people_error):
+        return Comparison(mean)
+    errors = np.array([people_error, values.std(ddof=1) / math.sqrt(trainings)])
+    degrees = np.array([people - 1, trainings - 1])
+
+    def half_width(level: float) -> float:
+        """Return the half-width of the interval that is exceeded with probability `level`."""
+        return math.hypot(*(errors * stdtrit(degrees, level / 2)))
+
+    width = half_width(1 - CONFIDENCE)
+    smallest = 1e-12
+    p = 1.0
+    if half_width(smallest) < abs(mean):
+        p = smallest
+    elif mean:
+        p = float(brentq(lambda level: half_width(level) - abs(mean), smallest, 1.0))
+    return Comparison(mean, mean - width, mean + width, p)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values adjusted for their number, in the same order.
+
+    With those of at most 0.05 taken for true effects, one of them or more is wrong with a probability of at most 0.05
+    (Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics, 1979).
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = len(order) - np.arange(len(order))
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * np.asarray(p_values)[order]), 1.0)
+    return [float(p) for p in adjusted]
+
+
 def bootstrap_accuracies(
-    codes: LabelledFeatures, subjects: Array, *, k: int = 9, resamples: int = 100, seeds: int = 4
+    codes: LabelledFeatures,
+    subjects: Array,
+    *,
+    k: int = 9,
+    resamples: int = 100,
+    seeds: int = 4,
+    groups: Sequence[Sequence[str]] = (),
 ) -> Array:
     """Return bootstrap replicates of the paper's clustering accuracy, (``resamples``, ``seeds``).
 
@@ -53,6 +122,8 @@ def bootstrap_accuracies(
         codes: features (N, D) and labels (N,).
         subjects: (N,) ids.
         k: number of clusters.
+        groups: people who are drawn among themselves: the folds of a cross-validation. Whoever is in several trainings
+            is then drawn equally often in all of them. Everybody else is one more group.
     Returns:
         All nan if there are fewer than two people or the features cannot be scored; nan where a sample has fewer
         different images than clusters.
@@ -63,18 +134,31 @@ def bootstrap_accuracies(
     if len(people) < 2 or why_unscorable(codes.features, labels, "expression"):
         return accuracies
     features = codes.features.astype(np.float64)
-    # The seed depends on who they are: two folds of a cross-validation must not share their samples.
-    digest = hashlib.sha256("\n".join(people.tolist()).encode()).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    times = _draw_people(people, groups, resamples)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for row in accuracies:
-            weights = rng.multinomial(len(people), np.full(len(people), 1 / len(people)))[who]
+        for row, weights in zip(accuracies, times[:, who], strict=True):
             drawn = weights > 0
             if drawn.sum() >= k:
                 for seed in range(seeds):
                     row[seed] = _weighted_accuracy(features[drawn], labels[drawn], weights[drawn], k, seed)
     return accuracies
+
+
+def _draw_people(people: Array, groups: Sequence[Sequence[str]], resamples: int) -> Array:
+    """Return how often each person is drawn in each sample, (``resamples``, P)."""
+    group = np.full(len(people), -1)
+    for number, members in enumerate(groups):
+        group[np.isin(people, list(members))] = number
+    times = np.zeros((resamples, len(people)), dtype=np.int64)
+    for number in np.unique(group):
+        members = people[group == number]
+        # The seed depends on who they are: two groups must not share their samples.
+        digest = hashlib.sha256("\n".join(members.tolist()).encode()).digest()
+        rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
+        shares = np.full(len(members), 1 / len(members))
+        times[:, group == number] = [rng.multinomial(len(members), shares) for _ in range(resamples)]
+    return times
 
 
 def _weighted_accuracy(features: Array, labels: Array, weights: Array, k: int, seed: int) -> float:
@@ -85,25 +169,30 @@ def _weighted_accuracy(features: Array, labels: Array, weights: Array, k: int, s
     return float(np.average(labels[clusters.nearest][assigned] == labels, weights=weights))
 
 
-def bootstrap_interval(value: float, trainings: Sequence[Array]) -> Interval:
-    """Return the 95 % interval of a mean over trainings, or of a difference of two such means.
+def bootstrap_error(trainings: Sequence[Array]) -> float:
+    """Return the standard error over people of a mean over trainings, or of a difference of two such means.
 
-    ``value`` plus and minus 1.96 standard errors. The variance between samples of people is reduced by what k-means
-    seeds contribute to it, which is known from the seeds within a sample. The variance between trainings is not
-    included.
+    The variance between samples of people is reduced by what k-means seeds contribute to it, which is known from the
+    seeds within a sample. The variance between trainings is not included.
 
     Args:
-        value: the accuracy or the difference.
         trainings: for each training its `bootstrap_accuracies`, all of one shape; for a difference, the differences
             of these.
+    Returns:
+        nan if one of the samples has no accuracy.
     """
     replicates = np.mean(trainings, axis=0)  # (resamples, seeds)
     if not np.isfinite(replicates).all() or len(replicates) < 2:
-        return Interval()
+        return math.nan
     variance = replicates.mean(axis=1).var(ddof=1)
     if replicates.shape[1] > 1:
         variance -= replicates.var(axis=1, ddof=1).mean() / replicates.shape[1]
-    error = NORMAL_QUANTILE * math.sqrt(max(variance, 0.0))
+    return math.sqrt(max(variance, 0.0))
+
+
+def bootstrap_interval(value: float, trainings: Sequence[Array]) -> Interval:
+    """Return the 95 % interval over people of an accuracy: plus and minus 1.96 times its `bootstrap_error`."""
+    error = NORMAL_QUANTILE * bootstrap_error(trainings)
     return Interval(value - error, value + error)
 
 
@@ -140,19 +229,25 @@ def jackknife(
     return {name: with_interval(name, score) for name, score in scores.items()}
 
 
-def jackknife_interval(value: float, replicates: Sequence[float] | Array) -> Interval:
-    """Return ``value`` plus and minus Student's t times the jackknife standard error, not cut at the score's range.
+def jackknife_error(replicates: Sequence[float] | Array) -> float:
+    """Return the jackknife standard error over people.
 
     Args:
-        replicates: the value without each group of people. With fewer than three, or a nan among them, there is no
-            interval.
+        replicates: the value without each group of people. With fewer than three, or a nan among them, it is nan.
     """
     values = np.asarray(replicates, dtype=np.float64)
     groups = len(values)
     if groups < 3 or not np.isfinite(values).all():
+        return math.nan
+    return math.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
+
+
+def jackknife_interval(value: float, replicates: Sequence[float] | Array) -> Interval:
+    """Return ``value`` plus and minus Student's t times its `jackknife_error`, not cut at the score's range."""
+    error = jackknife_error(replicates)
+    if math.isnan(error):
         return Interval()
-    quantile = float(t.ppf((1 + CONFIDENCE) / 2, groups - 1))
-    error = quantile * math.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
+    error *= float(t.ppf((1 + CONFIDENCE) / 2, len(replicates) - 1))
     return Interval(value - error, value + error)
 
 

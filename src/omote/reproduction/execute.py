@@ -102,7 +102,9 @@ def train_and_score(
     )
     for row, folder in training.scores(rows).items():
         if not _is_scored(folder):
-            evaluate(trained, face_set, resamples=RESAMPLES, centred=row != training.row).save(folder)
+            centred = row != training.row
+            scores = evaluate(trained, face_set, resamples=RESAMPLES, groups=training.groups, centred=centred)
+            scores.save(folder)
     for stage, folder in repetitions:
         if not _is_scored(folder):
             evaluate(load(training.run, stage=stage), face_set).save(folder)

@@ -30,6 +30,7 @@ class Training(NamedTuple):
     run: Path
     faces: Path
     config: TrainConfig
+    groups: tuple[tuple[str, ...], ...]  # people held out by each fold; one group for a single split
 
     @property
     def name(self) -> str:
@@ -119,6 +120,7 @@ def make_plan(
             row_config(
                 row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
             ),
+            groups,
         )
         for row in _rows_to_train(chosen)
         for seed in range(seeds)

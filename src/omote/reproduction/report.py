@@ -167,7 +167,10 @@ def list_caveats(results: Results) -> list[str]:
         "training, so it does not settle the paper’s own order.",
     ]
     if about.get("seeds") == 1:
-        caveats.append("Each row was trained once; the variation between training seeds is unknown.")
+        caveats.append(
+            "Each row was trained once. The variation between trainings is unknown, so no claim is settled; add "
+            "--seeds 3, or more."
+        )
     if about.get("folds", 1) <= 1:
         caveats.append("The people held out are one of many possible choices.")
     return [*caveats, *about.get("caveats", [])]
@@ -189,7 +192,7 @@ def _claims_section(results: Results) -> Section:
         heads=[Head(PEOPLE_NAMES[people]) for people in PEOPLE],
         lines=lines,
         remark="Accuracy of the row that should be higher minus that of the other, in percentage points, with its 95 % "
-        "interval. " + RULE,
+        "interval over people and trainings. " + RULE,
     )
 
 
@@ -286,7 +289,7 @@ def _differences_section(results: Results) -> Section | None:
         ],
         lines=lines,
         remark="Accuracy of the first row minus that of the second, on the same images of the same people, in "
-        "percentage points.",
+        "percentage points, with its 95 % interval over people and trainings, not corrected for several comparisons.",
     )
 
 

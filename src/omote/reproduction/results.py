@@ -29,8 +29,9 @@ class Difference(NamedTuple):
     second: int
     people: str  # "train" or "test"
     value: float
-    low: float  # 95 % interval of the mean over trainings, bootstrap over people
+    low: float  # 95 % interval over people and trainings; nan for one training
     high: float
+    p: float  # two-sided, not corrected for several comparisons; 1 for one training
     by_training: tuple[float, ...]  # one per training seed
 
 

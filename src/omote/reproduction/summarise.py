@@ -13,7 +13,7 @@ from omote.boundary import reading
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People, Scores
-from omote.metrics.intervals import bootstrap_interval
+from omote.metrics.intervals import bootstrap_error, bootstrap_interval, compare_trainings
 from omote.metrics.score import Array, Score
 from omote.reproduction.claims import ORDERS, PEOPLE
 from omote.reproduction.plan import Plan, Training
@@ -154,10 +154,10 @@ def _difference(first: int, second: int, people: People, scores: Mapping[int, By
         for row in (one, other)
     ]
     by_training = tuple(b - a for a, b in zip(*by_seed, strict=True))
-    value = float(np.mean(by_training))
     pairs = zip(_resampled(one, people), _resampled(other, people), strict=True)
-    interval = bootstrap_interval(value, [b - a for a, b in pairs])
-    return Difference(first, second, people, value, interval.low, interval.high, by_training)
+    scored = {who for each in one.values() for who in each.subjects(people)}
+    found = compare_trainings(by_training, bootstrap_error([b - a for a, b in pairs]), len(scored))
+    return Difference(first, second, people, *found, by_training)
 
 
 def _about(plan: Plan, scores: Mapping[int, ByTraining]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def make_differences(results: Results) -> pd.DataFrame:
     """Return the paired differences in per cent.
 
     Columns: first, second, people, difference (accuracy of row `second` minus that of row `first`), low, high (95 %
-    interval over people), and training_1, training_2, ..., one per training seed.
+    interval over people and trainings), training_1, training_2, ..., one per training seed, and p (two-sided, not
+    corrected for several comparisons).
     """
     return pd.DataFrame(
         [
@@ -66,6 +67,7 @@ def make_differences(results: Results) -> pd.DataFrame:
                     **{f"training_{k}": each for k, each in enumerate(d.by_training, start=1)},
                 }.items()
             }
+            | {"p": round(d.p, 6)}
             for d in results.differences
         ]
     )
