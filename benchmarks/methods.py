@@ -34,11 +34,12 @@ from matplotlib.figure import Figure
 from omote.data.face_set import open_face_set
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
-from omote.evaluation.compare import compare_methods, score_run
+from omote.evaluation.compare import RUN_COLUMNS, compare_methods, score_run
 from omote.evaluation.protocol import ACROSS_EXPRESSIONS
 from omote.figures.style import MARKERS
 from omote.files import write_text
 from omote.methods.registry import METHODS, method_class
+from omote.metrics.intervals import CONFIDENCE
 from omote.runs.config import TrainConfig
 from omote.runs.info import read_training
 from omote.runs.trained import load
@@ -115,7 +116,7 @@ def score_one(faces: Path, run: Path, held_out: Sequence[str], judge: Path | Non
     """Write the scores of a run, unless the file holds those of the same weights, judge and faces."""
     torch.set_num_threads(1)
     face_set = open_face_set(faces)
-    seen = hashlib.sha256(repr((face_set.about, sorted(held_out))).encode())
+    seen = hashlib.sha256(repr((RUN_COLUMNS, face_set.about, sorted(held_out))).encode())
     for weights in (run, judge):
         seen.update((weights / "weights.safetensors").read_bytes() if weights else b"")
     if not to.is_file() or (pd.read_parquet(to, columns=["of"])["of"] != seen.hexdigest()).any():
@@ -218,11 +219,11 @@ def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> st
     lines = [
         f"# Methods on {faces.name}", "",
         f"Runs of {runs.name}: means over their seeds with 95 % intervals over people; all but R² in per cent. The row "
-        f"below each shows the difference to `{REFERENCE}` with the same seed, and how many seeds agree in sign; it is "
-        "bold where the interval excludes 0 and all seeds agree. Intervals cover other people, not other trainings, "
-        "and are not corrected for multiple comparisons. \"Subject mean removed\" needs the person's id. It pushes the "
-        "codes of one person's frames apart, which alone can bring both identity scores below chance where "
-        "there are few frames.", "",
+        f"below each shows the difference to `{REFERENCE}` with the same seed, its 95 % interval over people and "
+        "trainings, and how many seeds agree in sign. A difference of one training has no interval. It is bold where "
+        "its p-value, corrected for all differences in its column (Holm), is at most 0.05. \"Subject mean removed\" "
+        "needs the person's id. It pushes the codes of one person's frames apart, which alone can bring both identity "
+        "scores below chance where there are few frames.", "",
     ]  # fmt: skip
     for people, of_people in table.groupby("people", sort=False):
         shown = {
@@ -287,8 +288,7 @@ def _difference(rows: pd.DataFrame, score: str) -> str:
         return "-"
     shown = _number(score, value, "+")
     if not math.isnan(low):
-        agree = rows["same_sign"][score] == rows["pairs"][score]
-        shown = f"**{shown}**" if agree and (low > 0 or high < 0) else shown
+        shown = f"**{shown}**" if rows["p"][score] <= 1 - CONFIDENCE else shown
         shown += f" ({_number(score, low, '+')} to {_number(score, high, '+')})"
     return f"{shown}, {rows['same_sign'][score]} of {rows['pairs'][score]}"
 

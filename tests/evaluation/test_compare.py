@@ -14,7 +14,7 @@ from omote.evaluation.audit_scores import score_representation
 from omote.evaluation.compare import METHOD_COLUMNS, RUN_COLUMNS, compare_methods, score_run
 from omote.evaluation.representation import represent_by_run
 from omote.evaluation.swaps import score_swaps
-from omote.metrics.intervals import jackknife_mean
+from omote.metrics.intervals import compare_trainings, jackknife_mean
 from omote.metrics.score import PerRowResults
 from omote.runs.trained import Trained
 
@@ -32,7 +32,7 @@ def run(
     """Return the table of a run with one score, the mean over people, with the replicates without each of them."""
     if others is None:
         others = [float(np.delete(by_person, person).mean()) for person in range(len(by_person))]
-    row = ["test", False, "expression_probe", float(by_person.mean()), 0.25, reason, others]
+    row = ["test", False, "expression_probe", float(by_person.mean()), 0.25, reason, PEOPLE, others]
     return pd.DataFrame([row], columns=RUN_COLUMNS).assign(method=method, seed=seed)
 
 
@@ -69,10 +69,36 @@ def test_a_difference_pairs_people_and_seeds() -> None:
     table = compare_methods(pd.concat(runs))
     found, apart = of(table, "omote"), np.mean(ours, axis=0) - np.mean(theirs, axis=0)
     assert found["difference"] == pytest.approx(apart.mean())
-    assert (found["difference_low"], found["difference_high"]) == pytest.approx(textbook(apart))
+    expected = compare_trainings(
+        [(mine - yours).mean() for mine, yours in zip(ours, theirs, strict=True)],
+        apart.std(ddof=1) / math.sqrt(PEOPLE),
+        PEOPLE,
+    )
+    assert (found["difference_low"], found["difference_high"]) == pytest.approx(expected[1:3])
+    assert found["p"] == pytest.approx(expected.p)
     assert found["high"] - found["low"] > 10 * (found["difference_high"] - found["difference_low"])
     assert (found["same_sign"], found["pairs"]) == (3, 3)
     assert math.isnan(of(table, "proposed")["difference"])  # of the reference to itself
+
+
+def test_p_values_are_corrected_for_the_other_methods_of_a_score_only() -> None:
+    ours, theirs = two_methods()
+    runs = [run("omote", seed, each) for seed, each in enumerate(ours)]
+    runs += [run("proposed", seed, each) for seed, each in enumerate(theirs)]
+    alone = of(compare_methods(pd.concat(runs)), "omote")["p"]
+    other_score = [each.assign(score="retrieval") for each in runs]
+    assert of(compare_methods(pd.concat(runs + other_score)).iloc[:2], "omote")["p"] == alone
+    equal = [run("vae", seed, each + 1e-3 * (seed - 1)) for seed, each in enumerate(theirs)]
+    assert of(compare_methods(pd.concat(runs + equal)), "omote")["p"] == pytest.approx(2 * alone)
+
+
+def test_one_training_has_no_interval_of_its_difference() -> None:
+    ours, theirs = two_methods()
+    found = of(compare_methods(pd.concat([run("omote", 0, ours[0]), run("proposed", 0, theirs[0])])), "omote")
+    assert found["difference"] == pytest.approx(ours[0].mean() - theirs[0].mean())
+    assert math.isfinite(found["low"])
+    assert math.isnan(found["difference_low"])
+    assert found["p"] == 1
 
 
 def test_only_seeds_that_both_have_are_compared_and_those_of_the_other_sign_are_counted() -> None:

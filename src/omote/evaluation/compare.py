@@ -1,7 +1,8 @@
 """Methods side by side: the scores of each run, means over seeds, and differences to one method, with intervals.
 
 Each score of a run is kept with its replicates, its values on other samples of people. All runs are scored on the same
-people, so the mean over seeds and the difference of two methods get their intervals from the replicates alone.
+people, so the errors over people of the mean over seeds and of the difference of two methods follow from the
+replicates. A difference counts the spread of the trainings too.
 """
 
 import math
@@ -24,7 +25,17 @@ from omote.evaluation.audit_scores import (
 )
 from omote.evaluation.representation import Representation, centre, represent_expressions
 from omote.evaluation.swaps import score_swaps
-from omote.metrics.intervals import bootstrap_interval, jackknife, jackknife_interval, jackknife_mean
+from omote.metrics.intervals import (
+    Comparison,
+    bootstrap_error,
+    bootstrap_interval,
+    compare_trainings,
+    holm,
+    jackknife,
+    jackknife_error,
+    jackknife_interval,
+    jackknife_mean,
+)
 from omote.metrics.readout import mean_r2, read_factors
 from omote.metrics.score import Array, Score, mean_score, no_score
 from omote.runs.trained import Trained
@@ -32,10 +43,10 @@ from omote.runs.trained import Trained
 KMEANS_SEEDS = 4  # k-means runs of each bootstrap sample, the default of `bootstrap_accuracies`
 PAPER = "accuracy"  # the only score with bootstrap replicates; all others have jackknife replicates
 KEYS = ["people", "centred", "score"]
-RUN_COLUMNS = [*KEYS, "value", "chance", "reason", "others"]
+RUN_COLUMNS = [*KEYS, "value", "chance", "reason", "subjects", "others"]
 METHOD_COLUMNS = [
     *("people", "method", "centred", "score", "trainings", "mean", "low", "high", "deviation", "chance"),
-    *("difference", "difference_low", "difference_high", "same_sign", "pairs", "reason"),
+    *("difference", "difference_low", "difference_high", "p", "same_sign", "pairs", "reason"),
 ]
 
 
@@ -64,28 +75,32 @@ def score_run(
         resamples: bootstrap samples for the interval of the accuracy.
     Returns:
         `RUN_COLUMNS`, one row a score: people ("test" or "train", those that there are), centred (bool), score, value,
-        chance, reason, and others, its replicates: of the accuracy those of
-        `omote.metrics.intervals.bootstrap_accuracies`, flattened, of the rest those of
+        chance, reason, subjects (number of people with a labelled frame), and others, its replicates: of the accuracy
+        those of `omote.metrics.intervals.bootstrap_accuracies`, flattened, of the rest those of
         `omote.metrics.intervals.jackknife`; empty where there are none.
     Raises:
         OmoteError: If the faces have another size than the run or the judge reads.
     """
     frames = faces.frames
     is_test = frames["subject"].isin(list(held_out)).to_numpy(dtype=bool)
+    evaluated = (frames["use"] != "train").to_numpy(dtype=bool)
+    labelled = evaluated & frames["expression"].notna().to_numpy(dtype=bool)
     z_e = represent_expressions(trained, faces, sorted(set(faces.subjects) - set(held_out)), "z_e")
     table: list[dict[str, Any]] = []
 
     def add(people: str, centred: bool, scores: dict[str, Score]) -> None:
         for name, score in scores.items():
-            row = {"people": people, "centred": centred, "score": name, "others": list(score.replicates)}
-            table.append({**row, "value": score.value, "chance": score.chance, "reason": score.reason})
+            row = {"people": people, "centred": centred, "score": name, "subjects": count}
+            row |= {"value": score.value, "chance": score.chance, "reason": score.reason}
+            table.append({**row, "others": list(score.replicates)})
 
     for people, rows in (("test", is_test), ("train", ~is_test)):
         if not rows.any():
             continue
+        count = frames["subject"][rows & labelled].nunique()
         for codes in (z_e, centre(z_e, frames)):
             add(people, codes.centred, _code_scores(codes.of(rows), frames[rows], k, seeds, resamples))
-        scored = np.flatnonzero(rows & (frames["use"] != "train").to_numpy(dtype=bool))
+        scored = np.flatnonzero(rows & evaluated)
         for reader, by in ((trained, "itself"), (judge, "judge")):
             if reader is not None:
                 results, pairs = score_swaps(trained, reader, faces, scored)
@@ -122,10 +137,11 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
     Returns:
         `METHOD_COLUMNS`, one row for each score of a method: the number of trainings; the mean over them, its 95 %
         interval over people (without the deviation between trainings) and that deviation (ddof 1); the mean difference
-        to the reference with the same seed, its interval over people, and how many of the pairs differ in the same
-        direction. A mean is nan, with the reason, where the score of one training is.
+        to the reference with the same seed, its 95 % interval over people and trainings, its p-value, corrected by
+        Holm's procedure for the other differences of the same score to the same people, and how many of the pairs
+        differ in the same direction. A mean is nan, with the reason, where the score of one training is.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (people, centred, name), of_score in scores.groupby(KEYS, sort=False):
         score = str(name)
         trainings = {
@@ -138,7 +154,7 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
             base = trainings.get(reference, {})
             seeds = [seed for seed in own if seed in base and method != reference]
             differences = [_subtract(own[seed], base[seed]) for seed in seeds]
-            difference = _mean_over_seeds(score, differences)
+            difference = _compare(score, differences, int(of_method["subjects"].min()))
             reasons = [reason for reason in of_method["reason"] if reason]
             rows.append(
                 {
@@ -155,18 +171,38 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
                     "difference": difference.value,
                     "difference_low": difference.low,
                     "difference_high": difference.high,
+                    "p": difference.p,
                     "same_sign": sum(np.sign(each) == np.sign(difference.value) for each, _ in differences),
                     "pairs": len(differences),
                     "reason": reasons[0] if reasons else "",
                 }
             )
-    return pd.DataFrame(rows, columns=METHOD_COLUMNS)
+    table = pd.DataFrame(rows, columns=METHOD_COLUMNS)
+    compared = table["difference"].notna()
+    table.loc[~compared, "p"] = math.nan
+    families = table[compared].groupby(["people", "score"])["p"]
+    table.loc[compared, "p"] = families.transform(lambda p: holm(p.tolist()))
+    return table
 
 
 def _subtract(one: tuple[float, Array], other: tuple[float, Array]) -> tuple[float, Array]:
     """Return the difference of two values and of their replicates; no replicates where one has none."""
     mine, theirs = (np.asarray(replicates, dtype=np.float64) for _, replicates in (one, other))
     return one[0] - other[0], mine - theirs if len(mine) == len(theirs) else np.zeros(0)
+
+
+def _compare(score: str, differences: Sequence[tuple[float, Array]], people: int) -> Comparison:
+    """Return the mean difference, with its interval over people and trainings."""
+    values, replicates = [value for value, _ in differences], [each for _, each in differences]
+    if not values:
+        return Comparison(math.nan)
+    error = math.nan
+    if len({len(each) for each in replicates}) == 1 and len(replicates[0]):
+        if score == PAPER:
+            error = bootstrap_error([each.reshape(-1, KMEANS_SEEDS) for each in replicates])
+        else:
+            error, people = jackknife_error(np.mean(replicates, axis=0)), len(replicates[0])
+    return compare_trainings(values, error, people)
 
 
 def _mean_over_seeds(score: str, trainings: Sequence[tuple[float, Array]]) -> Score:
