@@ -1,4 +1,4 @@
-"""Measure the coverage of the 95 % intervals over people, on synthetic codes whose true score is known.
+"""Measure the coverage of the 95 % intervals, and the rate of false verdicts, on synthetic codes and scores.
 
 First the bootstrap interval of the clustering accuracy. Each trial makes codes of new people with 8 expressions, 3
 frames each. Each person shifts all their codes; two equally good methods share half of that shift. The true accuracy is
@@ -10,9 +10,17 @@ The deviation between people is small or large ("apart"), and each person has a 
 how far the score scatters between trials, and the standard error by the intervals (root mean square). "a mean" is the
 reference: the mean over people of a normally distributed number.
 
-    python benchmarks/intervals.py [trials]       # 40 trials take some minutes
+    python benchmarks/intervals.py [trials]             # 40 trials take some minutes
+    python benchmarks/intervals.py verdicts [reports]   # 5000 reports take some minutes
+
+With "verdicts": reports of ten claims each, whose people and trainings scatter as those of
+docs/results/paper_small.md. How often is a claim settled, and a report with any claim wrong, if all rows are equally
+good; how many claims are settled if each true difference is 5, 10 or 20 points. The rules: that of omote,
+`compare_trainings` with `holm`; the same without `holm`; Satterthwaite's degrees of freedom, with `holm`; and an
+interval over people alone, with the same sign in all trainings.
 """
 
+import math
 import sys
 
 import numpy as np
@@ -23,8 +31,11 @@ from omote.metrics.clustering import LabelledFeatures, clustering_scores, run_km
 from omote.metrics.intervals import (
     GROUPS,
     bootstrap_accuracies,
-    bootstrap_interval,
+    bootstrap_error,
+    compare_trainings,
+    holm,
     jackknife,
+    jackknife_error,
     jackknife_mean,
 )
 from omote.metrics.leakage import identity_probe, nearest_neighbour_leakage
@@ -94,14 +105,63 @@ def print_jackknife_coverage(trials: int) -> None:
         found = [audit_scores(seed, people, apart) for seed in range(trials)]
         for name in found[0]:
             of_name = [each[name] for each in found]
-            value, reach = np.array([(score.value, score.high - score.value) for score in of_name]).T
+            value, errors = np.array(
+                [(score.value, jackknife_error(score.replicates)) for score in of_name]
+            ).T
             if not np.isfinite(value).all():
                 continue  # too few impostor pairs among so few people
-            errors = reach / t.ppf(0.975, min(people, GROUPS) - 1)
+            reach = errors * t.ppf(0.975, min(people, GROUPS) - 1)
             held = np.abs(value - value.mean()) <= reach
             print(
                 f"{people:6}  {apart:5.2f}  {name:23}  {value.mean():8.3f}  {value.std(ddof=1):11.3f}  "
                 f"{np.sqrt(np.mean(errors**2)):13.3f}  {np.mean(held):15.0%}"
+            )
+
+
+# Claims of docs/results/paper_small.md: people, standard error over people, deviation of trainings, in points
+SPREADS = (
+    (48, 0.86, 2.87), (48, 1.15, 1.76), (48, 1.73, 1.74), (48, 1.85, 2.08), (48, 0.71, 1.20),
+    (12, 0.97, 2.39), (12, 1.17, 1.24), (12, 2.14, 3.84), (12, 1.33, 0.86), (12, 2.93, 3.49),
+)  # fmt: skip
+
+
+def settled(trainings: int, apart: float, rng: np.random.Generator) -> dict[str, NDArray[np.bool_]]:
+    """Return, for each rule, which of ten claims of a new report are settled."""
+    ours, satterthwaite, people_only = [], [], []
+    for people, over_people, over_trainings in SPREADS:
+        own = rng.normal(0, over_people * math.sqrt(people), people)  # of each person, in every training
+        means = apart + own.mean() + rng.normal(0, over_trainings, trainings)
+        error = own.std(ddof=1) / math.sqrt(people)
+        ours.append(compare_trainings(means.tolist(), error, people).p)
+        variances = np.array([error**2, means.var(ddof=1) / trainings])
+        degrees = variances.sum() ** 2 / (variances**2 / [people - 1, trainings - 1]).sum()
+        satterthwaite.append(2 * t.sf(abs(means.mean()) / math.sqrt(variances.sum()), degrees))
+        people_only.append(abs(means.mean()) > 1.96 * error and abs(np.sign(means).sum()) == trainings)
+    return {
+        "omote": np.array(holm(ours)) <= 0.05,
+        "omote, without Holm": np.array(ours) <= 0.05,
+        "Satterthwaite": np.array(holm(satterthwaite)) <= 0.05,
+        "people alone": np.array(people_only),
+    }
+
+
+def print_verdicts(reports: int) -> None:
+    print(
+        "trainings  rule                  false claims  reports with one  settled at 5  at 10  at 20 points"
+    )
+    for trainings in (3, 5, 10):
+        rng = np.random.default_rng(0)
+        found = {
+            apart: [settled(trainings, apart, rng) for _ in range(reports if apart == 0 else reports // 5)]
+            for apart in (0, 5, 10, 20)
+        }
+        for rule in found[0][0]:
+            wrong = np.array([each[rule] for each in found[0]])
+            rates = [np.mean([each[rule] for each in found[apart]]) for apart in (5, 10, 20)]
+            shown = "  ".join(f"{rate:6.0%}" for rate in rates)
+            print(
+                f"{trainings:9}  {rule:20}  {wrong.mean():12.2%}  {wrong.any(axis=1).mean():16.1%}  {shown}",
+                flush=True,
             )
 
 
@@ -115,10 +175,10 @@ def main(trials: int) -> None:
             found = [clustering_scores(run_kmeans(codes, seeds=50)) for codes in methods]
             of_trial = [each.scores["accuracy"].value for each in found]
             values += of_trial
-            errors += [bootstrap_interval(0.0, [each]).high for each in drawn]
+            errors += [1.96 * bootstrap_error([each]) for each in drawn]
             fixed += [1.96 * fixed_clusters_error(each.right, who) for each in found]
-            low, high = bootstrap_interval(of_trial[1] - of_trial[0], [drawn[1] - drawn[0]])
-            differences.append(low <= 0 <= high)
+            apart = abs(of_trial[1] - of_trial[0])
+            differences.append(apart <= 1.96 * bootstrap_error([drawn[1] - drawn[0]]))
         away = np.abs(np.array(values) - np.mean(values))
         print(
             f"{people:6}  {np.mean(values):8.2f}  {np.mean(away <= errors):15.0%}  {np.mean(differences):18.0%}  "
@@ -129,4 +189,7 @@ def main(trials: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    if sys.argv[1:2] == ["verdicts"]:
+        print_verdicts(int(sys.argv[2]) if len(sys.argv) > 2 else 5000)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)

@@ -10,14 +10,13 @@ from scipy.stats import t
 from omote.metrics import intervals
 from omote.metrics.clustering import LabelledFeatures, paper_accuracy
 from omote.metrics.intervals import (
+    add_interval,
     bootstrap_accuracies,
     bootstrap_error,
-    bootstrap_interval,
     compare_trainings,
     holm,
     jackknife,
     jackknife_error,
-    jackknife_interval,
     jackknife_mean,
 )
 from omote.metrics.score import PerRowResults, Score, no_results, no_score
@@ -35,18 +34,17 @@ def people(seed: int, count: int = 12, noise: float = 0.8) -> tuple[LabelledFeat
     return LabelledFeatures(codes, expression.astype(str)), np.char.add("p", who.astype(str))
 
 
-def test_the_bootstrap_interval_by_hand() -> None:
+def test_the_bootstrap_error_by_hand() -> None:
     # the samples have the means 0.4 and 0.6, each over two seeds 0.2 apart: variance 0.02 - 0.02 / 2
     each = np.array([[0.3, 0.5], [0.5, 0.7]])
-    error = 1.96 * math.sqrt(0.02 - 0.02 / 2)
-    assert bootstrap_interval(0.5, [each]) == pytest.approx((0.5 - error, 0.5 + error))
+    assert bootstrap_error([each]) == pytest.approx(math.sqrt(0.02 - 0.02 / 2))
     # averaged with a second training that goes the other way, the samples no longer differ
-    assert bootstrap_interval(0.5, [each, each[::-1]]) == (0.5, 0.5)
+    assert bootstrap_error([each, each[::-1]]) == 0
 
 
 def test_the_difference_of_a_method_and_itself_is_exactly_0() -> None:
     each = bootstrap_accuracies(*people(1), resamples=5)
-    assert bootstrap_interval(0.0, [each - each]) == (0.0, 0.0)
+    assert bootstrap_error([each - each]) == 0
 
 
 def test_a_sample_of_everyone_once_has_the_papers_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,21 +71,17 @@ def test_samples_depend_on_the_people_and_not_on_the_codes() -> None:
     assert not np.array_equal(once, others)
 
 
-def test_people_who_differ_more_give_a_wider_interval() -> None:
-    widths = []
-    for noise in (0.1, 1.2):
-        low, high = bootstrap_interval(0.5, [bootstrap_accuracies(*people(4, noise=noise), resamples=40)])
-        widths.append(high - low)
-    assert widths[0] < widths[1]
+def test_people_who_differ_more_give_a_larger_error() -> None:
+    small, large = (
+        bootstrap_error([bootstrap_accuracies(*people(4, noise=noise), resamples=40)]) for noise in (0.1, 1.2)
+    )
+    assert small < large
 
 
 def test_the_standard_error_is_near_the_deviation_between_groups_of_people() -> None:
     groups = [people(seed) for seed in range(24)]
     values = [paper_accuracy(codes, seeds=10).value for codes, _ in groups]
-    errors = []
-    for codes, who in groups[:8]:
-        low, high = bootstrap_interval(0.0, [bootstrap_accuracies(codes, who, resamples=40)])
-        errors.append((high - low) / (2 * 1.96))
+    errors = [bootstrap_error([bootstrap_accuracies(*each, resamples=40)]) for each in groups[:8]]
     assert np.mean(errors) == pytest.approx(np.std(values, ddof=1), rel=0.5)
 
 
@@ -97,11 +91,11 @@ def test_one_person_or_a_collapsed_code_has_no_interval() -> None:
     collapsed = LabelledFeatures(np.ones_like(labelled.features), labelled.labels)
     each = bootstrap_accuracies(collapsed, who, resamples=2)
     assert np.isnan(each).all()
-    assert all(map(math.isnan, bootstrap_interval(0.5, [each])))
+    assert math.isnan(bootstrap_error([each]))
 
 
 def mean(values: NDArray[np.float64]) -> Score:
-    return Score(float(values.mean()), chance=0.25)
+    return Score(float(values.mean()), chance=0.25, range=(-math.inf, math.inf))
 
 
 def test_the_jackknife_interval_of_a_mean_over_people_is_the_textbooks() -> None:
@@ -113,7 +107,7 @@ def test_the_jackknife_interval_of_a_mean_over_people_is_the_textbooks() -> None
 
 
 def test_frames_of_a_person_are_left_out_together() -> None:
-    each = RNG.normal(size=12)
+    each = RNG.uniform(0.4, 0.6, 12)
     once = jackknife_mean(PerRowResults(each), np.arange(12))
     many = jackknife_mean(
         PerRowResults(np.tile(each, 50)), np.tile(np.arange(12), 50)
@@ -141,19 +135,19 @@ def test_with_many_people_in_groups_the_error_is_still_that_of_a_mean_over_peopl
 
 
 def test_only_scored_rows_count() -> None:
-    values = np.array([1, 0, 1, np.nan, 1, 1, np.nan, 0])
+    values = np.array([0.6, 0.5, 0.6, np.nan, 0.6, 0.6, np.nan, 0.5])
     subjects = np.array(list("aabbccdd"))
     found = jackknife_mean(PerRowResults(values, 0.5, "a note"), subjects)
-    assert found.value == pytest.approx(4 / 6)
+    assert found.value == pytest.approx(0.5 + 0.4 / 6)
     assert (found.chance, found.reason) == (0.5, "a note")
     # b and d have one scored row each; the means without a, b, c, d:
-    without = np.array([3 / 4, 3 / 5, 2 / 4, 4 / 5])
+    without = 0.5 + 0.1 * np.array([3 / 4, 3 / 5, 2 / 4, 4 / 5])
     error = math.sqrt(3 / 4 * ((without - without.mean()) ** 2).sum())
     assert found.high - found.value == pytest.approx(t.ppf(0.975, 3) * error)
 
 
 def test_people_who_were_not_scored_do_not_change_the_interval() -> None:
-    values = np.concatenate([RNG.random(5), np.full(15, np.nan)])
+    values = np.concatenate([RNG.uniform(0.4, 0.6, 5), np.full(15, np.nan)])
     few, among_others = (
         jackknife_mean(PerRowResults(values[:5]), np.arange(5)),
         jackknife_mean(PerRowResults(values), np.arange(20)),
@@ -165,7 +159,7 @@ def test_each_score_has_its_own_interval_and_one_that_fails_without_a_group_has_
     def scores(rows: NDArray[np.int64]) -> dict[str, Score]:
         return {
             "same": Score(0.5),
-            "rows": Score(float(len(rows))),
+            "rows": Score(float(len(rows)), range=(0, math.inf)),
             "needs a": Score(1.0) if 0 in rows else no_score("a is not there"),
             "never": no_score("never"),
         }
@@ -194,9 +188,28 @@ def test_scores_keep_the_replicates_that_their_interval_was_computed_from() -> N
     each = RNG.normal(size=12)
     found = jackknife(lambda rows: {"mean": mean(each[rows])}, np.arange(12))["mean"]
     assert found.replicates == pytest.approx([np.delete(each, person).mean() for person in range(12)])
-    assert jackknife_interval(found.value, found.replicates) == (found.low, found.high)
+    assert found.high - found.value == pytest.approx(t.ppf(0.975, 11) * jackknife_error(found.replicates))
     for too_few in ([], [1.0, 2.0], [1.0, 2.0, math.nan]):
-        assert all(map(math.isnan, jackknife_interval(1.5, too_few)))
+        assert math.isnan(jackknife_error(too_few))
+
+
+def test_an_interval_is_cut_to_the_range_of_its_score() -> None:
+    assert add_interval(Score(0.95), 0.05, 2.0, 12)[4:6] == pytest.approx((0.85, 1))
+    assert add_interval(Score(0.05), 0.05, 2.0, 12)[4:6] == pytest.approx((0, 0.15))
+    assert add_interval(Score(-0.95, range=(-1, 1)), 0.1, 2.0, 12)[4:6] == pytest.approx((-1, -0.75))
+    assert add_interval(Score(3.0, range=(0, math.inf)), 2.0, 2.0, 12)[4:6] == pytest.approx((0, 7))
+
+
+def test_an_interval_of_more_than_half_the_range_says_how_many_people_would_do() -> None:
+    found = add_interval(Score(0.8, reason="a note"), 0.15, 2.78, 5)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    # 1.96 x 0.15 is 0.294; a half-width of 0.1 takes 2.94^2 = 8.6 times as many people
+    assert found.reason == "a note; no interval: 5 people are too few, about 50 would do"
+    people = np.repeat(np.arange(5), 4)
+    scattered = jackknife_mean(PerRowResults(np.array([1, 1, 0, 1, 0])[people].astype(float)), people)
+    assert scattered.value == 0.6
+    assert "no interval: 5 people are too few" in scattered.reason
 
 
 def test_a_comparison_adds_the_errors_over_people_and_over_trainings_in_quadrature() -> None:
@@ -290,12 +303,3 @@ def test_people_in_several_folds_are_drawn_alike_in_each(folds: int, monkeypatch
         assert math.sqrt(np.mean(apart)) < 0.6 * math.sqrt(truth)  # drawn anew in each fold: far too sure
     else:
         assert grouped == pytest.approx(apart)
-
-
-def test_jackknife_errors_are_the_half_widths_of_its_intervals() -> None:
-    each = RNG.normal(size=12)
-    without = [np.delete(each, person).mean() for person in range(12)]
-    assert jackknife_error(without) == pytest.approx(each.std(ddof=1) / math.sqrt(12))
-    low, high = jackknife_interval(each.mean(), without)
-    assert high - low == pytest.approx(2 * t.ppf(0.975, 11) * jackknife_error(without))
-    assert math.isnan(jackknife_error([1.0, 2.0]))

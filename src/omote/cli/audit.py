@@ -99,6 +99,10 @@ def audit(
     show_audit(found.table)
     say(f"Open {page} in a browser: it shows all scores, their 95 % intervals and pictures.")
     say("audit.csv and audit.json hold the same scores for other programs.")
+    if found.frames["expression"].isna().all():
+        say(
+            "No face has an expression label, so the columns “what” are empty. Next: omote choose, which needs none"
+        )
 
 
 def _default_folder(given: Path) -> Path:

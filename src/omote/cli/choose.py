@@ -73,6 +73,7 @@ def _show(table: "pd.DataFrame") -> None:
             cells["choice"] += f" ({row['choice_low']:.2f} to {row['choice_high']:.2f})"
         shown.add_row(Text(name + " *" * row["as_good"]), *cells.values())
     shown.add_row("by chance", *(two_digits(table[f"{score}_chance"].median()) for score in COLUMNS))
+    shown.add_row("good", *("low" if score == "leakage" else "high" for score in COLUMNS))
     console.print(shown)
     say("")
     people = "held out" if table["people"].iloc[0] == "test" else "of the training"
@@ -82,3 +83,9 @@ def _show(table: "pd.DataFrame") -> None:
     remarks = table[table["reason"] != ""]
     for reason, rows in remarks.groupby("reason", sort=False):
         say(f" {', '.join(names[rows.index])}: {reason}")
+    if table["choice"].notna().any():
+        say(f"Next: omote audit {table['run'].iloc[0]}, or omote embed with it")
+    else:
+        say(
+            "Nothing to rank by. Next: name a face set with two clips or more of each of several people (--faces)"
+        )

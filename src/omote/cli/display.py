@@ -242,11 +242,12 @@ def show_scores(table: Any) -> None:
     from rich.table import Table
 
     for (people, code), rows in table.groupby(["people", "code"], sort=False):
-        shown = Table(f"{people} people, {code} code", "value", "deviation", "chance", box=None)
+        shown = Table(f"{people} people, {code} code", "value", "deviation", "chance", "good", box=None)
         for row in rows.itertuples(index=False):
             if row.value == row.value:
                 numbers = ("" if x != x else f"{x:.3f}" for x in (row.value, row.deviation, row.chance))
-                shown.add_row(row.score, *numbers)
+                of_person = row.score.startswith("subject")  # an identity code should hold just that
+                shown.add_row(row.score, *numbers, "high" if of_person == (code == "identity") else "low")
         if shown.rows:
             console.print(shown)
         for reason, concerned in rows[rows["reason"] != ""].groupby("reason", sort=False):
@@ -255,7 +256,7 @@ def show_scores(table: Any) -> None:
         say("")
 
 
-AUDIT_COLUMNS = {  # title -> group and score
+AUDIT_COLUMNS = {  # title -> group and score; of an expression code, those of identity should be low
     "who\nnearest": ("identity", "subject_nearest_neighbour_across_expressions"),
     "who\nprobe": ("identity", "subject_probe_linear"),
     "what\nclusters": ("expression", "accuracy"),
@@ -266,7 +267,7 @@ AUDIT_COLUMNS = {  # title -> group and score
 
 def show_audit(table: Any) -> None:
     """Print one table per group of people: how often the person and the expression are recognised, and the R2 of the
-    true action units."""
+    true action units; and whether high or low is good."""
     from rich.table import Table
 
     for people, of_people in table[table["reading"] == "mean"].groupby("people", sort=False):
@@ -282,8 +283,11 @@ def show_audit(table: Any) -> None:
             shown.add_row(name, *(two_digits(values.get(score)) for score in AUDIT_COLUMNS.values()))
         chances = of_scores["chance"].groupby(level=["group", "score"]).median()
         shown.add_row("by chance", *(two_digits(chances.get(score)) for score in AUDIT_COLUMNS.values()))
+        good = ["low" if group == "identity" else "high" for group, _ in AUDIT_COLUMNS.values()]
+        shown.add_row("good for z_e", *good)
         console.print(shown)
         say("")
+    say("For z_i, which should hold the person and nothing else, high and low change places.")
 
 
 def two_digits(value: float | None) -> str:

@@ -36,3 +36,7 @@ def evaluate(
         write_card(run)
     show_scores(scores.table)
     say(f"Saved: {to / 'scores.csv'}")
+    if scores.by_subject.empty:
+        say(f"No face has an expression label. Next: omote choose {run} OTHER_RUNS, which needs none")
+    else:
+        say(f"Next: omote audit {run}, for 95 % intervals, baselines and pictures")

@@ -21,8 +21,10 @@ from omote.metrics.continuity import (
 from omote.metrics.disentanglement import disentanglement_scores
 from omote.metrics.intervals import (
     GROUPS,
+    NORMAL_QUANTILE,
+    add_interval,
     bootstrap_accuracies,
-    bootstrap_interval,
+    bootstrap_error,
     jackknife,
     jackknife_mean,
 )
@@ -150,8 +152,8 @@ def paper_accuracy_with_interval(labelled: CodedFrames, *, k: int, seeds: int, r
     features = LabelledFeatures(codes, expressions, factorize(subjects, clips) if len(codes) else clips)
     score = paper_accuracy(features, k=k, seeds=seeds)
     replicates = bootstrap_accuracies(features, subjects, k=k, resamples=resamples)
-    low, high = bootstrap_interval(score.value, [replicates])
-    return score._replace(low=low, high=high, replicates=tuple(replicates.ravel().tolist()))
+    score = add_interval(score, bootstrap_error([replicates]), NORMAL_QUANTILE, len(np.unique(subjects)))
+    return score._replace(replicates=tuple(replicates.ravel().tolist()))
 
 
 def expression_probe_accuracy(labelled: CodedFrames) -> Score:

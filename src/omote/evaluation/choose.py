@@ -26,6 +26,7 @@ from omote.evaluation.swaps import NO_IDENTITY, why_no_images
 from omote.metrics.intervals import GROUPS, jackknife, jackknife_mean
 from omote.metrics.leakage import identity_probe
 from omote.metrics.score import (
+    SIGNED,
     TOLERANCE,
     Array,
     PerRowResults,
@@ -173,7 +174,7 @@ def choose(
         step()
         scores: dict[str, Score] = {}
         for number, of_run in enumerate(of_runs):
-            behind = Score(of_runs[first]["choice"].value - of_run["choice"].value)
+            behind = Score(of_runs[first]["choice"].value - of_run["choice"].value, range=SIGNED)
             scores |= {f"{name} {number}": score for name, score in (of_run | {"behind": behind}).items()}
         return scores
 

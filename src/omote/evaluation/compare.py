@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from omote.data.face_set import FaceSet
 from omote.data.sampling import evenly_spaced
@@ -26,18 +27,19 @@ from omote.evaluation.audit_scores import (
 from omote.evaluation.representation import Representation, centre, represent_expressions
 from omote.evaluation.swaps import score_swaps
 from omote.metrics.intervals import (
+    CONFIDENCE,
+    NORMAL_QUANTILE,
     Comparison,
+    add_interval,
     bootstrap_error,
-    bootstrap_interval,
     compare_trainings,
     holm,
     jackknife,
     jackknife_error,
-    jackknife_interval,
     jackknife_mean,
 )
 from omote.metrics.readout import mean_r2, read_factors
-from omote.metrics.score import Array, Score, mean_score, no_score
+from omote.metrics.score import AT_MOST_1, Array, Score, mean_score
 from omote.runs.trained import Trained
 
 KMEANS_SEEDS = 4  # k-means runs of each bootstrap sample, the default of `bootstrap_accuracies`
@@ -150,12 +152,13 @@ def compare_methods(scores: pd.DataFrame, reference: str = "proposed") -> pd.Dat
         }
         for method, own in trainings.items():
             of_method = of_score[of_score["method"] == method]
-            mean = _mean_over_seeds(score, list(own.values()))
+            people_count = int(of_method["subjects"].min())
+            mean = _mean_over_seeds(score, list(own.values()), people_count)
             base = trainings.get(reference, {})
             seeds = [seed for seed in own if seed in base and method != reference]
             differences = [_subtract(own[seed], base[seed]) for seed in seeds]
-            difference = _compare(score, differences, int(of_method["subjects"].min()))
-            reasons = [reason for reason in of_method["reason"] if reason]
+            difference = _compare(score, differences, people_count)
+            reasons = [reason for reason in [*of_method["reason"], mean.reason] if reason]
             rows.append(
                 {
                     "people": people,
@@ -193,26 +196,29 @@ def _subtract(one: tuple[float, Array], other: tuple[float, Array]) -> tuple[flo
 
 def _compare(score: str, differences: Sequence[tuple[float, Array]], people: int) -> Comparison:
     """Return the mean difference, with its interval over people and trainings."""
-    values, replicates = [value for value, _ in differences], [each for _, each in differences]
-    if not values:
+    if not differences:
         return Comparison(math.nan)
-    error = math.nan
-    if len({len(each) for each in replicates}) == 1 and len(replicates[0]):
-        if score == PAPER:
-            error = bootstrap_error([each.reshape(-1, KMEANS_SEEDS) for each in replicates])
-        else:
-            error, people = jackknife_error(np.mean(replicates, axis=0)), len(replicates[0])
-    return compare_trainings(values, error, people)
+    error, _, samples = _error_over_people(score, [each for _, each in differences], people)
+    return compare_trainings([value for value, _ in differences], error, samples)
 
 
-def _mean_over_seeds(score: str, trainings: Sequence[tuple[float, Array]]) -> Score:
+def _mean_over_seeds(score: str, trainings: Sequence[tuple[float, Array]], people: int) -> Score:
     """Return the mean, the deviation between trainings and the interval over people."""
-    mean = mean_score([value for value, _ in trainings], math.nan) if trainings else no_score("no training")
-    replicates = [np.asarray(each, dtype=np.float64) for _, each in trainings]
-    if not math.isfinite(mean.value) or len({len(each) for each in replicates}) > 1 or not len(replicates[0]):
-        return mean
+    mean = mean_score([value for value, _ in trainings], math.nan)
+    if score.startswith("r2"):
+        mean = mean._replace(range=AT_MOST_1)
+    error, quantile, _ = _error_over_people(score, [each for _, each in trainings], people)
+    return add_interval(mean, error, quantile, people)
+
+
+def _error_over_people(score: str, replicates: Sequence[Array], people: int) -> tuple[float, float, int]:
+    """Return the standard error of the mean over trainings, the quantile of its 95 % interval, and on how many people
+    or groups of people it rests; the first is nan where a training has no replicates."""
+    if len({len(each) for each in replicates}) > 1 or not len(replicates[0]):
+        return math.nan, math.nan, people
+    values = [np.asarray(each, dtype=np.float64) for each in replicates]
     if score == PAPER:
-        low, high = bootstrap_interval(mean.value, [each.reshape(-1, KMEANS_SEEDS) for each in replicates])
-    else:
-        low, high = jackknife_interval(mean.value, np.mean(replicates, axis=0))
-    return mean._replace(low=low, high=high)
+        error = bootstrap_error([each.reshape(-1, KMEANS_SEEDS) for each in values])
+        return error, NORMAL_QUANTILE, people
+    groups = len(values[0])
+    return jackknife_error(np.mean(values, axis=0)), float(t.ppf((1 + CONFIDENCE) / 2, groups - 1)), groups

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from omote.metrics.score import (
+    SIGNED,
     TOLERANCE,
     Array,
     PerRowResults,
@@ -227,11 +228,11 @@ def _path_scores(paths: list[Array], who: Array, rounding: float) -> dict[str, S
     ordered = np.isfinite(order)
     who = who[moving]
     return {
-        "order": mean_over_rows(order[ordered], who[ordered], 0.0, note)
+        "order": mean_over_rows(order[ordered], who[ordered], 0.0, note)._replace(range=SIGNED)
         if ordered.any()
         else no_score("along every clip the code is equally far from the first frame"),
         "straightness": mean_over_rows(straight, who, float(straight_chance.mean()), note),
-        "smoothness": mean_over_rows(smooth, who, float(smooth_chance.mean()), note),
+        "smoothness": mean_over_rows(smooth, who, float(smooth_chance.mean()), note)._replace(range=SIGNED),
     }
 
 
@@ -276,9 +277,9 @@ def _path_agreement(paths: list[Array], expressions: list[str | None], who: Arra
     agreement = (cosines * same).sum(axis=1)[scored] / same.sum(axis=1)[scored]
     if not comparable.any():
         reason = "all clips show one expression: chance is unknown"
-        return mean_over_rows(agreement, who[scored], np.nan, reason)
+        return mean_over_rows(agreement, who[scored], np.nan, reason)._replace(range=SIGNED)
     chance = (cosines * different).sum(axis=1)[comparable] / different.sum(axis=1)[comparable]
-    return mean_over_rows(agreement, who[scored], float(chance.mean()))
+    return mean_over_rows(agreement, who[scored], float(chance.mean()))._replace(range=SIGNED)
 
 
 def _expression(labels: Iterable[Any]) -> str | None:

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from omote.metrics.probes import subject_folds
 from omote.metrics.readout import predict_held_out, why_unreadable, why_unreadable_across_people
-from omote.metrics.score import Array, Score, as_labels, join_reasons, mean_score, no_score
+from omote.metrics.score import AT_MOST_1, Array, Score, as_labels, join_reasons, mean_score, no_score
 
 DISENTANGLEMENT_SCORES = ("dci_disentanglement", "dci_completeness", "dci_informativeness", "mig", "sap")
 DUPLICATE = (
@@ -110,7 +110,7 @@ def _scores(x: Array, y: Array, fold: Array) -> dict[str, Score]:
     return {
         "dci_disentanglement": disentanglement,
         "dci_completeness": completeness,
-        "dci_informativeness": mean_score(r2, np.nan),
+        "dci_informativeness": mean_score(r2, np.nan)._replace(range=AT_MOST_1),
         "mig": _gap(mutual_information(x, y)),
         "sap": _gap((x.T @ y / len(x)) ** 2),
     }

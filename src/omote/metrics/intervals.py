@@ -38,13 +38,6 @@ GROUPS = 20  # maximum number of groups of the jackknife
 NO_INTERVAL = "no interval: without some of the people there is no score"
 
 
-class Interval(NamedTuple):
-    """A 95 % interval; both ends are nan where it is not known."""
-
-    low: float = math.nan
-    high: float = math.nan
-
-
 class Comparison(NamedTuple):
     """The mean difference of two methods over their trainings."""
 
@@ -88,6 +81,27 @@ def compare_trainings(by_training: Sequence[float], people_error: float, people:
     elif mean:
         p = float(brentq(lambda level: half_width(level) - abs(mean), smallest, 1.0))
     return Comparison(mean, mean - width, mean + width, p)
+
+
+def add_interval(score: Score, error: float, quantile: float, people: int) -> Score:
+    """Return the score with its value plus and minus `quantile` standard errors, cut to its range.
+
+    An interval of more than half the range says nothing. It is left out, and `reason` says that there are too few
+    people, and how many would narrow it to a fifth of the range.
+
+    Args:
+        error: standard error over people; nan for no interval.
+        people: their number.
+    """
+    reach = quantile * error
+    if not math.isfinite(score.value + reach):
+        return score
+    lowest, highest = score.range
+    if 2 * reach > (highest - lowest) / 2:
+        enough = math.ceil(people * (NORMAL_QUANTILE * error / (0.1 * (highest - lowest))) ** 2 / 10) * 10
+        reason = f"no interval: {people} people are too few, about {enough} would do"
+        return score._replace(reason=join_reasons(score.reason, reason))
+    return score._replace(low=max(score.value - reach, lowest), high=min(score.value + reach, highest))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -190,12 +204,6 @@ def bootstrap_error(trainings: Sequence[Array]) -> float:
     return math.sqrt(max(variance, 0.0))
 
 
-def bootstrap_interval(value: float, trainings: Sequence[Array]) -> Interval:
-    """Return the 95 % interval over people of an accuracy: plus and minus 1.96 times its `bootstrap_error`."""
-    error = NORMAL_QUANTILE * bootstrap_error(trainings)
-    return Interval(value - error, value + error)
-
-
 def jackknife(
     score_rows: Callable[[Array], dict[str, Score]], subjects: Array, *, groups: int = GROUPS
 ) -> dict[str, Score]:
@@ -207,8 +215,8 @@ def jackknife(
             to the groups in turn, in sorted order.
         groups: maximum number of groups; with fewer people, one group per person.
     Returns:
-        The scores of all rows, with `low`, `high` and `replicates`. There is no interval for fewer than three people,
-        nor, as `reason` then says, for a score that cannot be computed without one of the groups.
+        The scores of all rows, with `low`, `high` and `replicates`, by `add_interval`. There is no interval for fewer
+        than three people, nor, as `reason` then says, for a score that cannot be computed without one of the groups.
     """
     subjects = as_labels(subjects)
     people, who = np.unique(subjects, return_inverse=True)
@@ -221,10 +229,11 @@ def jackknife(
 
     def with_interval(name: str, score: Score) -> Score:
         replicates = tuple(each[name].value for each in without)
-        low, high = jackknife_interval(score.value, replicates)
-        failed = math.isfinite(score.value) and not np.isfinite(replicates).all()
-        reason = join_reasons(score.reason, NO_INTERVAL if failed else "")
-        return score._replace(reason=reason, low=low, high=high, replicates=replicates)
+        if math.isfinite(score.value) and not np.isfinite(replicates).all():
+            score = score._replace(reason=join_reasons(score.reason, NO_INTERVAL))
+        quantile = float(t.ppf((1 + CONFIDENCE) / 2, groups - 1))
+        score = add_interval(score, jackknife_error(replicates), quantile, len(people))
+        return score._replace(replicates=replicates)
 
     return {name: with_interval(name, score) for name, score in scores.items()}
 
@@ -240,15 +249,6 @@ def jackknife_error(replicates: Sequence[float] | Array) -> float:
     if groups < 3 or not np.isfinite(values).all():
         return math.nan
     return math.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
-
-
-def jackknife_interval(value: float, replicates: Sequence[float] | Array) -> Interval:
-    """Return ``value`` plus and minus Student's t times its `jackknife_error`, not cut at the score's range."""
-    error = jackknife_error(replicates)
-    if math.isnan(error):
-        return Interval()
-    error *= float(t.ppf((1 + CONFIDENCE) / 2, len(replicates) - 1))
-    return Interval(value - error, value + error)
 
 
 def jackknife_mean(results: PerRowResults, subjects: Array) -> Score:

@@ -7,7 +7,7 @@ divergence from the prior bounds it.
 
 import numpy as np
 
-from omote.metrics.score import Array, Score, mean_score, no_score
+from omote.metrics.score import NOT_NEGATIVE, Array, Score, mean_score, no_score
 
 POSTERIOR_SCORES = ("kl", "active_units", "second_moment", "directions")
 ACTIVE = 0.01  # variance of a dimension's mean above which the dimension is in use
@@ -74,10 +74,12 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
     covariance = np.cov(mu.T, ddof=0).reshape(mu.shape[1], -1)
     variance = np.trace(covariance)
     return {
-        "kl": mean_score(kl, 0.0),
-        "active_units": Score(float((mu.var(axis=0) > ACTIVE).sum()), chance=0.0),
-        "second_moment": mean_score((mu**2 + np.exp(s)).mean(axis=1), 1.0),
-        "directions": Score(float(variance**2 / (covariance**2).sum()) if variance > 0 else 0.0, chance=0.0),
+        "kl": mean_score(kl, 0.0)._replace(range=NOT_NEGATIVE),
+        "active_units": Score(float((mu.var(axis=0) > ACTIVE).sum()), chance=0.0, range=NOT_NEGATIVE),
+        "second_moment": mean_score((mu**2 + np.exp(s)).mean(axis=1), 1.0)._replace(range=NOT_NEGATIVE),
+        "directions": Score(
+            float(variance**2 / (covariance**2).sum()) if variance > 0 else 0.0, chance=0.0, range=NOT_NEGATIVE
+        ),
     }
 
 

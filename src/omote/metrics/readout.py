@@ -15,7 +15,16 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from omote.metrics.probes import subject_folds
-from omote.metrics.score import TOLERANCE, Array, Score, as_labels, mean_score, no_score, why_unscorable
+from omote.metrics.score import (
+    AT_MOST_1,
+    TOLERANCE,
+    Array,
+    Score,
+    as_labels,
+    mean_score,
+    no_score,
+    why_unscorable,
+)
 
 RIDGE_PENALTIES = np.logspace(3, -4, 8)  # per row, for standardised features; 1000 leaves next to no weight
 
@@ -89,7 +98,7 @@ def r2(readout: Readout, rows: Array | slice = slice(None)) -> Score:
     baseline = float(readout.baseline_errors[rows].sum())
     if not baseline > 0:
         return no_score(f"{readout.name} is the same in all the images asked")
-    return Score(1 - float(readout.errors[rows].sum()) / baseline, chance=0.0)
+    return Score(1 - float(readout.errors[rows].sum()) / baseline, chance=0.0, range=AT_MOST_1)
 
 
 def mean_r2(read_factors: Sequence[Readout], group: str, rows: Array | slice = slice(None)) -> Score:
@@ -103,7 +112,7 @@ def mean_r2(read_factors: Sequence[Readout], group: str, rows: Array | slice = s
     reasons = [f"{name}: {score.reason}" for name, score in scores.items() if score.reason]
     if not values:
         return no_score("; ".join(reasons) or f"there are no factors {group}_*")
-    return mean_score(values, 0.0, "; ".join(reasons))
+    return mean_score(values, 0.0, "; ".join(reasons))._replace(range=AT_MOST_1)
 
 
 def why_unreadable(factor: Array) -> str:

@@ -3,6 +3,7 @@
 A score that cannot be computed is nan with its reason, so a collapsed code looks neither good nor bad.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,10 @@ import pandas as pd
 
 Array = npt.NDArray[Any]
 
+SHARE = (0.0, 1.0)  # ranges of a score
+SIGNED = (-1.0, 1.0)
+AT_MOST_1 = (-math.inf, 1.0)
+NOT_NEGATIVE = (0.0, math.inf)
 TOLERANCE = 1e-6  # features that differ by less than this share of their size differ by rounding only
 
 
@@ -29,6 +34,7 @@ class Score(NamedTuple):
     low: float = float("nan")  # 95 % interval over people; nan where none was computed
     high: float = float("nan")
     replicates: tuple[float, ...] = ()  # values on other samples of people, see `omote.metrics.intervals`
+    range: tuple[float, float] = SHARE  # of all possible values; its interval is cut to it
 
 
 class PerRowResults(NamedTuple):

@@ -13,7 +13,7 @@ from omote.boundary import reading
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People, Scores
-from omote.metrics.intervals import bootstrap_error, bootstrap_interval, compare_trainings
+from omote.metrics.intervals import NORMAL_QUANTILE, add_interval, bootstrap_error, compare_trainings
 from omote.metrics.score import Array, Score
 from omote.reproduction.claims import ORDERS, PEOPLE
 from omote.reproduction.plan import Plan, Training
@@ -101,8 +101,14 @@ def _accuracy(trainings: ByTraining, people: People) -> Estimate:
     estimate = _estimate(trainings, people, "accuracy")
     if np.isnan(estimate.value):
         return estimate
-    interval = bootstrap_interval(estimate.value, _resampled(trainings, people))
-    return estimate._replace(low=interval.low, high=interval.high)
+    error = bootstrap_error(_resampled(trainings, people))
+    score = Score(estimate.value, reason=estimate.reason)
+    score = add_interval(score, error, NORMAL_QUANTILE, _count_people(trainings, people))
+    return estimate._replace(low=score.low, high=score.high, reason=score.reason)
+
+
+def _count_people(trainings: ByTraining, people: People) -> int:
+    return len({who for scores in trainings.values() for who in scores.subjects(people)})
 
 
 def _estimate(trainings: ByTraining, people: People, name: str) -> Estimate:
@@ -155,8 +161,8 @@ def _difference(first: int, second: int, people: People, scores: Mapping[int, By
     ]
     by_training = tuple(b - a for a, b in zip(*by_seed, strict=True))
     pairs = zip(_resampled(one, people), _resampled(other, people), strict=True)
-    scored = {who for each in one.values() for who in each.subjects(people)}
-    found = compare_trainings(by_training, bootstrap_error([b - a for a, b in pairs]), len(scored))
+    error = bootstrap_error([b - a for a, b in pairs])
+    found = compare_trainings(by_training, error, _count_people(one, people))
     return Difference(first, second, people, *found, by_training)
 
 
