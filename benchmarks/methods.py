@@ -156,9 +156,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         raise OmoteError(f"there is no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     asked = TrainConfig.read(toml, changes).test_subjects
     if isinstance(asked, int):
-        train_subjects, held_out = split_subjects(
-            faces.subjects, asked or max(1, len(faces.subjects) // 5), 0
-        )
+        train_subjects, held_out = split_subjects(faces.frames, asked or max(1, len(faces.subjects) // 5), 0)
     else:
         train_subjects, held_out = sorted(set(faces.subjects) - set(asked)), sorted(asked)
     runs = [(method, seed, f"{method}-seed{seed}") for seed in range(arguments.seeds) for method in methods]
@@ -166,7 +164,11 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
     if arguments.judge and not (judge / "weights.safetensors").is_file():
         raise OmoteError(f"the judge {judge} is not a finished run")
     known = (
-        split_subjects(train_subjects, min(len(held_out), len(train_subjects) - 2), JUDGE_SEED)[1]
+        split_subjects(
+            faces.frames[faces.frames["subject"].isin(train_subjects)],
+            min(len(held_out), len(train_subjects) - 2),
+            JUDGE_SEED,
+        )[1]
         if own
         else []
     )

@@ -51,7 +51,7 @@ def compare(arguments: argparse.Namespace, changes: dict[str, Any]) -> None:
         raise OmoteError(f"--seeds is {arguments.seeds}; seed noise takes at least 2")
     asked = TrainConfig.read(toml, changes).test_subjects
     if isinstance(asked, int):
-        held_out = split_subjects(faces.subjects, asked or max(1, len(faces.subjects) // 5), 0)[1]
+        held_out = split_subjects(faces.frames, asked or max(1, len(faces.subjects) // 5), 0)[1]
     else:
         held_out = sorted(asked)
     if arguments.epochs:

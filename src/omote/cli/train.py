@@ -82,6 +82,7 @@ def train(
         console.print_json(resolved.model_dump_json())
         return
     face_set = open_face_set(faces)
+    from omote.data.splits import describe_subjects
     from omote.training.loop import train
 
     again = "the same command without --overwrite" if overwrite else "the same command again"
@@ -91,6 +92,8 @@ def train(
     say(
         f"Trained {trained.name} on {len(info.train_subjects)} people, with {len(info.test_subjects)} held out: {to}"
     )
+    if info.test_subjects:
+        say(f"Held out: {describe_subjects(face_set.frames, info.test_subjects)}")
     say(f"Next: omote evaluate {to} {faces}")
 
 

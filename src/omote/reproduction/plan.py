@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from omote.boundary import read_json, reading
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.parts import is_pending
 from omote.data.resize import resize_face_set
+from omote.data.splits import alternate_datasets
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked, write_text
 from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
@@ -89,7 +87,7 @@ def make_plan(
         folds: number of folds of a cross-validation by subject, which holds out everybody once; 1 for a single split.
         test_subjects: number of people to hold out, or their names; None for a fifth of them. A number is spread
             evenly over the data sets (the paper holds out 2 or 3 people of each, 7 in all). People without a labelled
-            frame for evaluation are only held out if nobody has one.
+            frame for evaluation are only held out if nobody in their data set has one.
     Raises:
         OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction with other faces, another
             scale or other people held out.
@@ -158,7 +156,11 @@ def _hold_out(
     face_set: FaceSet, folds: int, test_subjects: int | Sequence[str] | None
 ) -> tuple[tuple[str, ...], ...]:
     """Return the people held out, one group per fold. All trainings share them, so that they differ in nothing else."""
-    people = _alternate_datasets(face_set)
+    frames = face_set.frames
+    scored = (frames["use"] != "train") & frames["expression"].notna()
+    # of each data set those who can be scored, or everyone if nobody can, as in RAVDESS
+    unscored_sets = ~frames["dataset"].isin(frames["dataset"][scored])
+    people = alternate_datasets(frames[scored | unscored_sets], 0)
     everybody = len(face_set.subjects)
     if folds == 1:
         if isinstance(test_subjects, Sequence):
@@ -169,25 +171,16 @@ def _hold_out(
         if not 1 <= count <= min(len(people), everybody - 2):
             raise OmoteError(
                 f"{count} people were to be held out; {face_set.path} has {everybody}, of whom {len(people)} can be "
-                "scored and two have to be left to train on"
+                "held out and two have to be left to train on"
             )
         return (tuple(sorted(people[:count])),)
     if test_subjects is not None:
         raise OmoteError("both folds and test_subjects were given; folds hold out everybody once")
     if not 2 <= folds <= len(people):
-        raise OmoteError(f"folds is {folds}; give 1, or 2 to {len(people)}, the number of people to score")
+        raise OmoteError(f"folds is {folds}; give 1, or 2 to {len(people)}, the number of people to hold out")
+    dataset_of = dict(zip(frames["subject"], frames["dataset"], strict=True))
+    people.sort(key=lambda subject: str(dataset_of[subject]))  # so that each data set is dealt to all folds
     return tuple(tuple(sorted(people[fold::folds])) for fold in range(folds))
-
-
-def _alternate_datasets(face_set: FaceSet) -> list[str]:
-    """Return the people who can be scored (all if nobody can) in random order, taking each data set in turn."""
-    frames = face_set.frames
-    scored = frames[(frames["use"] != "train") & frames["expression"].notna()]
-    frames = frames if scored.empty else scored
-    queues = [sorted(of["subject"].unique()) for _, of in frames.groupby("dataset")]
-    orders = [[queue[i] for i in np.random.default_rng(0).permutation(len(queue))] for queue in queues]
-    rounds = zip_longest(*orders)
-    return [subject for turn in rounds for subject in turn if subject is not None]
 
 
 def _training_frames(face_set: FaceSet, held_out: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from omote.boundary import reading
 from omote.data.face_set import FaceSet
+from omote.data.splits import describe_subjects
 from omote.errors import OmoteError
 from omote.evaluation.protocol import People, Scores
 from omote.metrics.intervals import NORMAL_QUANTILE, add_interval, bootstrap_error, compare_trainings
@@ -242,6 +243,9 @@ def _caveats(plan: Plan) -> list[str]:
             f"The scale {plan.scale} trains a network of width {config.options.width} with batches of "
             f"{config.batch_size} for far fewer steps than the paper; the paper's training is --scale paper."
         )
+    if plan.folds == 1:
+        who = describe_subjects(plan.face_set.frames, plan.held_out[0])
+        caveats.append(f"Held out are {who}.")
     if plan.face_set.about.is_synthetic:
         made = plan.face_set.about.importer
         caveats.append(

@@ -371,7 +371,7 @@ def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInf
     """Return the content of run.json, with subjects, device and precision resolved."""
     everyone = face_set.subjects
     if isinstance(config.test_subjects, int):
-        train_subjects, test_subjects = split_subjects(everyone, config.test_subjects, config.seed)
+        train_subjects, test_subjects = split_subjects(face_set.frames, config.test_subjects, config.seed)
     else:
         unknown = sorted(set(config.test_subjects) - set(everyone))
         if unknown:

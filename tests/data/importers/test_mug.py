@@ -56,6 +56,46 @@ def test_the_numbers_of_frames_are_options(mug: Path) -> None:
     ]
 
 
+@pytest.fixture
+def takes(mug: Path) -> Path:
+    """Four takes of one expression: the first has a gap, the second is cut short, the others are whole."""
+    folder = mug / "001" / "disgust"
+    write_take(folder / "take000", 5)
+    write_take(folder / "take000", 7, first=6)
+    write_take(folder / "take001", 3)
+    write_take(folder / "take002", 9)
+    write_take(folder / "take003", 13)
+    return mug
+
+
+def evaluated(listing: Listing, folder: str) -> list[str]:
+    return [
+        clip.name
+        for clip in listing.clips
+        if clip.name.startswith(folder) and any(file.use != "train" for file in clip.files)
+    ]
+
+
+def test_one_take_of_a_person_and_expression_is_scored_the_first_that_is_whole(takes: Path) -> None:
+    listing = list_mug(takes)
+    assert evaluated(listing, "disgust") == ["disgust/take002"]
+    assert evaluated(listing, "anger") == ["anger/take000"]
+    assert evaluated(listing, "neutral") == ["neutral/take000"]  # of three frames, but there is no other
+    assert evaluated(list_mug(takes, takes=2), "disgust") == ["disgust/take002", "disgust/take003"]
+    longest = ["disgust/take000", "disgust/take002", "disgust/take003"]
+    assert evaluated(list_mug(takes, takes=3), "disgust") == longest
+    assert len(evaluated(list_mug(takes, takes=0), "disgust")) == 4
+    with pytest.raises(OmoteError, match="takes is -1"):
+        list_mug(takes, takes=-1)
+
+
+def test_takes_that_are_not_scored_are_trained_on_without_their_expression(takes: Path) -> None:
+    frames = describe(list_mug(takes))["001", "disgust/take003"]
+    assert len(frames) == 7
+    assert {(label, use) for _, label, use in frames} == {(None, "train")}
+    assert list_mug(takes).counts()["labelled clips"] == 4  # of 8
+
+
 def test_the_folder_above_is_accepted_and_the_one_below_refused_with_a_hint(mug: Path) -> None:
     assert describe(list_mug(mug.parent)) == describe(list_mug(mug))
     with pytest.raises(OmoteError, match=f"It is a part of {mug}: give that folder"):
