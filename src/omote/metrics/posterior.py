@@ -78,7 +78,9 @@ def kl_scores(mean: Array, logvar: Array) -> dict[str, Score]:
         "active_units": Score(float((mu.var(axis=0) > ACTIVE).sum()), chance=0.0, range=NOT_NEGATIVE),
         "second_moment": mean_score((mu**2 + np.exp(s)).mean(axis=1), 1.0)._replace(range=NOT_NEGATIVE),
         "directions": Score(
-            float(variance**2 / (covariance**2).sum()) if variance > 0 else 0.0, chance=0.0, range=NOT_NEGATIVE
+            float(variance**2 / (covariance**2).sum()) if variance > 0 else 0.0,
+            chance=0.0,
+            range=NOT_NEGATIVE,
         ),
     }
 
