@@ -27,7 +27,8 @@ def test_runs_are_listed_with_the_best_one_first_and_saved(
     assert places == sorted(places)
     assert "by chance" in printed
     assert "people held out" in printed
-    assert "vae: switch_expression: this method has no identity code" in printed
+    assert "switch_expression: this method has no identity code" in printed
+    assert "people are too few, about" in printed
 
 
 def test_a_single_run_is_scored_on_its_training_faces_and_missing_scores_have_a_reason(
