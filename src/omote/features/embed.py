@@ -483,6 +483,7 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
         frames.update(reason for reason in left_out if reason != GAP)  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
         turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
+    files.sort(key=lambda row: row["reason"] == NO_KIND)  # messages name the first
     return EmbedSummary(faces, doubted, others, knows_ood, frames, files, Counter(turned.values()))
 
 
