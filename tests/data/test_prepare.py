@@ -15,6 +15,7 @@ from omote.data.prepare import prepare
 from omote.errors import OmoteError
 from omote.synthetic.prepare import prepare_drawn
 from tests.data.test_animations import write_animation
+from tests.data.test_videos import write_film
 
 
 def photo(file: Path, value: int = 100, shape: tuple[int, int] = (80, 80)) -> Path:
@@ -138,6 +139,20 @@ def test_frames_of_a_video_are_taken_at_the_rate_asked_for(people: Path, tmp_pat
     frames = prepare_cropped(people, tmp_path / "set", fps=2).frames.query("clip == 'walk'")
     assert frames["frame"].tolist() == [0, 5, 10, 15, 20, 25]
     assert frames["time"].tolist() == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5])
+
+
+def test_what_is_lost_of_a_damaged_video_is_listed(tmp_path: Path) -> None:
+    film = tmp_path / "people" / "ann" / "film.mts"
+    film.parent.mkdir(parents=True)
+    content = write_film(film, frames=60, options={"g": "12"}).read_bytes()
+    at = len(content) // 2 // 188 * 188
+    film.write_bytes(content[:at] + content[at + 2 * 188 :])
+    face_set = prepare_cropped(tmp_path / "people", tmp_path / "faces")
+    skipped = face_set.skipped()
+    assert set(skipped["source"]) == {"ann/film.mts"}
+    assert "corrupt frame" in set(skipped["reason"])
+    assert not set(face_set.frames["frame"].astype(str)) & set(skipped["frame"])
+    assert skipped["reason"].iloc[-1].startswith("damaged video: corrupt frames ")
 
 
 def test_a_changed_file_is_noticed_when_a_preparation_is_resumed(
