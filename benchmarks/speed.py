@@ -107,7 +107,7 @@ def films(folder: Path) -> Path:
     from omote.synthetic.drawn import DrawnOptions, draw_subject
     from videos import film
 
-    once = film(draw_subject(DrawnOptions(size=128), 0)[0][:24], 200, folder / "film.mp4")
+    once = film(draw_subject(DrawnOptions(size=128), 0)[0][:24], (200,), (640, 480), folder / "film.mp4")
     for person in range(os.cpu_count() or 1):
         (folder / "films" / str(person)).mkdir(parents=True)
         shutil.copy(once, folder / "films" / str(person))

@@ -1,23 +1,27 @@
 """Time `omote embed` on a video, time its parts, and measure peak memory on a short and a long video.
 
-    python benchmarks/videos.py [--run RUN] [--seconds 60] [--long 1800] [--detector FILE]
+    python benchmarks/videos.py [--run RUN] [--seconds 60] [--rounds 3] [--long 1800] [--size 640x480]
+        [--against SRC] [--detector FILE]
 
-The video is made here: H.264, 640x480, 30 frames per second, one drawn person moving through a room. The face is 200
-pixels high, as in front of a laptop, or 110 pixels, which needs a second detection at a finer scale. Frames per second
-are for the whole command, including its start. The parts are timed one by one, each on a single thread. The peak is the
-resident memory of the command. Without --run, a run of the paper's width is trained briefly. The detector is found as
-by any other command.
+The video is made here: H.264, 30 frames per second, drawn people moving through a room. A face is 200 pixels high, as
+in front of a laptop, or 110 pixels, which is measured at a finer scale; the last video has both. Frames per second are
+for the whole command, including its start; milliseconds of processor time are those of all its threads. The parts are
+timed one by one, each on a single thread. The peak is the resident memory of the command. With --against, the folder
+`src` of another version of omote, the command of that version is timed in turns with this one. Without --run, a run of
+the paper's width is trained briefly. The detector is found as by any other command.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import cv2
@@ -34,31 +38,32 @@ from omote.runs.config import TrainConfig
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import train
 
-FPS, WIDTH, HEIGHT = 30, 640, 480
+FPS = 30
+SIDES = ((200,), (110,), (200, 110))  # pixels of the faces in each video
 SECONDS_ONCE = 20  # length of the film that is drawn; longer films repeat it
 
 
-def pictures(faces: np.ndarray, side: int) -> Iterator[np.ndarray]:
-    """Yield frames of a person who moves through a room, with camera noise."""
+def pictures(faces: np.ndarray, sides: Sequence[int], size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """Yield frames of people who move through a room, each in their own part of it, with camera noise."""
     rng = np.random.default_rng(0)
-    room = cv2.resize(
-        rng.integers(40, 215, (6, 8, 3), dtype=np.uint8), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
-    )
+    room = cv2.resize(rng.integers(40, 215, (6, 8, 3), dtype=np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    width, height = size[0] // len(sides), size[1]
     for number in range(SECONDS_ONCE * FPS):
-        face = cv2.resize(faces[number // 6 % len(faces)], (side, side), interpolation=cv2.INTER_CUBIC)
-        x = round((WIDTH - side) * (0.5 + 0.4 * np.sin(2 * np.pi * number / 300)))
-        y = round((HEIGHT - side) * (0.5 + 0.3 * np.cos(2 * np.pi * number / 200)))
         image = room.astype(np.int16)
-        image[y : y + side, x : x + side] = face
+        for person, side in enumerate(sides):
+            face = cv2.resize(faces[number // 6 % len(faces)], (side, side), interpolation=cv2.INTER_CUBIC)
+            x = round((width - side) * (0.5 + 0.4 * np.sin(2 * np.pi * number / 300))) + person * width
+            y = round((height - side) * (0.5 + 0.3 * np.cos(2 * np.pi * number / 200)))
+            image[y : y + side, x : x + side] = face
         yield np.clip(image + rng.integers(-5, 6, image.shape, dtype=np.int16), 0, 255).astype(np.uint8)
 
 
-def film(faces: np.ndarray, side: int, to: Path) -> Path:
-    """Write a video of `SECONDS_ONCE` with faces of ``side`` pixels."""
+def film(faces: np.ndarray, sides: Sequence[int], size: tuple[int, int], to: Path) -> Path:
+    """Write a video of `SECONDS_ONCE` with faces of so many pixels."""
     with av.open(str(to), "w") as container:
         stream = container.add_stream("libx264", rate=FPS, options={"crf": "23", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for image in pictures(faces, side):
+        (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
+        for image in pictures(faces, sides, size):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
     return to
@@ -94,12 +99,23 @@ finally:  # the resource module's figure would include the parent's peak
 """
 
 
-def embedded(run: Path, video: Path) -> tuple[float, float]:
-    """Return the seconds and the peak resident memory (MiB, Linux) of the command."""
+class Cost(NamedTuple):
+    """What a command took."""
+
+    seconds: float
+    processor: float  # seconds of all threads
+    peak: float  # MiB of resident memory
+
+
+def embedded(run: Path, video: Path, source: Path | None = None) -> Cost:
+    """Return what the command took (Linux), of this version of omote or of the one in the folder `source`."""
+    environment = os.environ | ({} if source is None else {"PYTHONPATH": str(source.absolute())})
     command = [sys.executable, "-c", COMMAND, str(run), str(video), "--to", f"{video}.parquet"]
-    start = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return time.perf_counter() - start, int(done.stderr.split()[-1]) / 1024
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Cost(seconds, processor, int(done.stderr.split()[-1]) / 1024)
 
 
 def parts(run: Path, video: Path) -> dict[str, float]:
@@ -139,7 +155,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="runs of each command, of which the best counts"
+    )
     parser.add_argument("--long", type=int, default=0, help="length of the long film in seconds; 0 for none")
+    parser.add_argument("--size", default="640x480", help="width and height of the frames")
+    parser.add_argument("--against", type=Path, help="the folder src of another version of omote")
     parser.add_argument("--detector", type=Path)
     args = parser.parse_args()
     if args.detector:
@@ -152,23 +173,29 @@ def main() -> None:
         if args.run is None:
             train(small, run, TrainConfig.read(None, {"options.epochs": 1, "test_subjects": 0}))
         print(f"{os.cpu_count()} cores, torch {torch.__version__}, OpenCV {cv2.__version__}")
-        for side in (200, 110):
-            once = film(np.asarray(drawn.faces[:24]), side, here / f"once{side}.mp4")
-            video = repeated(once, args.seconds, here / f"short{side}.mp4")
+        width, height = map(int, args.size.split("x"))
+        for sides in SIDES:
+            name = " and ".join(map(str, sides))
+            once = film(np.asarray(drawn.faces[:24]), sides, (width, height), here / f"once {name}.mp4")
+            video = repeated(once, args.seconds, here / f"short {name}.mp4")
             frames = args.seconds * FPS
-            runs = [embedded(run, video) for _ in range(3)]
-            seconds = min(taken for taken, _ in runs)
-            peak = max(peak for _, peak in runs)
-            about = f"face of {side} px, {args.seconds} s of video"
-            print(f"{about}: {frames / seconds:.0f} frames/s (best of 3), peak {peak:.0f} MiB")
+            sources = [None, args.against] if args.against else [None]
+            rounds = [[embedded(run, video, source) for source in sources] for _ in range(args.rounds)]
+            for source, costs in zip(sources, zip(*rounds, strict=True), strict=True):
+                seconds, processor = (min(cost[part] for cost in costs) for part in (0, 1))
+                print(
+                    f"faces of {name} px, {args.seconds} s of {args.size}{f', {source}' if source else ''}: "
+                    f"{frames / seconds:.0f} frames/s, {1000 * processor / frames:.1f} ms of processor time a frame "
+                    f"(best of {args.rounds}), peak {max(cost.peak for cost in costs):.0f} MiB"
+                )
             timed = parts(run, once)
             total = sum(timed.values())
             for name, value in timed.items():
                 print(f"    {value:6.2f} ms a frame  {100 * value / total:3.0f} %  {name}")
-            if args.long and side == 200:
-                seconds, peak = embedded(run, repeated(once, args.long, here / "long.mp4"))
+            if args.long and sides == SIDES[0]:
+                seconds, _, peak = embedded(run, repeated(once, args.long, here / "long.mp4"))
                 print(
-                    f"face of {side} px, {args.long} s: {args.long * FPS / seconds:.0f} frames/s, peak {peak:.0f} MiB"
+                    f"faces of {name} px, {args.long} s: {args.long * FPS / seconds:.0f} frames/s, peak {peak:.0f} MiB"
                 )
 
 

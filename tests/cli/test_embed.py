@@ -303,3 +303,31 @@ def test_a_further_video_of_a_file_is_named_chosen_and_plotted(
     crops, failures = recut_faces(features, np.array([3, 38]), locate_faces(features, None))
     assert not failures
     assert sorted(crops) == [3, 38]
+
+
+def test_options_say_which_faces_and_frames_are_wanted_and_how_pictures_are_turned(
+    trained: Trained, faces: FaceSet, detector: Path, tmp_path: Path, omote: Run
+) -> None:
+    two = scene((np.asarray(faces.faces[0]), 20, 60), (np.asarray(faces.faces[20]), 180, 60))
+    film = write_film(tmp_path / "lying.mov", [np.rot90(image) for image in (two, scene(), two)])
+    arguments = (
+        "embed",
+        trained.path,
+        film,
+        "--detector",
+        detector,
+        "--rotate",
+        "auto",
+        "--fast",
+        "--all-frames",
+    )
+    code, printed = omote(*arguments, "--largest", 1, "--to", tmp_path / "t.csv")
+    assert code == 0, printed
+    assert "2 faces" in printed
+    assert "turned clockwise by 90 degrees: 1 photo or video" in printed
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["frame"].tolist() == [0, 1, 2]
+    assert table["face"].isna().tolist() == [False, True, False]
+    code, printed = omote(*arguments, "--largest", 0, "--to", tmp_path / "t.csv")
+    assert code != 0
+    assert "largest" in printed

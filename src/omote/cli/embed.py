@@ -139,7 +139,8 @@ def embed(
         for sentence in person.describe():
             say(sentence)
     for degrees, count in done.turned.items():
-        say(f"turned clockwise by {degrees} degrees: {count} photos and videos")
+        kind = "photo or video" if count == 1 else "photos and videos"
+        say(f"turned clockwise by {degrees} degrees: {count} {kind}")
     for reason, count in done.skipped_frames.most_common():
         say(f"left out: {count} frames of videos: {reason}", to=errors)
     for one in done.skipped_files[:MAX_LISTED]:

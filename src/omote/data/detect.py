@@ -25,8 +25,8 @@ FOUND_SCORE = 0.6  # detections below this score are no faces
 SECOND_FACE = 1 / 3
 SIDES = (320, 640, 1280)  # long sides, in pixels, to which a picture is scaled in turn to be searched
 CLEAR_HEIGHT = 80  # pixels; a face of this height in a scaled picture is not measured again in a finer one
-# Where a scan sees anything with this score, the next finer scan looks closer. Faces of 16 to 100 pixels, found in a
-# picture, had at least 0.014 in the picture of half its size, turned, blurred and dark ones too (1,100 faces).
+# Where a scan sees anything with this score, the next finer scan looks closer. What that misses is measured in
+# `benchmarks/search.py`.
 HINT_SCORE = 0.01
 # Border added to what is looked at closer: pixels of the finer picture, or a share of the hint's box if that is more.
 MARGIN, MARGIN_SHARE = 32, 0.25
