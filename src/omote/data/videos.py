@@ -296,7 +296,7 @@ class _Clock:
 
         self.zero = None if container.start_time is None else container.start_time / av.time_base
         self.interval, self.last, self.end = 1 / rate, math.nan, math.nan
-        self.depth = stream.codec_context.reorder_depth
+        self.depth, self.time_base = stream.codec_context.reorder_depth, stream.time_base
         self.shift, self.jumps = 0.0, list[float]()  # added to the time stamps; where they jump back, in s
         # of packets not shown yet; None if the container stores the times of display
         self.stamps: deque[int | None] | None = deque() if container.format.name in DECODING_ORDER else None
@@ -304,7 +304,7 @@ class _Clock:
     def sent(self, packet: Any) -> None:
         """Take notice of a packet before it is decoded."""
         if self.stamps is not None and packet.size:
-            self.stamps.append(packet.dts)
+            self.stamps.append(packet.pts if packet.dts is None else packet.dts)
 
     def read(self, frame: Any) -> tuple[float, float, bool]:
         """Return the time and the duration of the next frame, in s, and whether it comes in order of display.
@@ -317,11 +317,12 @@ class _Clock:
             while len(self.stamps) > self.depth + 1:
                 self.stamps.popleft()
             stamp = self.stamps.popleft() if self.stamps else None
-            stamp = None if stamp is None else float(stamp * frame.time_base)
+            stamp = None if stamp is None else float(stamp * self.time_base)
         if stamp is None:
             time = self.last + self.interval
         else:
-            self.zero = stamp if self.zero is None else self.zero
+            if self.last != self.last:  # a file can begin with frames that are shown before its first packet
+                self.zero = stamp if self.zero is None else min(self.zero, stamp)
             time = stamp - self.zero + self.shift
             if time <= self.last - LONG_GAP:
                 self.jumps.append(self.last)
