@@ -129,8 +129,12 @@ def test_damaged_statistics_of_a_column_do_not_end_the_process(tmp_path: Path) -
         read_table(file)
 
 
-def test_lists_in_a_parquet_file_are_left_out(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"x": [1, 2], "y": [[1], [2, 3]], "z": [{"a": 1}] * 2}), tmp_path / "a.parquet")
+def test_lists_and_bytes_in_a_parquet_file_are_left_out(tmp_path: Path) -> None:
+    picture = [b"\xff\xd8", b""]
+    columns = {"x": [1, 2], "y": [[1], [2, 3]], "z": [{"a": 1}] * 2, "b": picture}
+    kinds = (pa.large_binary(), pa.dictionary(pa.int32(), pa.binary()))
+    columns |= {f"b{number}": pa.array(picture, kind) for number, kind in enumerate(kinds)}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     assert read_table(tmp_path / "a.parquet").columns.tolist() == ["x"]
 
 

@@ -20,6 +20,10 @@ MAX_TEXT = 2**25  # bytes of a JSON or TOML file; parsed it may take 30 times as
 # Bytes in memory of a Parquet file: this many, and this many times its size. Repeated values shrink without limit on
 # disk; the numbers of a feature table do not.
 MAX_TABLE, MAX_EXPANSION = 2**30, 50
+UNUSED = (
+    pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
+    pa.types.is_binary_view,
+)  # fmt: skip
 LONGEST_REASON = 300  # characters of a library's message
 
 
@@ -100,7 +104,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_parquet(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
-    """Return the `wanted` columns of a Parquet file, by name; None reads all but lists. See `read_row_groups`."""
+    """Return the `wanted` columns of a Parquet file, by name; None reads all but lists and bytes. See
+    `read_row_groups`.
+    """
     return next(_read_pieces(path, wanted, lambda count: [list(range(count))]))
 
 
@@ -129,12 +135,12 @@ def _read_pieces(
     whole = pq.read_schema(path)
     if len(set(whole.names)) < len(whole.names):
         raise ValueError("two columns have the same name")
-    # lists have more values than rows, as many as they like; no reader of a table uses them
-    flat = [field for field in whole if not pa.types.is_nested(field.type)]
+    # Lists have more values than rows, as many as they like, and bytes are no text; no reader of a table uses either.
+    flat = [field for field in whole if not any(is_type(_plain_type(field.type)) for is_type in UNUSED)]
     chosen = [field for field in flat if wanted is None or wanted(field.name)]
     schema = pa.schema([(field.name, _plain_type(field.type)) for field in chosen])
     # One long text repeated in every row is small on disk: texts stay dictionaries until their size is known.
-    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string(), pa.binary())]
+    texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
     most = MAX_TABLE + MAX_EXPANSION * path.stat().st_size
     with pq.ParquetFile(path, read_dictionary=texts) as file:
         for groups in split(file.num_row_groups):

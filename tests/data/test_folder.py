@@ -305,6 +305,7 @@ def test_a_name_with_a_backslash_and_a_name_with_a_newline_are_found(tmp_path: P
         ("path,subject\nx.jpg,\n", "line 2: subject is empty"),
         ("path,subject\n,ann\n", 'line 2: path is ""'),
         ("path,subject\n.,ann\n", 'line 2: path is "."'),
+        ("path,subject\nx/..,ann\n", 'line 2: path is "x/.."'),
         (
             f"path,subject\n{'x' * 5000},ann\n",
             "names no photo or video that is there|line 2: File name too long",

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import takewhile, zip_longest
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from omote.boundary import decode, one_sentence, reading
 from omote.data.build import Skipped
@@ -325,8 +325,6 @@ def _check_columns(manifest: Path, columns: list[str]) -> None:
 
 def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool]:
     """Return the file's path relative to root, and whether it exists (in root or beside the manifest)."""
-    if not Path(name).name:
-        raise OmoteError(f'{manifest}, line {line}: path is "{name}"; expected the path of a photo or video.')
     names = (name, name.replace("\\", "/"))  # the second if Windows wrote the path
     places = [[root / one, manifest.parent / one] for one in names]
     found = next(filter(None, ([file for file in pair if file.is_file()] for pair in places)), [])
@@ -334,7 +332,10 @@ def _locate(root: Path, manifest: Path, name: str, line: int) -> tuple[str, bool
         raise OmoteError(
             f"{manifest}, line {line}: both {found[0]} and {found[1]} exist. Give the full path of one of them."
         )
-    return Path(os.path.relpath((found or places[0])[0], root)).as_posix(), bool(found)
+    relative = PurePath(os.path.relpath((found or places[0])[0], root))
+    if not relative.name:
+        raise OmoteError(f'{manifest}, line {line}: path is "{name}"; expected the path of a photo or video.')
+    return relative.as_posix(), bool(found)
 
 
 def _entry(manifest: Path, line: int, path: str, kind: Kind, row: dict[str, str]) -> _Entry:
