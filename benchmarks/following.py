@@ -25,8 +25,9 @@ from scipy.optimize import linear_sum_assignment
 from omote.data import quality, track, trust
 from omote.data.detect import Face, find_detector, find_faces, find_only_face
 from omote.data.images import read_photo
+from omote.data.pose import estimate_pose
 from omote.data.track import MAX_DISTANCE, Tracker
-from omote.synthetic.rendered import Appearance, Head, read_face_model
+from omote.synthetic.rendered import Head, read_face_model
 from omote.synthetic.rendered.expressions import animate, random_mixture
 from omote.synthetic.rendered.factors import random_appearance, random_nuisance
 
@@ -34,8 +35,6 @@ Array = np.ndarray[Any, Any]
 NEUTRAL, SMILE = "03", "08"
 ROUNDS, WIDTH, HEIGHT = 8, 640, 480  # of the synthetic videos
 HEADS, TURNS = 12, 9  # rendered people, and random head poses of each
-TIPPED = 40  # degrees of pitch or roll of four more poses
-ANGLES = ("yaw", "pitch", "roll")
 
 
 class DetectedPhoto(NamedTuple):
@@ -46,8 +45,7 @@ class DetectedPhoto(NamedTuple):
 class RenderedPose(NamedTuple):
     person: int
     angles: tuple[float, float, float]  # degrees of yaw, pitch, roll
-    true: Face  # with true landmarks
-    shown: DetectedPhoto | None  # with the landmarks of the detector; None if no face was found
+    shown: DetectedPhoto | None  # None if no face was found
 
 
 def read_photos(folder: Path, detector: Path) -> dict[str, DetectedPhoto]:
@@ -65,29 +63,21 @@ def read_photos(folder: Path, detector: Path) -> dict[str, DetectedPhoto]:
 
 
 def render_heads(model: Path, detector: Path) -> list[RenderedPose]:
-    """Render people in rooms: facing the camera, in random poses, and strongly tipped in each direction."""
+    """Render people in rooms: facing the camera, and in random poses."""
     face_model, pictures = read_face_model(model), []
-    average = Head(face_model, np.zeros(100), Appearance())
-    marks = average.neutral[average.anatomy.landmarks].mean(1).astype(float)
-    print(f"landmarks of the average head: {marks.round(2).tolist()} cm")
     for person in range(HEADS):
         rng = np.random.default_rng([1, person])
         head = Head(face_model, np.clip(rng.normal(0, 1, 100), -2.5, 2.5), random_appearance(rng))
         session = random_nuisance(rng)
         at_random = rng.uniform((-30, -20, -15), (30, 20, 15), (TURNS, 3)).tolist()
-        tipped = [(0, -TIPPED, 0), (0, TIPPED, 0), (0, 0, -TIPPED), (0, 0, TIPPED)]
-        for yaw, pitch, roll in [(0, 0, 0), *at_random, *tipped]:
+        for yaw, pitch, roll in [(0, 0, 0), *at_random]:
             amounts = animate(random_mixture(rng), np.ones(1), 0.0, rng)[0]
             now = replace(session, yaw=yaw, pitch=pitch, roll=roll, scale=0.6, shift_x=0.0, shift_y=0.0)
-            image, landmarks, box = head.render(amounts, now, 256)
+            image = head.render(amounts, now, 256).image
             face = find_only_face(image, detector)
             shown = DetectedPhoto(image, face) if isinstance(face, Face) else None
-            pictures.append(RenderedPose(person, (yaw, pitch, roll), Face(1.0, box, landmarks), shown))
+            pictures.append(RenderedPose(person, (yaw, pitch, roll), shown))
     return pictures
-
-
-def without_tipped(pictures: list[RenderedPose]) -> list[RenderedPose]:
-    return [one for one in pictures if max(map(abs, one.angles[1:])) < TIPPED]
 
 
 def percent(values: Any) -> str:
@@ -122,11 +112,7 @@ def print_looks(photos: dict[str, DetectedPhoto], pictures: list[RenderedPose]) 
 
     kept: dict[str, list[bool]] = {}
     changes: dict[bool, list[float]] = {True: [], False: []}
-    straight = [
-        (one, one.shown, track._make_thumbnail(one.shown.image))
-        for one in without_tipped(pictures)
-        if one.shown
-    ]
+    straight = [(one, one.shown, track._make_thumbnail(one.shown.image)) for one in pictures if one.shown]
     for (a, now, scene), (b, later, later_scene) in permutations(straight, 2):
         turn = np.abs(np.subtract(a.angles, b.angles))
         if a.person == b.person:
@@ -233,28 +219,6 @@ def print_videos(photos: dict[str, DetectedPhoto], detector: Path) -> None:
         print(f"{kind}: {count['wrong']} of {count['faces']}, in {count['videos']} of {ROUNDS} videos")
 
 
-def print_pose(pictures: list[RenderedPose], photos: dict[str, DetectedPhoto]) -> None:
-    turned = [(one, one.shown.face) for one in pictures if one.shown]
-    some = [(one, one.shown.face) for one in without_tipped(pictures) if one.shown]
-    true = np.array([one.angles for one, _ in some])
-    print(f"{len(true)} rendered pictures, turned by up to 30, 20 and 15 degrees")
-    for kind, found in (
-        ("true", [quality.estimate_pose(one.true, quality.POINTS) for one, _ in some]),
-        ("YuNet's", [quality.estimate_pose(face) for _, face in some]),
-    ):
-        angles = np.array(found)
-        for i, (name, error) in enumerate(zip(ANGLES, np.abs(angles - true).mean(0), strict=True)):
-            slope = np.polyfit(true[:, i], angles[:, i], 1)[0]
-            print(f"{kind} landmarks: {name} off by {error:.1f}, slope {slope:.2f}")
-    for i in (1, 2):
-        for angle in (-TIPPED, TIPPED):
-            shown = [quality.estimate_pose(face)[i] for one, face in turned if one.angles[i] == angle]
-            print(f"{ANGLES[i]} of {angle}: shown as {np.mean(shown):.0f} (mean of {len(shown)})")
-    for kind, points in (("POINTS", quality.POINTS), ("YUNET_POINTS", quality.YUNET_POINTS)):
-        pitches = [quality.estimate_pose(face, points).pitch for _, face in photos.values()]
-        print(f"pitch of the photos by {kind}: {np.mean(pitches):.1f} (mean)")
-
-
 def blur_face(width: float, image: Array, face: Face) -> Array:
     return cv2.GaussianBlur(image, (0, 0), width * face.box[3] / quality.SIDE)
 
@@ -291,20 +255,15 @@ def print_doubts(photos: dict[str, DetectedPhoto], detector: Path) -> None:
             image = changed(*shown)
             face = find_only_face(image, detector)
             if isinstance(face, Face):
-                blur, pose, shape = (
-                    quality.measure_blur(image, face),
-                    quality.estimate_pose(face),
-                    image.shape[:2],
-                )
-                outside = max(0.0, trust.share_outside(face.box, shape))
-                numbers.append((blur, abs(pose.yaw), abs(pose.pitch), face.score, outside))
-                reasons.append(trust.find_doubts(face=face, shape=shape, blur=blur, pose=pose))
+                found = trust.measure_quality(image, face)
+                numbers.append((*np.abs(found), face.score))
+                reasons.append(trust.find_doubts(face, found))
         least, mean, most = (pick(numbers, axis=0) for pick in (np.min, np.mean, np.max))
         why = {reason: percent([reason in one for one in reasons]) for one in reasons for reason in one}
         print(
             f"{change}: {len(reasons)} found, doubted {percent([bool(one) for one in reasons])} {why or ''}"
         )
-        names = ("blur", "yaw", "pitch", "score", "outside")
+        names = (*trust.Quality._fields, "score")
         told = [
             f"{name} {a:.2f}-{b:.2f} ({m:.2f})"
             for name, a, b, m in zip(names, least, most, mean, strict=True)
@@ -317,7 +276,7 @@ def print_times(shown: DetectedPhoto) -> None:
     jobs: dict[str, Callable[[], object]] = {
         "follow": lambda: tracker.follow(shown.image, [shown.face]),
         "blur": lambda: quality.measure_blur(*shown),
-        "pose": lambda: quality.estimate_pose(shown.face),
+        "pose": lambda: estimate_pose(*shown),
     }
     for name, job in jobs.items():
         times = []
@@ -353,8 +312,6 @@ def main() -> None:
     print_looks(photos, pictures)
     print("\nSynthetic videos: faces with another track number than their person's")
     print_videos(photos, detector)
-    print("\nPose, degrees")
-    print_pose(pictures, photos)
     print("\nAltered photos, detected again")
     print_doubts(photos, detector)
     print("\nTime")

@@ -30,7 +30,7 @@ import torch
 
 from omote.data.cut import cut_faces
 from omote.data.detect import find_detector
-from omote.data.quality import estimate_pose, measure_blur
+from omote.data.trust import measure_quality
 from omote.data.videos import read_video
 from omote.features.embed import open_reader
 from omote.features.reader import cut_for
@@ -130,8 +130,7 @@ def parts(run: Path, video: Path) -> dict[str, float]:
         crops = []
         for face, crop in cut_faces(image, cut, detector)[:1]:
             assert face is not None
-            measure_blur(image, face)
-            estimate_pose(face)
+            measure_quality(image, face)
             crops.append(crop)
         return crops
 

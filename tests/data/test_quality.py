@@ -1,7 +1,4 @@
-"""Blur and pose: known answers, rendered faces with true values, and real photos."""
-
-import math
-from pathlib import Path
+"""Blur: known answers, drawn faces, and real photos."""
 
 import cv2
 import numpy as np
@@ -9,10 +6,8 @@ import pytest
 
 from omote.data.detect import Face
 from omote.data.face_set import FaceSet
-from omote.data.quality import POINTS, YUNET_POINTS, estimate_pose, face_square, measure_blur
-from omote.data.trust import MAX_BLUR, MAX_PITCH, MAX_YAW
-from omote.synthetic.rendered import Appearance, Head, Nuisance, read_face_model
-from omote.synthetic.rendered.scene import rotation_matrix
+from omote.data.quality import face_square, measure_blur
+from omote.data.trust import MAX_BLUR
 
 BOX = np.array([20.0, 10.0, 60.0, 80.0])
 GOOD = Face(0.95, BOX, np.array([[36.0, 40], [64, 40], [50, 55], [40, 70], [60, 70]]))
@@ -30,9 +25,6 @@ def resized(image: np.ndarray, face: Face, scale: float) -> tuple[np.ndarray, Fa
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=way))
     return small, Face(face.score, face.box * scale, face.landmarks * scale)
-
-
-# Blur
 
 
 def test_blur_of_stripes_and_of_a_ramp_is_known() -> None:
@@ -84,59 +76,3 @@ def test_the_square_shows_the_box_and_repeats_the_border() -> None:
     assert (
         face_square(image, Face(1.0, np.array([200.0, 200, 10, 10]), np.zeros((5, 2))), 0.0, 20).max() == 99
     )
-
-
-# Pose
-
-
-def seen(yaw: float, pitch: float, roll: float, points: np.ndarray, scale: float = 7.0) -> Face:
-    """Return a face whose landmarks are the points of a rotated head, seen from far away."""
-    x, y, _ = rotation_matrix(yaw, pitch, roll).astype(float) @ (points - points.mean(0)).T
-    return Face(1.0, BOX, scale * np.column_stack([x, -y]) + (300, 200))
-
-
-@pytest.mark.parametrize("points", [POINTS, YUNET_POINTS])
-@pytest.mark.parametrize(
-    "angles", [(0, 0, 0), (25, 0, 0), (0, -15, 0), (0, 0, 30), (-20, 10, -8), (40, -20, 15)]
-)
-def test_known_angles_are_recovered(points: np.ndarray, angles: tuple[float, float, float]) -> None:
-    # `estimate_pose` expects perspective, which is absent from far away: an error of a degree or two.
-    np.testing.assert_allclose(estimate_pose(seen(*angles, points), points), angles, atol=2.5)
-
-
-def test_position_and_size_of_the_face_do_not_matter() -> None:
-    one = estimate_pose(seen(12, 5, -4, YUNET_POINTS))
-    other = seen(12, 5, -4, YUNET_POINTS, scale=0.9)
-    np.testing.assert_allclose(
-        estimate_pose(other._replace(landmarks=other.landmarks + 1000)), one, atol=0.01
-    )
-
-
-@pytest.mark.parametrize("landmarks", [np.full((5, 2), math.nan), np.full((5, 2), 7.0)])
-def test_without_landmarks_the_pose_is_unknown(landmarks: np.ndarray) -> None:
-    assert all(math.isnan(angle) for angle in estimate_pose(GOOD._replace(landmarks=landmarks)))
-
-
-def test_true_landmarks_of_rendered_heads_give_their_angles(model_file: Path) -> None:
-    model = read_face_model(model_file)
-    rng = np.random.default_rng(0)
-    angles = rng.uniform((-30, -20, -20), (30, 20, 20), (24, 3))
-    heads = [Head(model, rng.normal(0, 1, 100), Appearance()) for _ in range(2)]
-    for head in heads:
-        found = []
-        for yaw, pitch, roll in angles.tolist():
-            rendered = head.render(np.zeros(57), Nuisance(yaw=yaw, pitch=pitch, roll=roll), 32)
-            found.append(estimate_pose(Face(1.0, rendered.box, rendered.landmarks), POINTS))
-        off = np.array(found) - angles
-        assert (np.abs(off).mean(0) < (3, 7, 2)).all()  # the head does not have average proportions,
-        assert (off.std(0) < (3, 3, 2)).all()  # which shifts the angles more than it scales them
-        assert all(
-            np.corrcoef(one, other)[0, 1] > 0.98
-            for one, other in zip(np.array(found).T, angles.T, strict=True)
-        )
-
-
-def test_people_who_look_straight_ahead_have_small_angles(photos: list[tuple[np.ndarray, Face]]) -> None:
-    found = np.array([estimate_pose(face) for _, face in photos])
-    assert (np.abs(found.mean(0)) < 2).all()
-    assert (np.abs(found).max(0) < (MAX_YAW / 2, MAX_PITCH, 12)).all()

@@ -19,6 +19,7 @@ from omote import files
 from omote.data import parts
 from omote.data.face_set import BOX, LANDMARKS, FaceSet
 from omote.data.prepare import prepare
+from omote.data.trust import Quality
 from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.features import embed as embedding
@@ -70,7 +71,7 @@ def test_a_film_gives_a_row_for_every_face_in_every_frame(
         *BOX,
         *LANDMARKS,
     ]
-    assert list(table.columns) == [*described, "blur", "yaw", "pitch", "roll", "ood", *CODE, *DEVIATION]
+    assert list(table.columns) == [*described, *Quality._fields, "ood", *CODE, *DEVIATION]
     assert set(table["source"]) == {str(film)}
     assert set(table["model"]) == {reader.model}
     assert table["frame"].tolist() == [n for n in range(30) for _ in range((n not in (5, 6)) + (n >= 10))]

@@ -26,9 +26,8 @@ from omote.data.face_set import BOX, LANDMARKS
 from omote.data.images import Picture, Unreadable, refuse_damage, to_rgb
 from omote.data.media import Kind, read_frames
 from omote.data.outputs import Outputs, code_columns
-from omote.data.quality import UNKNOWN, Pose, estimate_pose, measure_blur
 from omote.data.track import Tracker
-from omote.data.trust import find_doubts
+from omote.data.trust import Quality, find_doubts, measure_quality
 from omote.data.turn import SECONDS_APART, Rotate, find_turn, turn
 from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.features.profile import OTHER_FACE, Profile
@@ -40,7 +39,6 @@ MAX_QUEUE_BYTES = 100_000_000  # of those frames together; one larger frame is s
 BATCH_FACES = 64  # faces encoded at once, at least
 PIECE_FACES, PIECE_SECONDS = 2048, 20.0  # a piece ends after so many rows, or so long after the last one
 LOCATION = ("detection_score", *BOX, *LANDMARKS)
-QUALITY = ("blur", "yaw", "pitch", "roll")
 
 
 class Source(NamedTuple):
@@ -170,13 +168,12 @@ def _count_search(searched: Searched, frame: VideoFrame, has_face: bool) -> None
 class _DetectedFace(NamedTuple):
     face: Face | None  # None if the picture is a face crop
     crop: np.ndarray  # (S, S, 3) uint8 RGB
-    blur: float
-    pose: Pose
+    quality: Quality
 
 
 def _detect(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) -> list[_DetectedFace]:
     return [
-        _DetectedFace(face, crop, measure_blur(image, face), UNKNOWN if face is None else estimate_pose(face))
+        _DetectedFace(face, crop, measure_quality(image, face))
         for face, crop in cut_faces(image, cut, detector, search)
     ]
 
@@ -296,11 +293,9 @@ class _FaceRow(NamedTuple):
     frame: int
     time: float
     turned: int  # degrees by which the picture was turned clockwise
-    shape: tuple[int, int]  # H, W of the picture
     number: int | None  # of the face in its source; None if the frame has no face
     face: Face | None
-    blur: float
-    pose: Pose
+    quality: Quality
 
 
 class _TableBuilder:
@@ -334,16 +329,11 @@ class _TableBuilder:
         numbers: Sequence[int],
     ) -> None:
         """Add the faces of a picture, in the order of their numbers."""
-        shape = frame.image.shape[:2]
         if not found and self.all_frames:
-            self.rows.append(
-                _FaceRow(source, frame.number, frame.time, turned, shape, None, None, math.nan, UNKNOWN)
-            )
+            self.rows.append(_FaceRow(source, frame.number, frame.time, turned, None, None, Quality()))
         for number, one in sorted(zip(numbers, found, strict=True), key=itemgetter(0)):
             self.rows.append(
-                _FaceRow(
-                    source, frame.number, frame.time, turned, shape, number, one.face, one.blur, one.pose
-                )
+                _FaceRow(source, frame.number, frame.time, turned, number, one.face, one.quality)
             )
             self.crops.append(one.crop)
         if len(self.crops) >= BATCH_FACES:
@@ -363,9 +353,7 @@ class _TableBuilder:
             _spread(np.concatenate(parts), shown) for parts in zip(*outputs, strict=True)
         )
         reasons = [
-            [NO_FACE]
-            if row.number is None
-            else find_doubts(face=row.face, shape=row.shape, blur=row.blur, pose=row.pose, ood=distance)
+            [NO_FACE] if row.number is None else find_doubts(row.face, row.quality, distance)
             for row, distance in zip(rows, ood.tolist(), strict=True)
         ]
         chosen = {} if self.stream is None else {"stream": np.full(len(rows), self.stream, np.int64)}
@@ -380,7 +368,7 @@ class _TableBuilder:
                     row_reasons.append(OTHER_FACE)
             profile_column["profile"] = pd.array([self.profile.name] * len(rows), "str")
         location = np.array([_location(row.face) for row in rows], np.float64).reshape(-1, len(LOCATION))
-        quality = np.array([(row.blur, *row.pose) for row in rows], np.float32).reshape(-1, len(QUALITY))
+        quality = np.array([row.quality for row in rows], np.float32).reshape(-1, len(Quality._fields))
         columns = {
             "source": pd.array([row.source for row in rows], "str"),
             "frame": np.array([row.frame for row in rows], np.int64),
@@ -392,7 +380,7 @@ class _TableBuilder:
             "model": pd.array([self.reader.model] * len(rows), "str"),
             **profile_column,
             **dict(zip(LOCATION, location.T, strict=True)),
-            **dict(zip(QUALITY, quality.T, strict=True)),
+            **dict(zip(Quality._fields, quality.T, strict=True)),
             "ood": ood,
         }
         parts = (pd.DataFrame(columns), code_columns(codes, "z_e"), code_columns(deviations, "z_e_deviation"))
