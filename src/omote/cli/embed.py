@@ -129,8 +129,11 @@ def embed(
             profile=person, face=face, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
-    doubted = f", {done.num_doubted} not to be trusted (column doubt)" if done.num_doubted else ""
+    doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""
     say(f"{done.num_faces} faces{others}{doubted}: {to}")
+    if done.num_doubted:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in done.doubts.most_common())
+        say(f"not to be trusted (column doubt): {reasons}")
     if not done.knows_ood:
         say(
             "ood is empty: an earlier version of omote trained the model without recording its training faces"

@@ -87,6 +87,16 @@ Rotate = Annotated[
         "upright. For recordings that lie on a side without a tag that says so."
     ),
 ]
+Photo = Annotated[
+    Path | None,
+    typer.Option(
+        help="Photo of the person, whose face is then looked for by its appearance; best a frame of the same video. "
+        "Or a folder with one for each person, named after them: ann.jpg."
+    ),
+]
+UseDoubted = Annotated[
+    bool, typer.Option("--all", help="Use all rows, also those that the column trusted says not to trust.")
+]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]
 
 

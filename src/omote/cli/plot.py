@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Credit, number
+from omote.cli.inputs import Credit, UseDoubted, number
 
 
 def plot(
@@ -27,6 +27,7 @@ def plot(
     faces: Annotated[
         Path | None, typer.Option(help="Face set (folder), if the table was made from one.")
     ] = None,
+    use_doubted: UseDoubted = False,
     credit: Credit = None,
 ) -> None:
     """Plot the expression over time, a map of the expressions with face images, and clusters of similar expressions.
@@ -37,7 +38,13 @@ def plot(
 
     with progress_bar("cutting faces") as progress:
         page, notes = plot_features(
-            table, to, clusters=clusters, faces=faces, credit=credit, progress=progress
+            table,
+            to,
+            clusters=clusters,
+            faces=faces,
+            use_doubted=use_doubted,
+            credit=credit,
+            progress=progress,
         )
     for note in notes:
         say(f"note: {note}", to=errors)

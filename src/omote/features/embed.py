@@ -45,6 +45,7 @@ class EmbedSummary(NamedTuple):
 
     num_faces: int
     num_doubted: int  # faces that are not trusted; with a profile, only those of the person
+    doubts: Counter[str]  # reason -> number of these faces
     num_others: int  # with a profile: rows of other people, without codes
     knows_ood: bool  # whether the model can measure how far a face is from its training faces
     skipped_frames: Counter[str]  # reason -> number of video frames
@@ -173,7 +174,9 @@ def embed_to(
                 parts.finish(summary._asdict())
         else:  # a killed process had joined them
             summary = EmbedSummary(**parts.outcome)
-            summary = summary._replace(skipped_frames=Counter(summary.skipped_frames))
+            summary = summary._replace(
+                doubts=Counter(summary.doubts), skipped_frames=Counter(summary.skipped_frames)
+            )
         if parts.outcome is not None:
             skipped = bool(summary.skipped_frames or summary.skipped_files)
             for name, is_written in (("skipped.csv", skipped), ("searched.csv", bool(task.sources))):
@@ -325,9 +328,13 @@ class _EmbedTask:
         if self.all_frames:
             table = table[table["face"].notna()]
         is_person = pd.Series(True, table.index) if self.profile is None else table["face"] == self.face
+        doubts = (
+            table["doubt"][is_person & ~table["trusted"]] if "trusted" in table else pd.Series([], dtype=str)
+        )
         return {
             "faces": len(table),
-            "doubted": int((is_person & ~table["trusted"]).sum()) if "trusted" in table else 0,
+            "doubted": len(doubts),
+            "doubts": Counter(doubts.str.split("; ").explode()),
             "others": int((~is_person).sum()),
             "knows_ood": bool(table["ood"].notna().any()),
             "skipped": piece.skipped,
@@ -473,18 +480,20 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
     """Return the counts of all pieces together; `skipped` are the files that were left out before the first."""
     faces = doubted = others = 0
     knows_ood = False
+    doubts: Counter[str] = Counter()
     frames: Counter[str] = Counter()
     files = list(skipped)
     turned: dict[str, str] = {}
     for piece in descriptions:
         faces, doubted, others = faces + piece["faces"], doubted + piece["doubted"], others + piece["others"]
+        doubts.update(piece["doubts"])
         knows_ood = knows_ood or piece["knows_ood"]
         left_out = (row["reason"] for row in piece["skipped"] if row["frame"] is not None)
         frames.update(reason for reason in left_out if reason != GAP)  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
         turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
     files.sort(key=lambda row: row["reason"] == NO_KIND)  # messages name the first
-    return EmbedSummary(faces, doubted, others, knows_ood, frames, files, Counter(turned.values()))
+    return EmbedSummary(faces, doubted, doubts, others, knows_ood, frames, files, Counter(turned.values()))
 
 
 def _join_searched(rows: Iterable[Searched]) -> list[Searched]:

@@ -54,6 +54,23 @@ def test_the_pictures_of_a_video_are_in_one_self_contained_page(tmp_path: Path) 
             assert image.width == round(WIDTH * DPI)
 
 
+def test_doubts_never_end_in_an_error_but_in_a_note(tmp_path: Path) -> None:
+    codes = wave(40)
+    table = make_rows("a.mp4", codes, doubt="dark", trusted=np.arange(40) == 3)
+    notes = plot_features(table, tmp_path / "a").notes
+    assert notes[0] == (
+        "39 rows are not trusted (dark: 40). They are drawn like the others, because of the trusted rows, 1, no "
+        "picture can be made"
+    )
+    half = make_rows("a.mp4", codes, trusted=np.arange(40) < 20)
+    as_asked = plot_features(half, tmp_path / "b", use_doubted=True).notes
+    assert as_asked[0] == "20 rows are not trusted. They are drawn like the others, as you asked"
+    assert read_features(half, use_doubted=True).trusted.all()
+    plain = plot_features(half, tmp_path / "c")
+    assert not any("trusted" in note for note in plain.notes)
+    assert "20 rows are not trusted. They affect no direction" in Page(plain.page).text
+
+
 def test_missing_and_unreadable_videos_leave_dots_and_a_note(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     table = concatenate(
@@ -106,13 +123,12 @@ def test_the_faces_of_a_face_set_are_shown_if_it_is_given(faces: FaceSet, tmp_pa
         (lambda t: t.drop(columns="source"), "lacks the columns source"),
         (lambda t: t.rename(columns={"source": "subject"}), "lacks the columns source"),
         (lambda t: t.iloc[:0], "has no rows"),
-        (lambda t: t.assign(trusted=np.arange(10) == 3, doubt="dark"), r"1 trusted features in 10 rows \(dark"),
-        (lambda t: t.assign(z_e_00=np.nan), "has 0 trusted features in 10 rows"),
+        (lambda t: t.assign(z_e_00=np.nan), "has 0 features in 10 rows"),
         (lambda t: t.assign(z_e_00="much"), "z_e_00 is not numeric"),
         (lambda t: t.assign(trusted="maybe"), "trusted has values other than True and False"),
         (lambda t: t.assign(frame=[0, np.nan] * 5), "frame has gaps"),
         (lambda t: t.assign(model=["omote-1", "omote-2"] * 5), r"several models \(omote-1, omote-2\)"),
-        (lambda t: t.assign(**{f"z_e_{i:02d}": 0.5 for i in range(4)}), "are the same"),
+        (lambda t: t.assign(**{f"z_e_{i:02d}": 0.5 for i in range(4)}), "10 rows and all are the same"),
     ],
 )  # fmt: skip
 def test_a_table_without_enough_features_is_refused(change: Any, message: str, tmp_path: Path) -> None:

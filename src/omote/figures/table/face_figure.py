@@ -21,8 +21,8 @@ from omote.figures.style import (
     SMALL_HEIGHT,
     TEXT,
     TICK,
-    load_font,
 )
+from omote.fonts import load_font
 
 WIDTH = 12.0  # of every figure
 EDGE = 0.35  # left and right

@@ -74,6 +74,7 @@ def plot_features(
     *,
     clusters: int = CLUSTERS,
     faces: str | Path | None = None,
+    use_doubted: bool = False,
     credit: str | None = None,
     progress: Progress | None = None,
 ) -> Plots:
@@ -87,15 +88,17 @@ def plot_features(
         to: output folder; by default beside the table.
         clusters: k of k-means; reduced for few faces.
         faces: the face set, for a table made from one.
+        use_doubted: whether rows that are not trusted count like the others. They do, and a note says so, if nothing
+            can be drawn of the trusted rows.
         credit: the photographers, as a licence may require; shown below every picture.
         progress: called with the faces cut so far and the faces wanted.
     Raises:
-        OmoteError: If the table has no features, lacks a column or has fewer than two trusted rows, the face set does
-            not match, or `clusters` or the folder is invalid.
+        OmoteError: If the table has no features, lacks a column or has fewer than two rows that differ, the face set
+            does not match, or `clusters` or the folder is invalid.
     """
     check_clusters(clusters)
     folder = _choose_folder(table, to)
-    features = read_features(table)
+    features = read_features(table, use_doubted)
     face_set = None if faces is None else open_face_set(faces)
     places = locate_faces(features, face_set)
     available = places >= 0
@@ -148,7 +151,6 @@ def _choose_folder(table: pd.DataFrame | str | Path, to: str | Path | None) -> P
 
 
 def _introduce(features: Features) -> list[str]:
-    untrusted = int((~features.trusted).sum())
     sources = features.frames["subject" if features.of_face_set else "source"].nunique()
     kind = ("person", "people") if features.of_face_set else ("source", "sources")
     counts = [f"{len(features.frames):,} faces of {_count(sources, *kind)}"]
@@ -159,12 +161,14 @@ def _introduce(features: Features) -> list[str]:
         "How the expressions in this table move, which are similar, and which recur.",
         ", ".join(counts) + ".",
     ]
-    if untrusted:
-        why = "; ".join(f"{reason}: {count:,}" for reason, count in features.doubts.items())
-        paragraphs.append(
-            f"{untrusted:,} rows are not trusted{f' ({why})' if why else ''}. They affect no direction, map or cluster."
-        )
+    if features.doubted and not features.uses_doubted:
+        paragraphs.append(f"{_count_doubted(features)}. They affect no direction, map or cluster.")
     return paragraphs
+
+
+def _count_doubted(features: Features) -> str:
+    why = "; ".join(f"{reason}: {count:,}" for reason, count in features.doubts.items())
+    return f"{features.doubted:,} rows are not trusted{f' ({why})' if why else ''}"
 
 
 def _count(count: int, one: str, more: str) -> str:
@@ -186,6 +190,8 @@ def _note_missing(features: Features, places: Rows, failures: Mapping[str, str])
     notes = []
     if features.left_out:
         notes.append(f"{features.left_out:,} rows have no feature and are left out")
+    if features.uses_doubted:
+        notes.append(f"{_count_doubted(features)}. They are drawn like the others, {features.uses_doubted}")
     if features.of_face_set:
         missing = int((places < 0).sum())
         if missing == len(places):

@@ -45,14 +45,16 @@ class Features(NamedTuple):
 
     name: str  # of the table
     codes: NDArray[np.float32]  # (N, Z)
-    trusted: NDArray[np.bool_]  # (N,)
+    trusted: NDArray[np.bool_]  # (N,) rows that count; all of them if `uses_doubted`
     frames: Table  # N rows with those of the columns `READ` that the table has
     tracks: list[Track]  # with a trusted row, those with most trusted rows first
     groups: list[str]  # names of tracks or subjects, and PHOTOS; with a trusted row, largest first
     group: Rows  # (N,) index in groups; -1 if in none
     track: Rows  # (N,) index in tracks; rows without a track have distinct negative numbers
     seconds: NDArray[np.float64]  # (N,) time within the track
+    doubted: int  # rows that the table does not trust
     doubts: dict[str, int]  # reason for not trusting a row -> number of rows
+    uses_doubted: str  # why doubted rows count like the others; "" if they do not
     left_out: int  # rows of the table without a feature
 
     @property
@@ -61,12 +63,16 @@ class Features(NamedTuple):
         return "subject" in self.frames
 
 
-def read_features(table: Table | str | Path) -> Features:
+def read_features(table: Table | str | Path, use_doubted: bool = False) -> Features:
     """Return the contents of a feature table, as `omote embed` writes it and `omote.extract_features` returns it.
 
+    Args:
+        table: or its path.
+        use_doubted: whether rows that the table does not trust count like the others. They do in any case if the
+            trusted rows have fewer than two different features.
     Raises:
-        OmoteError: If it is no feature table, lacks a column, mixes several models, or has fewer than two trusted
-            features that differ.
+        OmoteError: If it is no feature table, lacks a column, mixes several models, or has fewer than two features that
+            differ.
     """
     name = "the table" if isinstance(table, Table) else str(table)
     read = (
@@ -97,14 +103,19 @@ def read_features(table: Table | str | Path) -> Features:
     codes = codes if whole.all() else codes[whole]
     trusted = _as_flags(frames["trusted"], name) if "trusted" in frames else np.ones(len(frames), bool)
     doubts = _count_doubts(frames) if "doubt" in frames else {}
-    if trusted.sum() < 2:
-        why = f" ({'; '.join(doubts)})" if doubts else ""
+    doubted, uses_doubted = int((~trusted).sum()), ""
+    if doubted and use_doubted:
+        uses_doubted = "as you asked"
+    elif doubted and not _differ(codes[trusted]):
+        count = int(trusted.sum())
+        uses_doubted = f"because of the trusted rows, {count:,}, no picture can be made"
+    if uses_doubted:
+        trusted = np.ones(len(frames), bool)
+    if not _differ(codes):
         raise OmoteError(
-            f"{name} has {trusted.sum()} trusted features in {len(whole)} rows{why}; pictures need at least two"
-        )
-    if np.ptp(codes[trusted], axis=0).max() <= 1e-6 * np.abs(codes[trusted]).max():
-        raise OmoteError(
-            f"all {trusted.sum()} trusted features in {name} are the same: there is nothing to draw"
+            f"{name} has {len(codes)} features in {len(whole)} rows"
+            + (" and all are the same" if len(codes) > 1 else "")
+            + "; pictures need at least two that differ"
         )
 
     numbers = _as_numbers(frames["frame"], name)
@@ -121,8 +132,14 @@ def read_features(table: Table | str | Path) -> Features:
     group = np.asarray(counts.index.get_indexer(pd.Index(owners)), np.int64)
     groups = [str(owner) for owner in counts.index]
     return Features(
-        name, codes, trusted, frames, tracks, groups, group, track, seconds, doubts, int((~whole).sum())
+        name, codes, trusted, frames, tracks, groups, group, track, seconds, doubted, doubts, uses_doubted,
+        int((~whole).sum()),
     )  # fmt: skip
+
+
+def _differ(codes: NDArray[np.float32]) -> bool:
+    """Return whether there are two codes that differ by more than rounding."""
+    return len(codes) > 1 and bool(np.ptp(codes, axis=0).max() > 1e-6 * np.abs(codes).max())
 
 
 def _as_numbers(column: "pd.Series[Any]", name: str, kind: type = np.float64) -> NDArray[Any]:
