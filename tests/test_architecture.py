@@ -17,7 +17,7 @@ SOURCES = sorted((ROOT / "src/omote").rglob("*.py"))
 # each may import from itself and from those before it
 ORDER = [
     "errors",
-    "boundary files formulas interrupt",
+    "boundary files fonts formulas interrupt",
     "data",
     "synthetic",
     "models",

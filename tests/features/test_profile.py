@@ -9,12 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from omote.data.detect import find_faces
+from omote.data.face_set import BOX
+from omote.data.images import read_photo
 from omote.data.outputs import Floats, code_columns, code_names
 from omote.errors import OmoteError
 from omote.features import profile as profiles
 from omote.features import table as tables
 from omote.features.embed import embed
+from omote.features.person import select_person
 from omote.features.profile import (
     LEAST_FRAMES,
     MOST_FRAMES,
@@ -166,10 +171,70 @@ def test_only_trusted_frames_of_the_face_count() -> None:
     profile = make_profile(table, "bob", face=1)
     assert (profile.num_frames, profile.num_sources) == (16, 2)
     assert np.all(profile.neutral[[0, 3]] == 0)
+    assert profile.num_doubted == 0
     with pytest.raises(
-        OmoteError, match=r"of bob there are 0 trusted frames.*at least 5.*0 \(10 of 10\), 1 \(16 of 20\)"
+        OmoteError, match=r"of bob there are 0 frames.*at least 5.*0 \(10 of 10\), 1 \(16 of 20\)"
     ):
         make_profile(table, "bob", face=2)
+
+
+def test_doubted_frames_count_if_asked_for_or_if_there_are_no_others(tmp_path: Path) -> None:
+    table = table_of(np.repeat(EXPRESSIONS[:3], 10, axis=0), trusted=np.arange(30) < 26)
+    profile = make_profile(table, "ann", use_doubted=True)
+    assert (profile.num_frames, profile.num_doubted) == (30, 4)
+    profile = make_profile(table.assign(trusted=np.arange(30) < 4), "ann")
+    assert (profile.num_frames, profile.num_doubted) == (30, 26)
+    said = profile.describe()
+    assert said[0].startswith("Neutral of ann from 30 frames of one source")
+    assert (
+        "26 of these frames are not to be trusted (column doubt of the table), so the neutral may be wrong."
+        in said
+    )
+    profile.save(tmp_path / "ann.json")
+    assert Profile.load(tmp_path / "ann.json").num_doubted == 26
+
+
+def test_the_largest_face_of_each_picture_can_be_the_person() -> None:
+    codes = np.repeat(EXPRESSIONS[:2], 10, axis=0)  # two faces, which change places after half of the video
+    heights = np.concatenate([np.repeat([200.0, 100], 5), np.repeat([100.0, 200], 5)])
+    box = {"box_x": 0.0, "box_y": 0.0, "box_width": 100.0, "box_height": heights}
+    table = table_of(codes, frame=np.tile(np.arange(10), 2), face=np.repeat([0, 1], 10), **box)
+    profile = make_profile(table, "ann", largest=1)
+    expected = make_profile(table.iloc[[*range(5), *range(15, 20)]].assign(face=0), "ann")
+    np.testing.assert_array_equal(profile.neutral, expected.neutral)
+    assert profile.num_frames == 10
+    with pytest.raises(OmoteError, match="largest picks the person's face with 1 only"):
+        make_profile(table, "ann", largest=2)
+    with pytest.raises(OmoteError, match="has no column box_x"):
+        make_profile(table.drop(columns="box_x"), "ann", largest=1)
+
+
+def test_a_photo_tells_the_person_from_others_in_every_source(
+    london: Path, detector: Path, tmp_path: Path
+) -> None:
+    boxes, sources = [], []
+    for ann, name in ((0, "one.png"), (1, "two.png")):  # ann at the left, then at the right
+        people = [read_photo(london / f"{who}_03.jpg") for who in ("001", "012")]
+        Image.fromarray(np.hstack(people[:: 1 - 2 * ann])).save(tmp_path / name)
+        faces = sorted(find_faces(read_photo(tmp_path / name), detector), key=lambda face: face.box[0])
+        boxes += [face.box.tolist() for face in faces]
+        sources += [str(tmp_path / name)] * 2
+    rows = pd.DataFrame(boxes, columns=list(BOX)).assign(source=sources, frame=0, face=[0, 1] * 2)
+    assert select_person(rows, photo=london / "001_08.jpg", detector=detector).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    assert select_person(rows, photo=london / "012_08.jpg", detector=detector).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert not select_person(rows, photo=london / "030_08.jpg", detector=detector).any()
+    with pytest.raises(OmoteError, match=r"gone\.png cannot be compared with the photo of the person"):
+        select_person(rows.assign(source="gone.png"), photo=london / "001_08.jpg", detector=detector)
 
 
 def test_in_a_table_of_a_face_set_the_person_is_a_subject() -> None:
@@ -348,8 +413,8 @@ def test_tables_that_make_no_profile_are_refused(tmp_path: Path) -> None:
         (table[["source", "model"]], "has no codes"),
         (table.assign(profile="ann"), "relative to a profile already"),
         (table.assign(model=["a", "b"] * 4), "several models"),
-        (table.iloc[: LEAST_FRAMES - 1], "of ann there are 4 trusted frames"),
-        (table.iloc[:1], "of ann there is 1 trusted frame; "),
+        (table.iloc[: LEAST_FRAMES - 1], "of ann there are 4 frames"),
+        (table.iloc[:1], "of ann there is 1 frame; "),
         (table.iloc[:0], "The table is empty"),
         (table.assign(z_e_07=np.nan), "codes of ann are no numbers"),
         (table.assign(z_e_07=pd.Series([{"a": 1}] * 8, dtype=object)), "codes of ann are no numbers"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from omote.training.loop import TrainingProgress
 
 INTERRUPTED = 130  # exit code that a shell expects after Ctrl-C
+MAX_LISTED = 5  # videos of several faces
 REPORT_SECONDS = 30.0  # between two lines of a long command whose output is redirected
 # Control characters but tab and newline, line and paragraph separators, changes of the writing direction, and bytes of
 # file names that are no UTF-8.
@@ -226,7 +227,7 @@ def show_table(results: "Results") -> None:
 
 
 def show_face_set(face_set: "FaceSet") -> None:
-    """Print the contents of a face set, and how many images were skipped."""
+    """Print the contents of a face set, how many images were skipped, and what is worth a look."""
     counts = face_set.about.counts
     say(f"{face_set.path}: {len(face_set)} faces of {len(face_set.subjects)} people, {face_set.size} px")
     for name, content in (("expressions", counts.expressions), ("skipped", counts.skipped)) if counts else ():
@@ -235,6 +236,19 @@ def show_face_set(face_set: "FaceSet") -> None:
     skipped = face_set.skipped()
     if len(skipped):
         say(f"  {len(skipped)} skipped; the reasons are in {face_set.path / 'skipped.csv'}")
+    frames = face_set.frames
+    if "doubt" in frames and (doubts := frames["doubt"][frames["doubt"] != ""]).size:
+        reasons = doubts.str.split("; ").explode().value_counts()
+        counted = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+        say(f"  {len(doubts)} kept that are worth a look (column doubt): {counted}")
+    later = frames[frames["clip"].str.contains(", face ", regex=False)]  # than the first face of a video
+    faces = later.groupby(["subject", "source"], sort=False)["clip"].nunique() + 1
+    for row in faces.reset_index().head(MAX_LISTED).itertuples():
+        say(
+            f"  {row.source} shows {row.clip} faces one after another, and became {row.clip} clips of {row.subject}; "
+            "if one is somebody else, prepare again with --face or --photo"
+        )
+    say(f"  faces of every clip: {face_set.path / 'contact_sheet.jpg'}")
 
 
 def show_scores(table: Any) -> None:

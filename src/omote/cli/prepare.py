@@ -16,6 +16,7 @@ from omote.cli.inputs import (
     FramesPerSecond,
     Largest,
     Overwrite,
+    Photo,
     To,
     Workers,
     number,
@@ -99,6 +100,15 @@ def prepare_folder(
     largest: Largest = None,
     fast: Fast = False,
     fps: FramesPerSecond = None,
+    face: Annotated[
+        int | None,
+        number(
+            "Number of the person's face in every video, as in the column face of `omote embed`. 0 is the largest "
+            "face in the first frame that has one.",
+            least=0,
+        ),
+    ] = None,
+    photo: Photo = None,
     dataset: Annotated[
         str | None, typer.Option(help="Name for the source. Default: the folder's name.")
     ] = None,
@@ -106,14 +116,18 @@ def prepare_folder(
     workers: Workers = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find and cut out the faces of photos and videos."""
+    """Find and cut out the faces of photos and videos.
+
+    Frames that show two people are left out, unless --largest 1, --face or --photo tells which of them is meant.
+    """
     from omote.data.prepare import prepare as make
 
     mapping = dict(parse_pair(text, "--map-expression") for text in map_expression or [])
     with progress_bar("preparing") as progress:
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
-            margin=margin, cropped=cropped, detector=detector, largest=largest, fast=fast, fps=fps, dataset=dataset,
+            margin=margin, cropped=cropped, detector=detector, largest=largest, fast=fast, fps=fps, face=face,
+            photo=photo, dataset=dataset,
             licence=licence, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     _show(face_set)

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Cropped, Detector, Fast, Largest, Rotate, Turn, number
+from omote.cli.inputs import (
+    Cropped,
+    Detector,
+    Fast,
+    Largest,
+    Photo,
+    Rotate,
+    Turn,
+    UseDoubted,
+    number,
+)
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -30,16 +40,18 @@ def profile(
         ),
     ] = None,
     face: Annotated[
-        int,
+        int | None,
         number(
-            "Number of the person's face in every input, as in the column face. 0 is the largest face in the "
+            "Number of the person's face in every input, as in the column face. Default: 0, the largest face in the "
             "first frame that has one.",
             least=0,
         ),
-    ] = 0,
+    ] = None,
     largest: Largest = None,
     fast: Fast = False,
     rotate: Rotate = Turn.none,
+    photo: Photo = None,
+    use_doubted: UseDoubted = False,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> None:
@@ -49,12 +61,18 @@ def profile(
     and expressions), such features tell a little more about the expression and somewhat less about the identity; how
     much depends on the method. With little or one-sided footage they can be worse.
 
-    If several people are visible, --face selects the person in all inputs. Use it in the same way with `omote embed
-    --profile`: that table keeps the rows of other faces, but without codes, and the column doubt gives the reason.
+    If several people are visible, --face, --largest 1 or --photo selects the person in all inputs. Use --face in the
+    same way with `omote embed --profile`: that table keeps the rows of other faces, but without codes, and the column
+    doubt gives the reason.
 
     For long videos, run `omote embed` first and make the profile from its table: embed can be stopped and continued.
     """
-    from omote.features.profile import check_profile_path, make_profile, make_profile_from_tables
+    from omote.features.profile import (
+        PersonOptions,
+        check_profile_path,
+        make_profile,
+        make_profile_from_tables,
+    )
 
     check_profile_path(to)
     tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
@@ -63,10 +81,13 @@ def profile(
             "tables and other inputs were given together; give only tables, or a run and photos or videos"
         )
     name = name or to.stem
+    which: PersonOptions = {
+        "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted
+    }  # fmt: skip
     if tables:
-        made = make_profile_from_tables(tables, name, face)
+        made = make_profile_from_tables(tables, name, **which)
     else:
-        made = make_profile(_embed(inputs, largest, fast, rotate, cropped, detector), name, face)
+        made = make_profile(_embed(inputs, largest, fast, rotate, cropped, detector), name, **which)
     made.save(to)
     for sentence in made.describe():
         say(sentence)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from joblib import Parallel, cpu_count, delayed
 
+from omote.data.contact_sheet import write_contact_sheet
 from omote.data.face_set import (
     FORMAT,
     FORMAT_VERSION,
@@ -250,6 +251,7 @@ def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) 
         "versions": versions,
     }
     write_json(result / "about.json", about.model_copy(update=whole).to_json())
+    write_contact_sheet(result, counts.skipped)
     return ""
 
 

@@ -99,21 +99,20 @@ def cut_faces(
     if cut.cropped:
         return [CutFace(None, cut_middle(image, cut.size))]
     assert detector is not None
-    return [_cut_face(image, face, cut, detector) for face in find_faces(image, detector, search)]
+    return [cut_face(image, face, cut, detector) for face in find_faces(image, detector, search)]
 
 
-def cut_only_face(
-    image: np.ndarray, cut: Cut, detector: Path | None, search: Search = ALL_FACES
-) -> CutFace | str:
+def cut_only_face(image: np.ndarray, cut: Cut, detector: Path | None) -> CutFace | str:
     """Return the face of a picture of one person, or why it could not be used; see `find_only_face`."""
     if cut.cropped:
         return CutFace(None, cut_middle(image, cut.size))
     assert detector is not None
-    face = find_only_face(image, detector, search)
-    return face if isinstance(face, str) else _cut_face(image, face, cut, detector)
+    face = find_only_face(image, detector)
+    return face if isinstance(face, str) else cut_face(image, face, cut, detector)
 
 
-def _cut_face(image: np.ndarray, face: Face, cut: Cut, detector: Path) -> CutFace:
+def cut_face(image: np.ndarray, face: Face, cut: Cut, detector: Path) -> CutFace:
+    """Return a detected face of an (H, W, 3) uint8 RGB picture, cut out."""
     if cut.align == "eyes":
         face = refine_landmarks(image, face, detector)
     return CutFace(face, cut_out(image, face, cut.size, cut.align, cut.margin))

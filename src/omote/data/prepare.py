@@ -7,21 +7,23 @@ from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from omote.data.build import FaceBatch, Progress, Skipped, build_face_set
 from omote.data.clips import Clip, File, Listing, check_clips
-from omote.data.cut import DEFAULT_MARGIN, Align, Cut, cut_only_face
-from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
+from omote.data.cut import DEFAULT_MARGIN, Align, Cut, CutFace, cut_face, cut_middle
+from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector, find_faces
 from omote.data.face_set import BOX, LANDMARKS, About, FaceSet
 from omote.data.images import Unreadable, read_photo
 from omote.data.importers.folder import list_folder
 from omote.data.importers.registry import IMPORTERS, load_importer
 from omote.data.media import read_frames
-from omote.data.videos import Excerpt, Note
+from omote.data.person import Descriptor, FaceChooser, Which
+from omote.data.trust import find_doubts, measure_quality
+from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.errors import OmoteError
 from omote.files import file_state
 
@@ -44,6 +46,8 @@ def prepare(
     largest: int | None = None,
     fast: bool = False,
     fps: float | None = None,
+    face: int | None = None,
+    photo: str | Path | None = None,
     dataset: str | None = None,
     licence: str | None = None,
     workers: int | None = None,
@@ -60,8 +64,13 @@ def prepare(
 
     A folder below the subject is always a clip, never an expression; for expressions give `pattern`. The content of a
     file tells what it is. If two clips differ in the suffix only, it is part of their names: IMG_1.jpg and IMG_1.mp4.
-    Hidden files are ignored. Frames without a face, frames with two people, and files that cannot be read or are
-    neither photo nor video are left out and listed, with the reason, in `face_set.skipped()`.
+    Hidden files are ignored. Frames without a face, frames with two people (unless `face`, `largest` or `photo` says
+    who is meant), and files that cannot be read or are neither photo nor video are left out and listed, with the
+    reason, in `face_set.skipped()`. Where a video cuts to another face, a new clip begins, "video, face 1".
+
+    Besides the columns of every face set, `frames` has `doubt`, which says why the feature of a face may be worth
+    little, and what that was judged by (`omote.data.trust.Quality`). Such faces are kept; `contact_sheet.jpg` shows
+    some of them.
 
     Args:
         pattern: names with fields, such as "{subject}_{expression}.jpg" or "{subject}/{expression}/{}.png": subject
@@ -83,6 +92,9 @@ def prepare(
         largest: with 1, the largest face of each picture is taken, and pictures of several people are not left out.
         fast: search no finer than it takes to find one clear face; people are then missed beside a larger one.
         fps: frames per second to take from a video; None takes every frame. `frame` counts all frames of the video.
+        face: number of the person's face in each video, where 0 is the largest of its first frame with a face.
+        photo: a photo of the person, whose face is looked for by its appearance: best a frame of the same video. Or a
+            folder with one for each subject: SUBJECT.jpg.
         dataset: name for the column `dataset`; the name of the folder if None.
         licence: the terms of the photos, kept in about.json.
         workers: number of processes; None for one per core. The face set does not depend on it.
@@ -93,20 +105,24 @@ def prepare(
             clips clash, the detector is not available, no face at all was found, or as `build_face_set`.
     """
     listing = list_folder(path, pattern=pattern, manifest=manifest, map_expression=map_expression)
+    which = Which(face, photo)
+    which.check()
     options = {
         "pattern": pattern,
         "manifest": manifest and Path(manifest).name,
         "map_expression": map_expression,
+        "photo": photo and Path(photo).name,
     }
     about = About(
         dataset=dataset or listing.root.resolve().name,
         importer="folder",
-        options={name: value for name, value in options.items() if value},
+        options={name: value for name, value in options.items() if value}
+        | ({} if face is None else {"face": face}),
         licence=licence,
     )
     cut = Cut(size, align, margin, cropped)
     return _prepare_clips(
-        listing, to, cut, about, detector, Search(largest, fast), fps, workers, overwrite, progress
+        listing, to, cut, about, detector, Search(largest, fast), fps, which, workers, overwrite, progress
     )
 
 
@@ -159,7 +175,9 @@ def prepare_dataset(
         published=dict(importer.published),
     )
     cut = Cut(size, align, margin, listing.cropped if cropped is None else cropped)
-    return _prepare_clips(listing, to, cut, about, detector, ALL_FACES, None, workers, overwrite, progress)
+    return _prepare_clips(
+        listing, to, cut, about, detector, ALL_FACES, None, Which(), workers, overwrite, progress
+    )
 
 
 @dataclass(frozen=True)
@@ -172,6 +190,8 @@ class _Source:
     detector: Path | None  # None if the pictures are faces already
     search: Search
     fps: float | None
+    which: Which
+    appearances: dict[str, Descriptor]  # of the subjects, with `which.photo`
 
 
 @dataclass(frozen=True)
@@ -190,6 +210,7 @@ def _prepare_clips(
     detector: str | Path | None,
     search: Search,
     fps: float | None,
+    which: Which,
     workers: int | None,
     overwrite: bool,
     progress: Progress | None,
@@ -200,7 +221,8 @@ def _prepare_clips(
     Excerpt(fps=fps).check()
     check_clips(listing.clips)
     model = None if cut.cropped else find_detector(detector)
-    source = _Source(listing.root, about.dataset, cut, model, search, fps)
+    appearances = which.read_photos(sorted({clip.subject for clip in listing.clips}), model)
+    source = _Source(listing.root, about.dataset, cut, model, search, fps, which, appearances)
     chosen = {name: value for name, value in vars(search).items() if value != getattr(ALL_FACES, name)}
     shared = {
         "options": {**about.options, "cropped": cut.cropped, "fps": fps, **chosen},
@@ -278,30 +300,64 @@ FaceRow = tuple[np.ndarray, dict[str, Any]]  # a face and its row of the frame t
 
 def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
     for index, file in enumerate(clip.files):
-        path, notes = source.root / file.path, list[Note]()
+        chooser = FaceChooser(source.which, source.appearances.get(clip.subject))
+        first: int | None = None  # number of the first face
+        notes: list[Note] = []
         try:
-            if file.is_clip:
-                excerpt = Excerpt(fps=source.fps)
-                for number, time, image in read_frames(path, excerpt, count=file.count, notes=notes):
-                    yield _cut_face(image, clip, file, number, time, source)
-            else:
-                image = read_photo(path) if file.picture is None else file.picture
-                number = index if file.frame is None else file.frame
-                yield _cut_face(image, clip, file, number, math.nan, source)
+            for number, time, image in _read_images(index, file, source, notes):
+                found = _find_face(image, chooser, source)
+                if isinstance(found, str):
+                    yield Skipped(source=file.path, frame=number if file.is_clip else None, reason=found)
+                    continue
+                first = found.number if first is None else first
+                name = clip.name if found.number == first else f"{clip.name}, face {found.number}"
+                yield found.cut.crop, _describe(image, found.cut, clip, name, file, number, time, source)
         except Unreadable as error:
             notes.append(Note(None, str(error)))
         yield from (Skipped(source=file.path, frame=note.frame, reason=note.reason) for note in notes)
 
 
-def _cut_face(
-    image: np.ndarray, clip: Clip, file: File, number: int, time: float, source: _Source
-) -> FaceRow | Skipped:
-    found = cut_only_face(image, source.cut, source.detector, source.search)
-    if isinstance(found, str):
-        return Skipped(source=file.path, frame=number if file.is_clip else None, reason=found)
+def _read_images(index: int, file: File, source: _Source, notes: list[Note]) -> Iterator[VideoFrame]:
+    """Yield the frames of a clip's file, or the photo that is frame `index` unless it has a number of its own."""
+    path = source.root / file.path
+    if file.is_clip:
+        yield from read_frames(path, Excerpt(fps=source.fps), count=file.count, notes=notes)
+    else:
+        image = read_photo(path) if file.picture is None else file.picture
+        yield VideoFrame(index if file.frame is None else file.frame, math.nan, image)
+
+
+class _FoundFace(NamedTuple):
+    cut: CutFace
+    number: int  # of the face in its video
+
+
+def _find_face(image: np.ndarray, chooser: FaceChooser, source: _Source) -> _FoundFace | str:
+    """Return the person's face, or the reason why there is none."""
+    if source.cut.cropped:
+        return _FoundFace(CutFace(None, cut_middle(image, source.cut.size)), 0)
+    assert source.detector is not None
+    chosen = chooser.choose(image, find_faces(image, source.detector, source.search))
+    if isinstance(chosen, str):
+        return chosen
+    return _FoundFace(cut_face(image, chosen.face, source.cut, source.detector), chosen.number)
+
+
+def _describe(
+    image: np.ndarray,
+    cut: CutFace,
+    clip: Clip,
+    name: str,
+    file: File,
+    number: int,
+    time: float,
+    source: _Source,
+) -> dict[str, Any]:
+    """Return the row of a face in the frame table."""
+    quality = measure_quality(image, cut.face)
     row = {
         "subject": clip.subject,
-        "clip": clip.name,
+        "clip": name,
         "frame": number,
         "time": time,
         "dataset": source.dataset,
@@ -309,9 +365,11 @@ def _cut_face(
         "use": file.use,
         "source": file.path,
         **dict(file.further),
+        "doubt": "; ".join(find_doubts(cut.face, quality)),
+        **quality._asdict(),
     }
-    if found.face is not None:
-        row["detection_score"] = found.face.score
-        row.update(zip(BOX, found.face.box.tolist(), strict=True))
-        row.update(zip(LANDMARKS, found.face.landmarks.ravel().tolist(), strict=True))
-    return found.crop, row
+    if cut.face is not None:
+        row["detection_score"] = cut.face.score
+        row.update(zip(BOX, cut.face.box.tolist(), strict=True))
+        row.update(zip(LANDMARKS, cut.face.landmarks.ravel().tolist(), strict=True))
+    return row

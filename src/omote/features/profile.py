@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -22,15 +22,17 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from omote.boundary import one_sentence, read_json, reading
+from omote.data.face_set import BOX
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
+from omote.features.person import select_person
 from omote.features.table import read_batches
 from omote.files import write_text
 
 FORMAT, FORMAT_VERSION = "omote profile", 1
 SUFFIX = ".json"
-LEAST_FRAMES = 5  # trusted frames of the person that a profile needs
+LEAST_FRAMES = 5  # frames of the person that a profile needs
 MOST_FRAMES = 2000  # a larger number of frames is thinned to this, evenly, because all pairs are compared
 BLOCK_SECONDS = (
     10.0  # frames within this time are one unit of the jackknife: other footage would bring all or none
@@ -46,7 +48,8 @@ OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
 # Rows of frames without a face have no number of a face.
-NUMBERS = {"time": np.float64, "face": pd.Int64Dtype(), "trusted": np.bool_}
+NUMBERS = {"time": np.float64, "frame": np.int64, "face": pd.Int64Dtype(), "trusted": np.bool_}
+NUMBERS |= dict.fromkeys(BOX, np.float64) | dict.fromkeys(("stream", "turned"), np.int64)
 KINDS = {"time": "fiu", "face": "iuf", "trusted": "b"}  # allowed numpy.dtype.kind of these columns
 
 
@@ -67,7 +70,7 @@ class Profile:
 
     name: str
     model: str  # that made the codes, such as "omote-1a2b3c4d"
-    num_frames: Count  # trusted frames of the person
+    num_frames: Count  # frames of the person that were used
     num_sources: Count  # videos and photos with such frames
     looks: Size  # effective number of distinct expressions (diversity of order 2), at least 1
     share: Annotated[Size, Field(le=1)]  # shrinkage: neutral = share * mean over distinct expressions
@@ -75,6 +78,7 @@ class Profile:
     error: Annotated[float, BeforeValidator(lambda error: math.nan if error is None else error)]
     spread: Size  # root mean square distance between two distinct expressions
     neutral: Annotated[np.ndarray, BeforeValidator(_to_neutral)]  # (Z,) float32
+    num_doubted: Annotated[int, Field(ge=0)] = 0  # of the frames, those that the table does not trust
 
     def relative(self, codes: Floats) -> Floats:
         """Return (N, Z) codes minus the neutral, float32.
@@ -102,11 +106,17 @@ class Profile:
         """Return sentences that say how well the neutral is known."""
         sources = f"{self.num_sources} sources" if self.num_sources > 1 else "one source"
         variety = "hardly" if self.looks < UNIFORM else "" if self.looks >= VARIED else "somewhat"
+        trusted = "" if self.num_doubted else "trusted "
         sentences = [
-            f"Neutral of {self.name} from {self.num_frames} trusted frames of {sources} ({self.model}).",
+            f"Neutral of {self.name} from {self.num_frames} {trusted}frames of {sources} ({self.model}).",
             f"To this model the footage is {f'{variety} varied'.strip()}: about {self.looks:.1f} distinct expressions. "
             f"{self.share:.0%} of their mean is subtracted.",
         ]
+        if self.num_doubted:
+            sentences.append(
+                f"{self.num_doubted} of these frames are not to be trusted (column doubt of the table), so the neutral "
+                "may be wrong."
+            )
         if variety:
             sentences.append(
                 "Features relative to it may be no better than plain ones; add footage with other expressions."
@@ -175,23 +185,37 @@ def check_profile_path(path: str | Path) -> Path:
     return path
 
 
-def make_profile(table: pd.DataFrame, name: str, face: int = 0) -> Profile:
+class PersonOptions(TypedDict, total=False):
+    """Which rows of a table are the person's, and which of them to use; see `omote.features.person`."""
+
+    face: int | None  # number of the person's face in each source; 0 if nothing else is given
+    largest: int | None  # 1: the largest face of each picture
+    photo: str | Path | None  # of the person
+    detector: str | Path | None  # a local copy of the detector's model, for the photo
+    # Whether rows that are not trusted count, too. They do in any case, and `Profile.describe` says so, if there are
+    # fewer than `LEAST_FRAMES` others.
+    use_doubted: bool
+
+
+def make_profile(table: pd.DataFrame, name: str, **options: Unpack[PersonOptions]) -> Profile:
     """Return the profile of a person from a table of their footage.
 
     Args:
         table: as `omote embed` writes it; trusted rows of the face count. In a table of a face set, which has a column
             subject, the rows of subject `name` count.
         name: of the person.
-        face: number of the person's face in each source.
+        options: see `PersonOptions`.
     Raises:
         OmoteError: If the table has no model or several, is relative to a profile already, mixes face sets and videos,
-            or has fewer than `LEAST_FRAMES` frames of the person.
+            or has fewer than `LEAST_FRAMES` frames of the person; or as `omote.features.person.select_person`.
     """
     columns = _check_columns(table)
-    return _make_profile(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, face)
+    return _make_profile(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, **options)
 
 
-def make_profile_from_tables(paths: Sequence[str | Path], name: str, face: int = 0) -> Profile:
+def make_profile_from_tables(
+    paths: Sequence[str | Path], name: str, **options: Unpack[PersonOptions]
+) -> Profile:
     """Return the profile of a person from files of `omote embed`; only the codes in use are held in memory.
 
     Videos with the same name in two tables count as two sources.
@@ -222,11 +246,16 @@ def make_profile_from_tables(paths: Sequence[str | Path], name: str, face: int =
             raise OmoteError("the tables have codes of different lengths; give tables of one model")
         return np.concatenate(found)
 
-    return _make_profile(table, read_codes, name, face)
+    return _make_profile(table, read_codes, name, **options)
 
 
 def _make_profile(
-    table: pd.DataFrame, read_codes: Callable[[NDArray[np.int64]], Floats], name: str, face: int
+    table: pd.DataFrame,
+    read_codes: Callable[[NDArray[np.int64]], Floats],
+    name: str,
+    *,
+    use_doubted: bool = False,
+    **which: Any,
 ) -> Profile:
     """Return the profile from a table without its codes, and a function that returns the codes of some rows."""
     if "subject" in table and table["subject"].isna().any():
@@ -247,10 +276,17 @@ def _make_profile(
             f"the table has codes of several models ({', '.join(models)}); give codes of one model"
         )
     trusted = table["trusted"].to_numpy(bool) if "trusted" in table else np.ones(len(table), bool)
-    kept = np.flatnonzero(_is_person(table, name, face) & trusted)
+    is_person = (
+        (table["subject"].astype(str) == name).to_numpy(bool)
+        if "subject" in table
+        else select_person(table, **which)
+    )
+    kept = np.flatnonzero(is_person & (trusted | use_doubted))
+    if len(kept) < LEAST_FRAMES:
+        kept = np.flatnonzero(is_person)
     if len(kept) < LEAST_FRAMES:
         raise OmoteError(
-            f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} trusted "
+            f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} "
             f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_count_people(table, trusted)}"
         )
     chosen = kept[evenly_spaced(len(kept), MOST_FRAMES)]
@@ -261,7 +297,10 @@ def _make_profile(
     sources = _number_sources(table)
     seconds = table["time"].to_numpy(np.float64)[chosen] if "time" in table else np.zeros(len(chosen))
     estimate = _estimate_neutral(codes, _number_blocks(sources[chosen], seconds))
-    return Profile(name, models[0], len(kept), len(np.unique(sources[kept])), *estimate)
+    num_sources = len(np.unique(sources[kept]))
+    return Profile(
+        name, models[0], len(kept), num_sources, *estimate, num_doubted=int((~trusted[kept]).sum())
+    )
 
 
 def _check_columns(table: pd.DataFrame) -> list[str]:
@@ -273,14 +312,6 @@ def _check_columns(table: pd.DataFrame) -> list[str]:
     if "profile" in table:
         raise OmoteError("the table is relative to a profile already; make one without --profile")
     return columns
-
-
-def _is_person(table: pd.DataFrame, name: str, face: int) -> NDArray[np.bool_]:
-    if "subject" in table:
-        return (table["subject"].astype(str) == name).to_numpy(bool)
-    if "face" in table:
-        return (table["face"] == face).to_numpy(bool, na_value=False)
-    return np.ones(len(table), bool)
 
 
 def _count_people(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:

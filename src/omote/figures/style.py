@@ -1,12 +1,7 @@
-"""Colours, fonts and sizes shared by all pictures."""
+"""Colours and sizes shared by all pictures."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
-
-import matplotlib
-from PIL import ImageFont
 
 DPI = 140
 
@@ -26,13 +21,6 @@ PALE = "#eceef1"  # background of empty or untrusted times
 
 TITLE, LABEL, LEGEND, TEXT, TICK, NOTE = 13, 12, 11, 10.5, 10, 9.5  # points
 TEXT_HEIGHT, SMALL_HEIGHT = 19, 16  # pixels, beside faces
-
-
-@lru_cache(maxsize=8)
-def load_font(height: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans, which comes with matplotlib, at a height in pixels."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), height)
 
 
 def sort_expressions(labels: Iterable[str]) -> list[str]:

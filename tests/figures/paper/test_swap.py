@@ -8,7 +8,7 @@ from omote.errors import OmoteError
 from omote.figures.paper.sheet import CELL, Sheet, resize_faces
 from omote.figures.paper.swap import NO_IDENTITY, plot_swap
 from omote.figures.picture import save_picture, wrap_text
-from omote.figures.style import load_font
+from omote.fonts import load_font
 from tests.figures.conftest import Painter, plain
 
 WHO = plain((10, 0, 0), (20, 0, 0), (30, 0, 0))

@@ -8,7 +8,8 @@ from PIL import Image
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
 from omote.figures.paper.sheet import CELL, GAP, GUTTER, MARGIN, Model, Sheet, resize_faces, title_models
-from omote.figures.style import SMALL_HEIGHT, load_font
+from omote.figures.style import SMALL_HEIGHT
+from omote.fonts import load_font
 
 NO_IDENTITY = "no identity code, so the person changes too"
 HINT = "identity of the source, expression code in equal steps"

@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
 from omote.figures.picture import wrap_text
-from omote.figures.style import MUTED, SHEET_INK, SMALL_HEIGHT, TEXT_HEIGHT, load_font
+from omote.figures.style import MUTED, SHEET_INK, SMALL_HEIGHT, TEXT_HEIGHT
+from omote.fonts import load_font
 
 CELL = 128  # minimum side of a face in the picture, pixels
 GUTTER = 4  # between faces
