@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -107,6 +108,13 @@ def test_text_that_is_not_utf8_and_two_columns_of_one_name_are_refused(tmp_path:
         pq.write_table(table, tmp_path / f"{number}.parquet")
         with pytest.raises(OmoteError, match=r"UTF8|same name"):
             read_table(tmp_path / f"{number}.parquet")
+
+
+def test_an_error_is_one_line_of_limited_length_whatever_it_quotes() -> None:
+    error = OmoteError(f"it is of part 'a\nb\x0bc\u2028d', {'x' * 10_000}")
+    assert str(error).startswith("it is of part 'a b c d', xx")
+    assert len(str(error)) < 2100
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # from worker processes
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="forks")
