@@ -237,7 +237,8 @@ def show_face_set(face_set: "FaceSet") -> None:
     if len(skipped):
         say(f"  {len(skipped)} skipped; the reasons are in {face_set.path / 'skipped.csv'}")
     frames = face_set.frames
-    if "doubt" in frames and (doubts := frames["doubt"][frames["doubt"] != ""]).size:
+    doubts = frames["doubt"].replace("", None).dropna() if "doubt" in frames else None
+    if doubts is not None and len(doubts):
         reasons = doubts.str.split("; ").explode().value_counts()
         counted = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
         say(f"  {len(doubts)} kept that are worth a look (column doubt): {counted}")
