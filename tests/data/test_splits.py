@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omote.data.splits import describe_subjects, split_subjects
@@ -13,6 +13,7 @@ def frames_of(subjects: list[str], dataset: str = "drawn") -> pd.DataFrame:
     return pd.DataFrame({"subject": subjects, "dataset": dataset})
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=3), min_size=2), st.integers(0, 2**32), st.data())
 def test_each_subject_is_in_exactly_one_set(subjects: list[str], seed: int, data: st.DataObject) -> None:
     people = set(subjects)
@@ -37,6 +38,7 @@ def test_a_split_without_training_subjects_is_refused(test: int) -> None:
         split_subjects(frames_of(["a", "b", "c"]), test, 0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_each_data_set_gives_test_subjects_in_turn(seed: int) -> None:
     sizes = {"ckplus": 123, "mug": 52, "ravdess": 24}
