@@ -28,6 +28,9 @@ CLEAR_HEIGHT = 80  # pixels; a face of this height in a scaled picture is not me
 # Where a scan sees anything with this score, the next finer scan looks closer. What that misses is measured in
 # `benchmarks/search.py`.
 HINT_SCORE = 0.01
+# A hint of a larger face needs this score: faces of that height hardly ever have less, but many blurred things have
+# HINT_SCORE.
+LARGE_HINT_HEIGHT, LARGE_HINT_SCORE = 24, 0.05  # pixels of the scan
 # Border added to what is looked at closer: pixels of the finer picture, or a share of the hint's box if that is more.
 MARGIN, MARGIN_SHARE = 32, 0.25
 GRID = 32  # pixels; the network's coarsest stride, to which the parts that are looked at are aligned
@@ -119,8 +122,15 @@ def find_faces(image: np.ndarray, model: str | Path, search: Search = ALL_FACES)
                 clear += _without_heads(_find_filling(image, model), found)
         if clear and search.fast:
             break
-        hints = [hint for hint in _without_heads(hints, clear) if hint.box[3] * scale < CLEAR_HEIGHT]
+        hints = [hint for hint in _without_heads(hints, clear) if _is_worth_a_look(hint, scale)]
     return sorted(clear + unclear, key=lambda face: -face.box[3])[: search.largest]
+
+
+def _is_worth_a_look(hint: Face, scale: float) -> bool:
+    """Return whether a finer scan may find a face where a scan has this hint of one that is not clear."""
+    height = hint.box[3] * scale
+    least = HINT_SCORE if height < LARGE_HINT_HEIGHT else LARGE_HINT_SCORE
+    return bool(height < CLEAR_HEIGHT and hint.score >= least)
 
 
 def _find_filling(image: np.ndarray, model: str | Path) -> list[Face]:
