@@ -17,7 +17,9 @@ from omote.cli.inputs import (
     Largest,
     Overwrite,
     Photo,
+    Rotate,
     To,
+    Turn,
     Workers,
     number,
     parse_pair,
@@ -109,6 +111,7 @@ def prepare_folder(
         ),
     ] = None,
     photo: Photo = None,
+    rotate: Rotate = Turn.none,
     dataset: Annotated[
         str | None, typer.Option(help="Name for the source. Default: the folder's name.")
     ] = None,
@@ -127,8 +130,8 @@ def prepare_folder(
         face_set = make(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
             margin=margin, cropped=cropped, detector=detector, largest=largest, fast=fast, fps=fps, face=face,
-            photo=photo, dataset=dataset,
-            licence=licence, workers=workers, overwrite=overwrite, progress=progress,
+            photo=photo, rotate=rotate.degrees, dataset=dataset, licence=licence,
+            workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     _show(face_set)
 

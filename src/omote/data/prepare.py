@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -23,6 +23,7 @@ from omote.data.importers.registry import IMPORTERS, load_importer
 from omote.data.media import read_frames
 from omote.data.person import Descriptor, FaceChooser, Which
 from omote.data.trust import find_doubts, measure_quality
+from omote.data.turn import SECONDS_APART, Rotate, check_rotate, find_turn, turn
 from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.errors import OmoteError
 from omote.files import file_state
@@ -48,6 +49,7 @@ def prepare(
     fps: float | None = None,
     face: int | None = None,
     photo: str | Path | None = None,
+    rotate: Rotate = 0,
     dataset: str | None = None,
     licence: str | None = None,
     workers: int | None = None,
@@ -95,6 +97,8 @@ def prepare(
         face: number of the person's face in each video, where 0 is the largest of its first frame with a face.
         photo: a photo of the person, whose face is looked for by its appearance: best a frame of the same video. Or a
             folder with one for each subject: SUBJECT.jpg.
+        rotate: degrees by which pictures are turned clockwise, 0, 90, 180 or 270; "auto" finds the turn of each photo
+            and video by its faces. `frames` then has the column `turned`.
         dataset: name for the column `dataset`; the name of the folder if None.
         licence: the terms of the photos, kept in about.json.
         workers: number of processes; None for one per core. The face set does not depend on it.
@@ -107,11 +111,15 @@ def prepare(
     listing = list_folder(path, pattern=pattern, manifest=manifest, map_expression=map_expression)
     which = Which(face, photo)
     which.check()
+    check_rotate(rotate)
+    if cropped and rotate == "auto":
+        raise OmoteError("rotate is auto, which needs whole pictures, but cropped was given.")
     options = {
         "pattern": pattern,
         "manifest": manifest and Path(manifest).name,
         "map_expression": map_expression,
         "photo": photo and Path(photo).name,
+        "rotate": rotate,
     }
     about = About(
         dataset=dataset or listing.root.resolve().name,
@@ -122,7 +130,18 @@ def prepare(
     )
     cut = Cut(size, align, margin, cropped)
     return _prepare_clips(
-        listing, to, cut, about, detector, Search(largest, fast), fps, which, workers, overwrite, progress
+        listing,
+        to,
+        cut,
+        about,
+        detector,
+        Search(largest, fast),
+        fps,
+        which,
+        rotate,
+        workers,
+        overwrite,
+        progress,
     )
 
 
@@ -176,7 +195,7 @@ def prepare_dataset(
     )
     cut = Cut(size, align, margin, listing.cropped if cropped is None else cropped)
     return _prepare_clips(
-        listing, to, cut, about, detector, ALL_FACES, None, Which(), workers, overwrite, progress
+        listing, to, cut, about, detector, ALL_FACES, None, Which(), 0, workers, overwrite, progress
     )
 
 
@@ -191,6 +210,7 @@ class _Source:
     search: Search
     fps: float | None
     which: Which
+    rotate: Rotate
     appearances: dict[str, Descriptor]  # of the subjects, with `which.photo`
 
 
@@ -211,6 +231,7 @@ def _prepare_clips(
     search: Search,
     fps: float | None,
     which: Which,
+    rotate: Rotate,
     workers: int | None,
     overwrite: bool,
     progress: Progress | None,
@@ -222,7 +243,7 @@ def _prepare_clips(
     check_clips(listing.clips)
     model = None if cut.cropped else find_detector(detector)
     appearances = which.read_photos(sorted({clip.subject for clip in listing.clips}), model)
-    source = _Source(listing.root, about.dataset, cut, model, search, fps, which, appearances)
+    source = _Source(listing.root, about.dataset, cut, model, search, fps, which, rotate, appearances)
     chosen = {name: value for name, value in vars(search).items() if value != getattr(ALL_FACES, name)}
     shared = {
         "options": {**about.options, "cropped": cut.cropped, "fps": fps, **chosen},
@@ -304,24 +325,38 @@ def _read_faces(clip: Clip, source: _Source) -> Iterator[FaceRow | Skipped]:
         first: int | None = None  # number of the first face
         notes: list[Note] = []
         try:
-            for number, time, image in _read_images(index, file, source, notes):
+            degrees = _find_turn(index, file, source)
+            for number, time, image in _read_images(index, file, source, source.fps, notes):
+                image = turn(image, degrees)
                 found = _find_face(image, chooser, source)
                 if isinstance(found, str):
                     yield Skipped(source=file.path, frame=number if file.is_clip else None, reason=found)
                     continue
                 first = found.number if first is None else first
                 name = clip.name if found.number == first else f"{clip.name}, face {found.number}"
-                yield found.cut.crop, _describe(image, found.cut, clip, name, file, number, time, source)
+                row = _describe(image, found.cut, clip, name, file, number, time, source)
+                yield found.cut.crop, row | ({"turned": degrees} if source.rotate else {})
         except Unreadable as error:
             notes.append(Note(None, str(error)))
         yield from (Skipped(source=file.path, frame=note.frame, reason=note.reason) for note in notes)
 
 
-def _read_images(index: int, file: File, source: _Source, notes: list[Note]) -> Iterator[VideoFrame]:
+def _find_turn(index: int, file: File, source: _Source) -> int:
+    """Return by how many degrees, clockwise, the pictures of a file are turned."""
+    if source.rotate != "auto":
+        return source.rotate
+    assert source.detector is not None
+    frames = _read_images(index, replace(file, count=None), source, 1 / SECONDS_APART, [])
+    return find_turn((frame.image for frame in frames), source.detector)
+
+
+def _read_images(
+    index: int, file: File, source: _Source, fps: float | None, notes: list[Note]
+) -> Iterator[VideoFrame]:
     """Yield the frames of a clip's file, or the photo that is frame `index` unless it has a number of its own."""
     path = source.root / file.path
     if file.is_clip:
-        yield from read_frames(path, Excerpt(fps=source.fps), count=file.count, notes=notes)
+        yield from read_frames(path, Excerpt(fps=fps), count=file.count, notes=notes)
     else:
         image = read_photo(path) if file.picture is None else file.picture
         yield VideoFrame(index if file.frame is None else file.frame, math.nan, image)
