@@ -73,7 +73,7 @@ COMMANDS = {
     "overwrite": Command(OTHER, (DRAWN,)),
     "train": Command(TRAIN, (DRAWN,)),
     "retrain": Command((*TRAIN, "--seed", "1", "--overwrite"), (DRAWN, TRAIN)),
-    "evaluate": Command(("evaluate", "run", "faces", "--seeds", "2", "--clusters", "2"), (DRAWN, TRAIN)),
+    "evaluate": Command(("evaluate", "run", "faces", "--kmeans-runs", "2", "--clusters", "2"), (DRAWN, TRAIN)),
     "embed": Command(("embed", "run", "faces", "--to", "features.parquet"), (DRAWN, TRAIN)),
     "reproduce": Command(
         ("reproduce", "faces", "--to", "paper", "--scale", "tiny", "--rows", "1", "--test-subjects", "1",

@@ -109,17 +109,17 @@ def commands() -> list[list[str]]:
     run = [["prepare", "drawn", "--to", "drawn", "--subjects", "8", "--clips", "4", "--mixtures", "1", "--frames", "4",
             "--workers", "1"]]  # fmt: skip
     run += [["train", "drawn", "--method", method, "--to", method, *SMALL] for method in METHODS]
-    run += [["evaluate", method, "drawn", "--seeds", "5", "--clusters", "4"] for method in METHODS]
+    run += [["evaluate", method, "drawn", "--kmeans-runs", "5", "--clusters", "4"] for method in METHODS]
     run += [
-        ["evaluate", "vae", "drawn", "--seeds", "5", "--clusters", "4", "--centred"],
-        ["audit", "proposed", "omote", "--judge", "conventional", "--faces", "drawn", "--to", "audit", "--seeds", "3",
-         "--clusters", "4"],
+        ["evaluate", "vae", "drawn", "--kmeans-runs", "5", "--clusters", "4", "--centred"],
+        ["audit", "proposed", "omote", "--judge", "conventional", "--faces", "drawn", "--to", "audit",
+         "--kmeans-runs", "3", "--clusters", "4"],
         ["choose", "omote", "proposed", "vae", "--faces", "drawn", "--to", "choose.csv"],
         ["swap", "omote", "proposed", "--faces", "drawn", "--to", "swap.png"],
         ["interpolate", "omote", "proposed", "--faces", "drawn", "--to", "interpolation.png"],
         ["embed", "omote", "drawn", "--to", "drawn.parquet"],
         ["plot", "drawn.parquet", "--to", "plot_drawn", "--faces", "drawn"],
-        ["audit", "drawn.parquet", "--to", "audit_table", "--seeds", "3", "--clusters", "4"],
+        ["audit", "drawn.parquet", "--to", "audit_table", "--kmeans-runs", "3", "--clusters", "4"],
         ["export", "omote", "--to", "omote.onnx"],
         ["embed", "omote.onnx", "drawn", "--to", "drawn_onnx.parquet"],
         ["reproduce", "drawn", "--to", "paper", "--scale", "tiny", "--rows", "1,3,4", "--seeds", "2",

@@ -15,7 +15,7 @@ from tests.cli.test_commands import omote
 
 
 def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -> None:
-    printed = omote("audit", trained.path, "--seeds", 2, "--workers", 1)
+    printed = omote("audit", trained.path, "--kmeans-runs", 2, "--workers", 1)
     folder = trained.path / "audit"
     assert f"Open {folder / 'report.html'}" in printed
     assert "run z_e" in printed
@@ -36,7 +36,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
         ["subject", "clip", "frame", "expression", "use", "z_e_00", "z_e_01"]
     ]
     table.rename(columns={"z_e_00": "AU01_r", "z_e_01": "AU02_r"}).to_csv(tmp_path / "tool.csv", index=False)
-    omote("audit", tmp_path / "tool.csv", "--seeds", 2, "--clusters", 3, "--workers", 1)
+    omote("audit", tmp_path / "tool.csv", "--kmeans-runs", 2, "--clusters", 3, "--workers", 1)
     found = pd.read_csv(tmp_path / "tool-audit" / "audit.csv")
     assert set(found["feature"]) == {"tool", "tool, subject mean removed"}
     assert set(found["people"]) == {"everyone"}  # nobody said who was held out
@@ -51,7 +51,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
         faces.path,
         "--to",
         tmp_path / "beside",
-        "--seeds",
+        "--kmeans-runs",
         2,
         *named,
     )
@@ -91,5 +91,5 @@ def test_a_second_audit_into_a_folder_waits_and_then_says_so(
         locked(folder, "is auditing"),
         pytest.raises(OmoteError, match="Another process is writing an audit"),
     ):
-        omote("audit", table, "--to", folder, "--seeds", 1, "--clusters", 2, "--workers", 1)
+        omote("audit", table, "--to", folder, "--kmeans-runs", 1, "--clusters", 2, "--workers", 1)
     assert not list(folder.iterdir())

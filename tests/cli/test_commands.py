@@ -64,7 +64,7 @@ def test_the_whole_path_from_drawn_faces_to_pictures(tmp_path: Path) -> None:
     assert "160 faces of 5 people, 64 px" in printed
     omote("train", faces, "--to", run, "--method", "proposed", "--test-subjects", 2, *SMALL)
     assert len(read_run_info(run).test_subjects) == 2
-    printed = omote("evaluate", run, faces, "--seeds", 2)
+    printed = omote("evaluate", run, faces, "--kmeans-runs", 2)
     assert "accuracy" in printed
     scores = pd.read_csv(run / "scores.csv")
     assert set(scores["people"]) == {"train", "test"}
@@ -90,9 +90,9 @@ def test_rows_of_the_paper_are_reproduced_and_the_table_is_printed(faces: FaceSe
 
 
 def test_centred_scores_stand_beside_the_plain_ones(trained: Trained, faces: FaceSet) -> None:
-    omote("evaluate", trained.path, faces.path, "--seeds", 2)
+    omote("evaluate", trained.path, faces.path, "--kmeans-runs", 2)
     plain = (trained.path / "scores.csv").read_text()
-    omote("evaluate", trained.path, faces.path, "--seeds", 2, "--centred")
+    omote("evaluate", trained.path, faces.path, "--kmeans-runs", 2, "--centred")
     assert (trained.path / "scores.csv").read_text() == plain
     assert (trained.path / "centred" / "scores.csv").read_text() != plain
 
@@ -105,7 +105,15 @@ def test_pictures_from_single_photos(trained: Trained, faces: FaceSet, tmp_path:
         "swap", trained.path, "--identity", one, "--expression", two, "--cropped", "--to", tmp_path / "s.png"
     )
     omote(
-        "interpolate", trained.path, "--source", one, "--target", two, "--cropped", "--to", tmp_path / "i.png"
+        "interpolate",
+        trained.path,
+        "--identity",
+        one,
+        "--expression",
+        two,
+        "--cropped",
+        "--to",
+        tmp_path / "i.png",
     )
     assert (tmp_path / "s.png").is_file()
     assert (tmp_path / "i.png").is_file()
@@ -202,11 +210,16 @@ def test_a_run_without_a_decoder_is_evaluated_and_embedded_and_never_drawn(
 ) -> None:
     points = tmp_path / "points"
     omote("train", faces.path, "--to", points, "--method", "contrast", "--test-subjects", 1, *SMALL)
-    assert "no score: this method has no identity code" in omote("evaluate", points, faces.path, "--seeds", 2)
+    assert "no score: this method has no identity code" in omote(
+        "evaluate", points, faces.path, "--kmeans-runs", 2
+    )
     omote("embed", points, faces.path, "--to", tmp_path / "codes.parquet")
     assert pd.read_parquet(tmp_path / "codes.parquet")["z_e_deviation_00"].tolist() == [0] * 40
 
-    of_faces, of_photos = ["--faces", faces.path], ["--cropped", "--source", "a.png", "--target", "b.png"]
+    of_faces, of_photos = (
+        ["--faces", faces.path],
+        ["--cropped", "--identity", "a.png", "--expression", "b.png"],
+    )
     for command in (
         ["swap", points, *of_faces],
         ["swap", trained.path, points, *of_faces],  # the others are not drawn either

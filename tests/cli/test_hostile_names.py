@@ -42,7 +42,9 @@ def test_plots_show_hostile_names_as_text(table: Path, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_an_audit_shows_hostile_names_as_text(table: Path, tmp_path: Path) -> None:
-    printed = omote("audit", table, "--to", tmp_path / "audit", "--seeds", 2, "--clusters", 3, "--workers", 1)
+    printed = omote(
+        "audit", table, "--to", tmp_path / "audit", "--kmeans-runs", 2, "--clusters", 3, "--workers", 1
+    )
     check_page(tmp_path / "audit" / "report.html")
     assert "\x1b" not in printed
     assert "[red]" in printed

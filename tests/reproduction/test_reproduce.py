@@ -240,7 +240,9 @@ def test_scores_of_another_configuration_are_refused(
     shutil.copytree(whole[0], to)
     run = to / "runs/row6-seed0/run.json"
     run.write_text(run.read_text().replace('"batch_size": 16', '"batch_size": 8'))
-    with pytest.raises(OmoteError, match="row6-seed0 was trained with another configuration"):
+    with pytest.raises(
+        OmoteError, match="row6-seed0 was trained with other settings: batch_size is 8 there, and 16 here"
+    ):
         reproduce(people, to, rows=[6], scale="tiny", workers=1)
 
 

@@ -275,7 +275,7 @@ def test_train_or_load_loads_a_finished_run_and_refuses_another_configuration(
     again = train_or_load(faces, run, config, progress=lambda now: pytest.fail("it trained again"))
     assert (run / "weights.safetensors").stat().st_mtime_ns == written
     assert again.info == first.info
-    with pytest.raises(OmoteError, match="another configuration"):
+    with pytest.raises(OmoteError, match="other settings"):
         train_or_load(faces, run, configure(method="vae", options__epochs=2))
     assert json.loads((run / "training.json").read_text())["seconds"] > 0
     info = run / "run.json"  # as if it had been trained on another machine

@@ -299,7 +299,7 @@ def test_a_training_begins_with_the_weights_of_another_run(
 
     with pytest.raises(RuntimeError):
         train(faces, tmp_path / "third", config, start=tmp_path / "first", progress=stop)
-    with pytest.raises(OmoteError, match="was begun with another configuration"):
+    with pytest.raises(OmoteError, match="was begun with other settings"):
         train(faces, tmp_path / "third", config)
 
 
@@ -338,7 +338,7 @@ def test_a_run_with_other_settings_is_not_resumed(faces: FaceSet, run: Path, con
 
     with pytest.raises(RuntimeError):
         train(faces, run, configure(method="vae"), progress=stop)
-    with pytest.raises(OmoteError, match="begun with another configuration"):
+    with pytest.raises(OmoteError, match="begun with other settings"):
         train(faces, run, configure(method="vae", batch_size=9))
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ def audit(
         Path | None,
         typer.Option(
             "--to",
+            metavar="FOLDER",
             help="Folder for report.html, audit.csv, audit.json and the pictures. Default: audit, in the folder of the "
             "first run; or TABLE-audit, next to the first table.",
         ),
@@ -53,10 +54,10 @@ def audit(
             "z_e_00, z_e_01 and so on; without them, all numeric columns."
         ),
     ] = None,
-    seeds: KmeansRuns = 100,
+    kmeans_runs: KmeansRuns = 100,
     clusters: Clusters = 9,
     workers: Workers = None,
-) -> None:
+) -> dict[str, Any]:
     """Measure what a code contains: who the person is, which expression it is, and whether it moves as the face does.
 
     Every score comes with its chance level, a 95 % interval over people, and baselines that were never trained.
@@ -77,7 +78,7 @@ def audit(
             test_subjects=test_subjects.split(",") if test_subjects else None,
             columns=columns.split(",") if columns else (),
             k=clusters,
-            seeds=seeds,
+            seeds=kmeans_runs,
             workers=workers,
             progress=progress,
         )
@@ -87,7 +88,7 @@ def audit(
         "--judge": judge,
         "--test-subjects": test_subjects,
         "--columns": columns,
-        "--seeds": None if seeds == 100 else seeds,
+        "--kmeans-runs": None if kmeans_runs == 100 else kmeans_runs,
         "--clusters": None if clusters == 9 else clusters,
     }
     words = [word for option, value in given.items() if value is not None for word in (option, str(value))]
@@ -103,6 +104,7 @@ def audit(
         say(
             "No face has an expression label, so the columns “what” are empty. Next: omote choose, which needs none"
         )
+    return {"page": page, "scores": found.table}
 
 
 def _default_folder(given: Path) -> Path:

@@ -1,7 +1,7 @@
 """`omote choose`: rank runs without emotion labels."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,9 +30,12 @@ def choose(
         ),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Table to write: a .csv file with all scores and intervals.")
+        Path | None,
+        typer.Option(
+            "--to", metavar="FILE", help="Table to write: a .csv file with all scores and intervals."
+        ),
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Rank runs that were trained on the same faces with the same people held out. No emotion label is read.
 
     A good expression code recognises a face in another light and position among other faces of the same person (column
@@ -55,6 +58,7 @@ def choose(
     if to is not None:
         write_text(to, write_csv(table))
         say(f"Saved: {to}")
+    return {"runs": table}
 
 
 def _show(table: "pd.DataFrame") -> None:

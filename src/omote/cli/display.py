@@ -65,6 +65,16 @@ def say(text: str, to: Console = console) -> None:
 
 
 @contextmanager
+def silenced(quiet: bool) -> Iterator[None]:
+    """Print no messages and no progress; errors are printed still."""
+    before, console.quiet = console.quiet, quiet or console.quiet
+    try:
+        yield
+    finally:
+        console.quiet = before
+
+
+@contextmanager
 def resumable(advice: str = "Run the same command again to continue.") -> Iterator[None]:
     """On Ctrl-C, print ``advice`` instead of a traceback and end with exit code 130."""
     try:

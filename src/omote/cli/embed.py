@@ -1,7 +1,7 @@
 """`omote embed`: expression features of photos and videos, as a table."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,7 +35,9 @@ def embed(
     to: Annotated[
         Path,
         typer.Option(
-            "--to", help="Table to write: a .parquet file, or a .csv file with 6 significant digits."
+            "--to",
+            metavar="FILE",
+            help="Table to write: a .parquet file, or a .csv file with 6 significant digits.",
         ),
     ],
     bom: Annotated[
@@ -100,7 +102,7 @@ def embed(
     workers: Annotated[
         int | None, number("Number of threads that detect faces. Default: one per CPU core.", most=1024)
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Compute the expression features of photos and videos and write them to a table.
 
     Each row is one face in one frame: source, frame, time, face number (the same for a person throughout a video),
@@ -152,6 +154,8 @@ def embed(
         say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files or parts of files", to=errors)
     if done.skipped_frames or done.skipped_files:
         say(f"All that was left out: {to.with_name(f'{to.name}.skipped.csv')}", to=errors)
+    return {"table": to, "faces": done.num_faces, "of_other_people": done.num_others, "doubted": done.num_doubted,
+            "skipped_frames": done.skipped_frames, "skipped_files": done.skipped_files}  # fmt: skip
 
 
 def parse_seconds(text: str, option: str) -> float:

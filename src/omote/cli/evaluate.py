@@ -1,6 +1,6 @@
 """`omote evaluate`: score a run."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from omote.cli.inputs import Clusters, FaceSetArgument, KmeansRuns, RunArgument
 def evaluate(
     run: RunArgument,
     faces: FaceSetArgument,
-    seeds: KmeansRuns = 100,
+    kmeans_runs: KmeansRuns = 100,
     clusters: Clusters = 9,
     centred: Annotated[
         bool,
@@ -20,7 +20,7 @@ def evaluate(
             help="Subtract each person's mean code before scoring, as in row 7 of the paper's Table 3.",
         ),
     ] = False,
-) -> None:
+) -> dict[str, Any]:
     """Score a run: how well its codes separate expressions, and how much they reveal about the person's identity."""
     from omote.data.face_set import open_face_set
     from omote.evaluation.evaluate import evaluate
@@ -29,7 +29,7 @@ def evaluate(
 
     trained, face_set = load(run), open_face_set(faces)
     with status("scoring"):
-        scores = evaluate(trained, face_set, k=clusters, seeds=seeds, centred=centred)
+        scores = evaluate(trained, face_set, k=clusters, seeds=kmeans_runs, centred=centred)
     to = run / "centred" if centred else run
     scores.save(to)
     if not centred:
@@ -40,3 +40,4 @@ def evaluate(
         say(f"No face has an expression label. Next: omote choose {run} OTHER_RUNS, which needs none")
     else:
         say(f"Next: omote audit {run}, for 95 % intervals, baselines and pictures")
+    return {"table": to / "scores.csv", "scores": scores.table}

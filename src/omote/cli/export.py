@@ -1,7 +1,7 @@
 """`omote export`: a run as ONNX files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,10 @@ from omote.cli.inputs import RunArgument
 
 def export(
     run: RunArgument,
-    to: Annotated[Path, typer.Option("--to", help="File to write for the encoder, such as model.onnx.")],
-) -> None:
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="File to write for the encoder, such as model.onnx.")
+    ],
+) -> dict[str, Any]:
     """Write a run as ONNX files, which other programs can use without PyTorch.
 
     model.onnx is the expression encoder; `omote embed` accepts it in place of a run. If the method has them, the
@@ -30,3 +32,4 @@ def export(
         say(f"{file.path}: the {file.part}, {', '.join(file.inputs)} -> {', '.join(file.outputs)}")
     largest = max(file.difference for file in files)
     say(f"Compared with PyTorch in batches of 1, 2 and 7: outputs differ by at most {largest:.1e}.")
+    return {"files": [file.path for file in files], "largest_difference": largest}

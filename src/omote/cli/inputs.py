@@ -33,7 +33,7 @@ RunOrOnnxArgument = Annotated[
     ),
 ]
 
-To = Annotated[Path, typer.Option("--to", help="Folder to create for the result.")]
+To = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Folder to create for the result.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")]
 Workers = Annotated[int | None, number("Number of parallel processes. Default: one per CPU core.", most=1024)]
 Cropped = Annotated[
@@ -51,7 +51,7 @@ Largest = Annotated[
     number("Keep so many faces of each picture, the largest ones; 1 ignores all bystanders. Default: all."),
 ]
 Clusters = Annotated[int, number("Number of clusters, the k of k-means. The paper uses 9.", least=2)]
-KmeansRuns = Annotated[int, number("Number of k-means runs, each with a seed of its own.")]
+KmeansRuns = Annotated[int, number("Number of times to run k-means, each with a seed of its own.")]
 FramesPerSecond = Annotated[
     float | None, number("For videos: frames per second to use. Default: all.", 0.001, 1000)
 ]

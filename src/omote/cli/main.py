@@ -6,14 +6,15 @@ Commands import heavy packages only when they run, so that `omote --help` answer
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from omote.cli.audit import audit
 from omote.cli.choose import choose
+from omote.cli.commands import Group, add_command
 from omote.cli.display import errors, escape_controls, say
 from omote.cli.embed import embed
 from omote.cli.evaluate import evaluate
@@ -29,18 +30,22 @@ from omote.files import say_why
 
 HELP = (
     "Learn features of facial expressions, separated from the person's identity, without emotion labels.\n\n"
-    "Typical steps: **prepare** a face set, **train** a method on it, **evaluate** it, and "
-    "**audit** what its codes contain. Then **embed** photos and videos to get their features, if you like "
-    "relative to a person's **profile**, and **plot** them. **swap** and **interpolate** draw "
-    "expressions; **export** writes ONNX files.\n\n"
-    "**omote demo** trains and compares methods on drawn faces in a few minutes."
+    "**prepare** cuts faces out of photos and videos: a *face set*. **train** makes a *run*, a folder with a trained "
+    "model, of a face set. A run turns each face into an *expression code*: 64 numbers that describe the expression, "
+    "and are alike for the same expression of different people. **embed** writes the codes of photos and videos to a "
+    "table, the *features*.\n\n"
+    "**omote demo** shows all of it on drawn faces in a few minutes."
 )
 
 FAULT = 70  # exit code for a fault of omote itself, as in sysexits.h
 
 
-class _Commands(TyperGroup):
-    """The commands; control characters of an argument are escaped where a usage error quotes it."""
+class _Commands(Group):
+    """The commands in the order of use; control characters of an argument are escaped where a usage error quotes it."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands, preparation first."""
+        return sorted(super().list_commands(ctx), key="prepare".__ne__)
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         return self._escape_errors(super().make_context, *args, **options)
@@ -63,9 +68,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.add_typer(prepare, name="prepare")
+app.add_typer(prepare, name="prepare", rich_help_panel="Faces")
 
 
 def _show_version(asked: bool) -> None:
@@ -91,19 +96,61 @@ def _omote(
 
 
 def demo(
-    to: Annotated[Path, typer.Option("--to", help="Folder for the faces, runs and pages.")] = Path("demo"),
-) -> None:
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="Folder for the faces, runs and pages.")
+    ] = Path("demo"),
+) -> dict[str, Any]:
     """Draw faces, train four methods on them, and write a web page with scores and pictures, in a few minutes."""
     from omote.cli.demo import run_demo
 
     page = run_demo(to)
     say(f"Open {page} in a browser.")
+    return {"page": page}
 
 
-for command in (
-    train, options, evaluate, audit, choose, embed, profile, plot, export, swap, interpolate, reproduce, demo,
-):  # fmt: skip
-    app.command()(command)
+COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> command -> examples
+    "Training": {
+        train: (
+            "omote train faces --to run --test-subjects 5",
+            "omote train faces --to run --config london --epochs 50",
+        ),
+        options: ("omote options proposed",),
+    },
+    "Scores": {
+        evaluate: ("omote evaluate run faces",),
+        choose: ("omote choose run1 run2 run3",),
+        audit: ("omote audit run --judge run2", "omote audit features.csv --columns AU,pose_"),
+    },
+    "Features": {
+        embed: (
+            "omote embed run interview.mp4 --to features.parquet",
+            "omote embed run photos --to features.csv --profile ann.json",
+        ),
+        profile: (
+            "omote profile features.parquet --to ann.json",
+            "omote profile run ann1.mp4 ann2.mp4 --to ann.json",
+        ),
+        plot: ("omote plot features.parquet",),
+        export: ("omote export run --to model.onnx",),
+    },
+    "Pictures": {
+        swap: (
+            "omote swap run --faces faces --to swap.png",
+            "omote swap run --identity ann.jpg --expression bob.jpg --to swap.png",
+        ),
+        interpolate: (
+            "omote interpolate run --faces faces --to strip.png",
+            "omote interpolate run --identity calm.jpg --expression smile.jpg --to strip.png",
+        ),
+    },
+    "Everything at once": {
+        demo: ("omote demo --to demo",),
+        reproduce: ("omote reproduce faces --to paper --rows 1,4 --seeds 3",),
+    },
+}
+for panel, commands in COMMANDS.items():
+    for command, examples in commands.items():
+        add_command(app, command, *examples, panel=panel)
 
 
 def main() -> None:

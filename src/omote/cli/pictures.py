@@ -1,7 +1,7 @@
 """`omote swap` and `omote interpolate`: the paper's Figures 4 and 5, from a face set or from photos."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from omote.data.outputs import Faces
     from omote.runs.trained import Trained
 
-ToPicture = Annotated[Path, typer.Option("--to", help="Picture to write: a .png file.")]
+ToPicture = Annotated[Path, typer.Option("--to", metavar="FILE", help="Picture to write: a .png file.")]
 ExampleFaces = Annotated[
     Path | None, typer.Option("--faces", help="Face set (folder) from which to choose example faces.")
 ]
@@ -43,7 +43,7 @@ def swap(
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,
-) -> None:
+) -> dict[str, Any]:
     """Draw the paper's Figure 4: every expression (row) on every person's face (column).
 
     Give a face set (--faces), or photos (--identity and --expression).
@@ -67,6 +67,7 @@ def swap(
         )
     save_picture(plot_swap(models, columns, rows, credit=credit), to)
     say(f"Saved: {to}")
+    return {"picture": to}
 
 
 def interpolate(
@@ -74,18 +75,18 @@ def interpolate(
     to: ToPicture,
     faces: ExampleFaces = None,
     people: ExamplePeople = "all",
-    source: Annotated[
-        Path | None, typer.Option(help="Photo of the person with the first expression.")
+    identity: Annotated[
+        Path | None, typer.Option(help="Photo of the person to draw, with the first expression.")
     ] = None,
-    target: Annotated[Path | None, typer.Option(help="Photo with the last expression.")] = None,
+    expression: Annotated[Path | None, typer.Option(help="Photo with the last expression.")] = None,
     steps: Annotated[int, number("Number of images, including the first and the last.", 2, 1000)] = 9,
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,
-) -> None:
+) -> dict[str, Any]:
     """Draw the paper's Figure 5: the first face, changing in equal steps from its expression to another one.
 
-    Give a face set (--faces), or photos (--source and --target).
+    Give a face set (--faces), or photos (--identity and --expression).
     """
     from omote.figures.paper.examples import choose_pairs
     from omote.figures.paper.interpolate import plot_interpolation
@@ -93,17 +94,20 @@ def interpolate(
 
     check_picture_path(to)
     models = load_with_decoder(runs)
-    if faces is not None and not (source or target):
+    if faces is not None and not (identity or expression):
         face_set, subjects = open_examples(faces, models, people)
         first, last = choose_pairs(face_set, subjects)
         sources, targets = face_set.faces[first], face_set.faces[last]
-    elif source and target and faces is None:
-        sources = crop_photos([source], models, cropped, detector)
-        targets = crop_photos([target], models, cropped, detector)
+    elif identity and expression and faces is None:
+        sources = crop_photos([identity], models, cropped, detector)
+        targets = crop_photos([expression], models, cropped, detector)
     else:
-        raise OmoteError("give either --faces with a face set, or photos with both --source and --target")
+        raise OmoteError(
+            "give either --faces with a face set, or photos with both --identity and --expression"
+        )
     save_picture(plot_interpolation(models, sources, targets, steps=steps, credit=credit), to)
     say(f"Saved: {to}")
+    return {"picture": to}
 
 
 def load_with_decoder(runs: list[Path]) -> "list[Trained]":

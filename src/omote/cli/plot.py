@@ -1,7 +1,7 @@
 """`omote plot`: pictures of a feature table."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ def plot(
         Path | None,
         typer.Option(
             "--to",
+            metavar="FOLDER",
             help="Folder for index.html, path.png, map.png and clusters.png. Default: TABLE-plots, next to the table.",
         ),
     ] = None,
@@ -29,7 +30,7 @@ def plot(
     ] = None,
     use_doubted: UseDoubted = False,
     credit: Credit = None,
-) -> None:
+) -> dict[str, Any]:
     """Plot the expression over time, a map of the expressions with face images, and clusters of similar expressions.
 
     The face images are cropped again from the videos and photos that are named in the table.
@@ -49,3 +50,4 @@ def plot(
     for note in notes:
         say(f"note: {note}", to=errors)
     say(f"Open {page} in a browser; its pictures are next to it.")
+    return {"page": page, "notes": notes}

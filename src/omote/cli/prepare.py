@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from omote.cli.commands import Group, add_command
 from omote.cli.display import progress_bar, say, show_face_set
 from omote.cli.inputs import (
     Cropped,
@@ -56,7 +56,7 @@ Mixtures = Annotated[
 FramesPerClip = Annotated[int, number("Frames per clip.", least=4)]
 
 
-class PrepareGroup(TyperGroup):
+class PrepareGroup(Group):
     """Commands of `omote prepare`; a data set's command is made when it is used, as it loads the importer."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -73,7 +73,6 @@ prepare = typer.Typer(
 )
 
 
-@prepare.command("folder")
 def prepare_folder(
     path: Annotated[Path, typer.Argument(help="Folder with photos and videos.")],
     to: To,
@@ -118,7 +117,7 @@ def prepare_folder(
     licence: Annotated[str | None, typer.Option(help="Terms of the photos, stored with the faces.")] = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> dict[str, Any]:
     """Find and cut out the faces of photos and videos.
 
     Frames that show two people are left out, unless --largest 1, --face or --photo tells which of them is meant.
@@ -133,10 +132,9 @@ def prepare_folder(
             photo=photo, rotate=rotate.degrees, dataset=dataset, licence=licence,
             workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    _show(face_set)
+    return _show(face_set)
 
 
-@prepare.command("drawn")
 def prepare_drawn(
     to: To,
     subjects: Annotated[int, number("Number of people.")] = 60,
@@ -147,7 +145,7 @@ def prepare_drawn(
     seed: Annotated[int, number("Another seed draws other people.", 0, 2**63 - 1)] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> dict[str, Any]:
     """Draw faces whose true factors are all known; no photos are needed."""
     from omote.synthetic.prepare import prepare_drawn as make
 
@@ -156,10 +154,9 @@ def prepare_drawn(
             to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
             workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    _show(face_set)
+    return _show(face_set)
 
 
-@prepare.command("rendered")
 def prepare_rendered(
     to: To,
     model: Annotated[
@@ -189,14 +186,12 @@ def prepare_rendered(
     seed: Annotated[int, number("Another seed renders other people.", 0, 2**63 - 1)] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> dict[str, Any]:
     """Render heads whose true factors are all known; they look more like photos than drawn faces do.
 
     They are random people of a published 3D face model (about 500 MB, MIT licence), which you download once:
 
     git clone https://github.com/ICT-VGL/ICT-FaceKit
-
-    omote prepare rendered --model ICT-FaceKit --to faces
     """
     from omote.synthetic.prepare import prepare_rendered as make
 
@@ -205,10 +200,9 @@ def prepare_rendered(
             model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
             wild=wild, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    _show(face_set)
+    return _show(face_set)
 
 
-@prepare.command("combined")
 def prepare_combined(
     face_sets: Annotated[list[Path], typer.Argument(help="Two or more face sets made by `omote prepare`.")],
     to: To,
@@ -217,7 +211,7 @@ def prepare_combined(
         typer.Option(help="A name for each, such as mug,ckplus. Default: the names of their data sets."),
     ] = None,
     overwrite: Overwrite = False,
-) -> None:
+) -> dict[str, Any]:
     """Combine several face sets into one; a person is then called DATASET/SUBJECT."""
     from omote.data.combine import combine_face_sets as make
 
@@ -225,7 +219,7 @@ def prepare_combined(
         face_set = make(
             face_sets, to, names=names.split(",") if names else None, overwrite=overwrite, progress=progress
         )
-    _show(face_set)
+    return _show(face_set)
 
 
 def dataset_command(name: str) -> Any:
@@ -253,7 +247,7 @@ def dataset_command(name: str) -> Any:
 
     def command(
         path: Path | None, to: Path, align: Align = Align.none, cropped: bool = False, **options: Any
-    ) -> None:
+    ) -> dict[str, Any]:
         from omote.data.prepare import prepare_dataset as make
 
         with progress_bar("preparing") as progress:
@@ -261,7 +255,7 @@ def dataset_command(name: str) -> Any:
                 name, path, to, align=align.value, cropped=cropped or None,  # not given: the importer knows
                 progress=progress, **options,
             )  # fmt: skip
-        _show(face_set)
+        return _show(face_set)
 
     command.__signature__ = Signature(  # type: ignore[attr-defined]
         [
@@ -271,12 +265,34 @@ def dataset_command(name: str) -> Any:
     )
     command.__annotations__ = {option: annotation for option, (annotation, _) in parameters.items()}
     app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
-    app.command(name, help=importer.help)(command)
+    given = "" if importer.downloaded else f" {name}"
+    example = f"omote prepare {name}{given} --to faces"
+    add_command(app, command, example, name=name, panel="Published data sets", help=importer.help)
     return typer.main.get_command(app)
 
 
-def _show(face_set: "FaceSet") -> None:
-    """Print what is in a face set; for a published data set, also its counts beside the published ones."""
+def _add_commands() -> None:
+    """Add the commands that are not of a published data set."""
+    own, synthetic = "Photos and videos", "Faces whose truth is known"
+    folder = (
+        "omote prepare folder photos --to faces",
+        'omote prepare folder photos --pattern "{subject}_{expression}.jpg" --to faces',
+        "omote prepare folder videos --manifest people.csv --fps 5 --to faces",
+    )
+    combined = "omote prepare combined faces1 faces2 --to faces"
+    drawn = "omote prepare drawn --to faces --subjects 40"
+    rendered = "omote prepare rendered --model ICT-FaceKit --to faces"
+    add_command(prepare, prepare_folder, *folder, name="folder", panel=own)
+    add_command(prepare, prepare_combined, combined, name="combined", panel=own)
+    add_command(prepare, prepare_drawn, drawn, name="drawn", panel=synthetic)
+    add_command(prepare, prepare_rendered, rendered, name="rendered", panel=synthetic)
+
+
+_add_commands()
+
+
+def _show(face_set: "FaceSet") -> dict[str, Any]:
+    """Print and return what is in a face set; for a published data set, also its counts beside the published ones."""
     show_face_set(face_set)
     found, published = (
         ", ".join(f"{number:,} {noun}" for noun, number in (counts or {}).items())
@@ -284,3 +300,6 @@ def _show(face_set: "FaceSet") -> None:
     )
     if published:
         say(f"  found {found}; published: {published}")
+    about = face_set.about
+    return {"face_set": face_set.path, "faces": len(face_set), "people": len(face_set.subjects), "size": face_set.size,
+            "skipped": len(face_set.skipped()), "found": about.found, "published": about.published}  # fmt: skip

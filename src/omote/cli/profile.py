@@ -1,7 +1,7 @@
 """`omote profile`: a person's neutral expression, as a reference for their features."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,9 @@ def profile(
             "followed by photos, videos and folders that show the person.",
         ),
     ],
-    to: Annotated[Path, typer.Option("--to", help="Profile to write: a .json file, such as ann.json.")],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="Profile to write: a .json file, such as ann.json.")
+    ],
     name: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +56,7 @@ def profile(
     use_doubted: UseDoubted = False,
     cropped: Cropped = False,
     detector: Detector = None,
-) -> None:
+) -> dict[str, Any]:
     """Make a profile of a person: their usual expression, from footage of them, without labels.
 
     `omote embed --profile` then writes features relative to this person. With varied footage (several videos, days
@@ -93,6 +95,7 @@ def profile(
         say(sentence)
     say(f"Saved: {to}")
     say(f"Next: omote embed RUN INPUT... --profile {to} --to features.parquet")
+    return {"profile": to, "notes": made.describe()}
 
 
 def _embed(

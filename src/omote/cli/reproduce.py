@@ -1,6 +1,6 @@
 """`omote reproduce`: the paper's Table 3 and Figures 3 to 5."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ def reproduce(
         int | None,
         number("Number of trainings at a time. Default: one per CPU core, or one on a GPU.", most=1024),
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Reproduce the paper's Table 3 and Figures 3 to 5.
 
     If the command is stopped, run it again to continue. Finished trainings are kept: with more rows or seeds, only
@@ -67,3 +67,4 @@ def reproduce(
         results = write_results(plan)
     show_table(results)
     say(f"Open {plan.to / 'report.html'} in a browser; table.csv, table.tex and the pictures are next to it.")
+    return {"page": plan.to / "report.html", "table": plan.to / "table.csv"}

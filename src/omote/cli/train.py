@@ -62,7 +62,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the complete configuration and stop.")
     ] = False,
-) -> None:
+) -> dict[str, Any]:
     """Train a method on a face set. If training is stopped, the same command continues it."""
     from omote.data.face_set import open_face_set
     from omote.runs.config import TrainConfig
@@ -80,7 +80,7 @@ def train(
     resolved = TrainConfig.read(config, changes)
     if dry_run:
         console.print_json(resolved.model_dump_json())
-        return
+        return resolved.model_dump(mode="json")
     face_set = open_face_set(faces)
     from omote.data.splits import describe_subjects
     from omote.training.loop import train
@@ -95,6 +95,12 @@ def train(
     if info.test_subjects:
         say(f"Held out: {describe_subjects(face_set.frames, info.test_subjects)}")
     say(f"Next: omote evaluate {to} {faces}")
+    return {
+        "run": to,
+        "method": trained.name,
+        "train_subjects": info.train_subjects,
+        "test_subjects": info.test_subjects,
+    }
 
 
 def _networks_of(run: Path, method: str | None) -> dict[str, Any]:
@@ -111,7 +117,7 @@ def _networks_of(run: Path, method: str | None) -> dict[str, Any]:
 
 def options(
     method: Annotated[str | None, typer.Argument(help=METHODS_HELP)] = None,
-) -> None:
+) -> dict[str, Any]:
     """List all settings of a training, with their defaults."""
     from pydantic import BaseModel
     from rich.table import Table
@@ -130,6 +136,7 @@ def options(
     add_rows(resolved, "")
     add_rows(resolved.options, "options.")
     console.print(table)
+    return resolved.model_dump(mode="json")
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

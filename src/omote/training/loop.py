@@ -1,11 +1,12 @@
 """The training loop: it runs stages, epochs, batches and phases, and does not depend on any particular method."""
 
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -181,8 +182,32 @@ def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
     expected = _make_info(face_set, config, make_fabric(config.device, config.precision))
     found = read_run_info(run)
     computed = {name: getattr(expected.config, name) for name in ("device", "precision")}
-    if found._replace(config=found.config.model_copy(update=computed)) != expected:
-        raise OmoteError(f"{run} was trained with another configuration or face set; choose another folder")
+    found = found._replace(config=found.config.model_copy(update=computed))
+    if found != expected:
+        raise OmoteError(
+            f"{run} was trained with other settings: {_differences(found, expected)}; choose another folder"
+        )
+
+
+def _differences(found: RunInfo, wanted: RunInfo) -> str:
+    """Return the first settings that differ between a run and what is asked for, with both values."""
+
+    def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
+        if not isinstance(content, dict):
+            return {prefix.removeprefix("config."): content}
+        return {
+            key: value
+            for name, part in content.items()
+            for key, value in flatten(part, f"{prefix}.{name}".lstrip(".")).items()
+        }
+
+    there, here = flatten(info_to_json(found)), flatten(info_to_json(wanted))
+    differing = [key for key in {**there, **here} if there.get(key) != here.get(key)]
+    said = [
+        f"{key} is {' there, and '.join(textwrap.shorten(str(side.get(key)), 60) for side in (there, here))} here"
+        for key in differing[:3]
+    ]
+    return "; ".join(said) + (f"; and {len(differing) - 3} more" if len(differing) > 3 else "")
 
 
 class _Training:
@@ -428,9 +453,9 @@ def _start_or_resume(run: Path, info: RunInfo, overwrite: bool) -> None:
         raise OmoteError(f"{run} is already trained; choose another folder, or overwrite it")
     if not (run / "run.json").is_file():
         write_json(run / "run.json", info_to_json(info))
-    elif read_run_info(run) != info:
+    elif (found := read_run_info(run)) != info:
         raise OmoteError(
-            f"{run} was begun with another configuration or face set; choose another folder, or overwrite it"
+            f"{run} was begun with other settings: {_differences(found, info)}; choose another folder, or overwrite it"
         )
 
 
