@@ -8,7 +8,6 @@ from enum import Enum
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from types import NoneType
 from typing import Annotated, Any, get_args
 
 import typer
@@ -115,9 +114,9 @@ def _named(name: str, annotation: Any) -> Any:
 
 
 def _value_name(kind: Any) -> str | None:
-    """Return the name of a value of an option of this type."""
-    kinds = {inner for inner in (kind, *get_args(kind)) if isinstance(inner, type)} - {NoneType, list}
-    (kind,) = kinds or {str}
+    """Return the name of a value of an option of this type, which may be optional or a list."""
+    while get_args(kind):
+        kind = get_args(kind)[0]
     if issubclass(kind, Enum):
         return "|".join(member.value for member in kind)
     return {bool: None, int: "N", float: "N", Path: "PATH"}.get(kind, "TEXT")
