@@ -494,10 +494,11 @@ def test_the_first_ctrl_c_ends_a_recording_and_keeps_it(
 
     monkeypatch.setattr(FakeCamera, "pictures", endless())
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
+    handler = signal.getsignal(signal.SIGINT)
     table, skipped = embed(reader, ["0"], cropped=True)
     assert len(table) == 6
     assert skipped.empty
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_profile_subtracts_its_neutral_from_one_face_and_leaves_the_others_without_codes(

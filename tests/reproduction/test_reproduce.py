@@ -307,7 +307,7 @@ def test_faces_of_64_px_leave_out_row_5(faces: FaceSet, tmp_path: Path) -> None:
         ({"rows": [9]}, "Table 3 has the rows 1 to 8"),
         ({"scale": "huge"}, "there are paper, small, tiny"),
         ({"seeds": 0}, "give 1 or more"),
-        ({"folds": 99}, "2 to 5, the number of people to score"),
+        ({"folds": 99}, "2 to 5, the number of people to hold out"),
         ({"folds": 2, "test_subjects": 1}, "both folds and test_subjects"),
         ({"test_subjects": 4}, "two have to be left to train on"),
         ({"test_subjects": ["nobody"]}, "nobody are not in"),
