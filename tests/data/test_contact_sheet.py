@@ -38,6 +38,15 @@ def test_each_clip_has_a_strip_and_photos_share_one() -> None:
     assert count_tiles(draw_contact_sheet(plain(48), frames, {})) == COLUMNS + 5 + 3
 
 
+def test_short_strips_stand_side_by_side() -> None:
+    people = [f"p{number:02}" for number in range(8)]
+    frames = pd.DataFrame({"subject": np.repeat(people, 2), "clip": "a"})
+    sheet = draw_contact_sheet(plain(16), frames, {})
+    assert count_tiles(sheet) == 16
+    alone = draw_contact_sheet(plain(2), frames[:2], {})
+    assert sheet.height < alone.height + 1.5 * TILE  # two lines
+
+
 def test_doubted_faces_are_marked_and_shown_first_by_reason() -> None:
     frames = pd.DataFrame({"subject": ["ann"] * 6, "clip": "a", "doubt": ["", "too blurred", "", "", "", ""]})
     sheet = np.asarray(draw_contact_sheet(plain(6), frames, {}))

@@ -16,10 +16,12 @@ from omote.fonts import load_font
 
 NAME = "contact_sheet.jpg"
 MOST_STRIPS = 60  # of clips or people
-COLUMNS, TILE, GAP, MARGIN = 16, 80, 4, 24  # faces in a strip; pixels
+COLUMNS, TILE, GAP, MARGIN = 16, 80, 4, 24  # faces in a line; pixels
+NARROWEST = 3  # columns of a strip, at least; its title needs them
 WIDTH = 2 * MARGIN + COLUMNS * (TILE + GAP) - GAP
 TITLE, TEXT = 24, 15  # heights in pixels
 INK, MUTED, MARK = "#1f2328", "#656d76", "#d55e00"
+LINE = TEXT + TILE + 22  # pixels from a line of strips to the next
 FRAME = 4  # pixels, round a doubted face
 QUALITY = 88  # of the JPEG file
 
@@ -34,7 +36,8 @@ def draw_contact_sheet(faces: Faces, frames: pd.DataFrame, skipped: Mapping[str,
     """Return a picture of at most a few thousand pixels' height, however many faces there are.
 
     It shows a strip of faces for each clip of several frames and for the photos of each person, or, if these are too
-    many, for each person; before them, the faces that are doubted, by reason. Faces in a strip are spaced evenly.
+    many, for each person; before them, the faces that are doubted, by reason. Faces in a strip are spaced evenly, and
+    short strips stand side by side.
 
     Args:
         faces: (N, S, S, 3).
@@ -57,8 +60,10 @@ def draw_contact_sheet(faces: Faces, frames: pd.DataFrame, skipped: Mapping[str,
             ("Kept, but the features of these faces may be worth little", doubtful),
             ("All faces", strips),
         ]
+    places = [_place_strips(some) for _, some in sections]
     height = MARGIN + TITLE + len(lines) * (TEXT + 8) + sum(
-        bool(title) * (TITLE + 24) + len(some) * (TEXT + TILE + 22) for title, some in sections
+        bool(title) * (TITLE + 24) + (1 + of_section[-1][0]) * LINE
+        for (title, _), of_section in zip(sections, places, strict=True)
     ) + MARGIN  # fmt: skip
     sheet = Image.new("RGB", (WIDTH, height), "white")
     draw = ImageDraw.Draw(sheet)
@@ -69,14 +74,30 @@ def draw_contact_sheet(faces: Faces, frames: pd.DataFrame, skipped: Mapping[str,
         draw.text((MARGIN, y), _shorten(line, WIDTH - 2 * MARGIN), MUTED, load_font(TEXT))
         y += TEXT + 8
     y += MARGIN // 2
-    for title, some in sections:
+    for (title, some), of_section in zip(sections, places, strict=True):
         if title:
             draw.text((MARGIN, y + 12), title, INK, load_font(TITLE - 4, True))
             y += TITLE + 24
-        for strip in some:
-            _draw_strip(sheet, draw, y, strip, faces, doubts)
-            y += TEXT + TILE + 22
+        for strip, (below, column) in zip(some, of_section, strict=True):
+            _draw_strip(sheet, draw, MARGIN + column * (TILE + GAP), y + below * LINE, strip, faces, doubts)
+        y += (1 + of_section[-1][0]) * LINE
     return sheet
+
+
+def _num_columns(strip: _Strip) -> int:
+    return min(max(len(strip.rows), NARROWEST), COLUMNS)
+
+
+def _place_strips(strips: list[_Strip]) -> list[tuple[int, int]]:
+    """Return the line and the first column of each strip, with a column free between two in a line."""
+    places: list[tuple[int, int]] = []
+    line, column = 0, 0
+    for strip in strips:
+        if column + _num_columns(strip) > COLUMNS:
+            line, column = line + 1, 0
+        places.append((line, column))
+        column += _num_columns(strip) + 1
+    return places
 
 
 def _choose_strips(frames: pd.DataFrame) -> tuple[list[_Strip], int]:
@@ -114,24 +135,27 @@ def _count(faces: int) -> str:
 def _draw_strip(
     sheet: Image.Image,
     draw: ImageDraw.ImageDraw,
+    x: int,
     y: int,
     strip: _Strip,
     faces: Faces,
     doubts: "pd.Series[str]",
 ) -> None:
-    title = _shorten(strip.title, WIDTH / 2, bold=True)
-    draw.text((MARGIN, y), title, INK, load_font(TEXT, True))
-    used = MARGIN + load_font(TEXT, True).getlength(title) + 12
+    width = _num_columns(strip) * (TILE + GAP) - GAP
+    title = _shorten(strip.title, 0.6 * width, bold=True)
+    draw.text((x, y), title, INK, load_font(TEXT, True))
+    used = load_font(TEXT, True).getlength(title) + 12
     marked = int((doubts.iloc[strip.rows] != "").sum())
     note = f"{strip.note}, {marked:,} marked" if 0 < marked < len(strip.rows) else strip.note
-    draw.text((used, y), _shorten(note, WIDTH - MARGIN - used), MUTED, load_font(TEXT))
-    for column, place in enumerate(evenly_spaced(len(strip.rows), COLUMNS)):
+    draw.text((x + used, y), _shorten(note, width - used), MUTED, load_font(TEXT))
+    top = y + TEXT + 6
+    for place in evenly_spaced(len(strip.rows), COLUMNS):
         row = strip.rows[place]
         tile = Image.fromarray(np.asarray(faces[row])).resize((TILE, TILE), Image.Resampling.LANCZOS)
-        x, top = MARGIN + column * (TILE + GAP), y + TEXT + 6
         sheet.paste(tile, (x, top))
         if doubts.iloc[row]:
             draw.rectangle((x, top, x + TILE - 1, top + TILE - 1), outline=MARK, width=FRAME)
+        x += TILE + GAP
 
 
 def _shorten(text: str, width: float, bold: bool = False) -> str:
