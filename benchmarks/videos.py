@@ -3,7 +3,7 @@
     python benchmarks/videos.py [--run RUN] [--seconds 60] [--rounds 3] [--long 1800] [--size 640x480]
         [--against SRC] [--detector FILE]
 
-The video is made here: H.264, 30 frames per second, drawn people moving through a room. A face is 200 pixels high, as
+The video is made here, in pieces of 20 seconds: H.264, 30 frames per second, drawn people moving through a room. A face is 200 pixels high, as
 in front of a laptop, or 110 pixels, which is measured at a finer scale; the last video has both. Frames per second are
 for the whole command, including its start; milliseconds of processor time are those of all its threads. The parts are
 timed one by one, each on a single thread. The peak is the resident memory of the command. With --against, the folder
@@ -189,8 +189,8 @@ def main() -> None:
                 )
             timed = parts(run, once)
             total = sum(timed.values())
-            for name, value in timed.items():
-                print(f"    {value:6.2f} ms a frame  {100 * value / total:3.0f} %  {name}")
+            for part, value in timed.items():
+                print(f"    {value:6.2f} ms a frame  {100 * value / total:3.0f} %  {part}")
             if args.long and sides == SIDES[0]:
                 seconds, _, peak = embedded(run, repeated(once, args.long, here / "long.mp4"))
                 print(
