@@ -3,12 +3,13 @@
     python benchmarks/videos.py [--run RUN] [--seconds 60] [--rounds 3] [--long 1800] [--size 640x480]
         [--against SRC] [--detector FILE]
 
-The video is made here, in pieces of 20 seconds: H.264, 30 frames per second, drawn people moving through a room. A face is 200 pixels high, as
-in front of a laptop, or 110 pixels, which is measured at a finer scale; the last video has both. Frames per second are
-for the whole command, including its start; milliseconds of processor time are those of all its threads. The parts are
-timed one by one, each on a single thread. The peak is the resident memory of the command. With --against, the folder
-`src` of another version of omote, the command of that version is timed in turns with this one. Without --run, a run of
-the paper's width is trained briefly. The detector is found as by any other command.
+The video is made here, in pieces of 20 seconds: H.264, 30 frames per second, drawn people moving through a room. A
+face is 200 pixels high, as in front of a laptop, or 110 pixels, which is measured at a finer scale; the last video
+has both. Frames per second are for the whole command, including its start; milliseconds of processor time are those
+of all its threads. The parts are timed one by one, each on a single thread. The peak is the resident memory of the
+command. With --against, the folder `src` of another version of omote, the command of that version is timed in turns
+with this one. Without --run, a run of the paper's width is trained briefly. The detector is found as by any other
+command.
 """
 
 import argparse
