@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from omote.data.images import Unreadable, open_image, refuse_damage, to_rgb
-from omote.data.videos import EVERY_FRAME, TIME_TOLERANCE, Excerpt, VideoFrame
+from omote.data.videos import EVERY_FRAME, Excerpt, FrameChoice, VideoFrame
 
 ANIMATED = (
     "GIF",
@@ -27,7 +27,9 @@ def is_animation(image: Image.Image) -> bool:
     """Return whether an opened image has several frames or pages."""
     try:
         return len(list(islice(_find_frames(image), 2))) > 1
-    except Exception:  # there is a second one; reading tells what is wrong with it
+    except (
+        Exception
+    ):  # a second frame that cannot be decoded is a second frame; reading says what is wrong with it
         return True
 
 
@@ -48,7 +50,7 @@ def read_animation(
     """
     with open_image(path) as image, refuse_damage("damaged after these frames: {}".format):
         has_clock = image.format in ANIMATED
-        clock, inside, due = 0.0, -1, 0  # ms, and as in `read_video`
+        clock, choice = 0.0, FrameChoice(excerpt, only)  # ms
         for number, _ in enumerate(_find_frames(image)):
             if number == MAX_FRAMES:
                 raise Unreadable(f"too long: more than {MAX_FRAMES} frames; convert it to a video")
@@ -57,21 +59,14 @@ def read_animation(
             time = clock / 1000 if has_clock else math.nan
             duration = image.info.get("duration") or 0
             clock += duration if duration > SHORTEST_MS else USUAL_MS
-            since = time - excerpt.start
-            if since < -TIME_TOLERANCE:
+            if choice.is_early(time):
                 continue
-            if excerpt.end is not None and time > excerpt.end + TIME_TOLERANCE:
+            if choice.is_late(time):
                 return
-            inside += 1
-            if only is not None:
-                taken = number in only
-            elif excerpt.fps is not None and has_clock:
-                taken = since >= due / excerpt.fps - TIME_TOLERANCE
-                due = max(due, math.floor((since + TIME_TOLERANCE) * excerpt.fps) + 1)
-            else:
-                taken = inside % excerpt.every == 0
-            if taken and number > after:
-                yield VideoFrame(number, time, to_rgb(image))
+            if choice.wants(number, time):
+                choice.take(time)
+                if number > after:
+                    yield VideoFrame(number, time, to_rgb(image))
             if only is not None and number >= max(only):
                 return
 

@@ -91,6 +91,45 @@ class Excerpt(NamedTuple):
 EVERY_FRAME = Excerpt()
 
 
+class FrameChoice:
+    """Chooses the frames of a clip that an excerpt takes, asked of each frame in order of display.
+
+    Args:
+        excerpt: which frames.
+        only: instead, the frames with these numbers.
+    """
+
+    def __init__(self, excerpt: Excerpt, only: Collection[int] | None = None) -> None:
+        self.excerpt, self.only = excerpt, only
+        self.inside = -1  # frames within start and end so far, less 1
+        self.due = 0  # of the frames at `fps`, the next one
+        self.origin: float | None = None  # s, time of the first frame, or the start
+
+    def is_early(self, time: float) -> bool:
+        """Return whether a frame comes before the start; NaN is never early."""
+        if self.origin is None:
+            self.origin = max(self.excerpt.start, time)
+        return time < self.excerpt.start - TIME_TOLERANCE
+
+    def is_late(self, time: float) -> bool:
+        """Return whether a frame comes after the end; NaN is never late."""
+        return self.excerpt.end is not None and time > self.excerpt.end + TIME_TOLERANCE
+
+    def wants(self, number: int, time: float) -> bool:
+        """Return whether to take a frame that is neither early nor late; of frames without a time, `fps` takes all."""
+        self.inside += 1
+        if self.only is not None:
+            return number in self.only
+        if self.excerpt.fps is None or self.origin is None or math.isnan(time):
+            return self.inside % self.excerpt.every == 0
+        return time - self.origin >= self.due / self.excerpt.fps - TIME_TOLERANCE
+
+    def take(self, time: float) -> None:
+        """Take notice that the frame was taken."""
+        if self.excerpt.fps is not None and self.origin is not None and not math.isnan(time):
+            self.due = math.floor((time - self.origin + TIME_TOLERANCE) * self.excerpt.fps) + 1
+
+
 @contextmanager
 def open_video(path: str | Path, index: int | None = None) -> Iterator[tuple[Any, Any, list[Any]]]:
     """Give PyAV's container of a video, the video stream to read, and the others that move.
@@ -186,9 +225,8 @@ def read_video(
     """
     from av.video.reformatter import VideoReformatter
 
-    every, fps, begin, end, index = excerpt
     notes = [] if notes is None else notes
-    with open_video(path, index) as (container, stream, others):
+    with open_video(path, excerpt.stream) as (container, stream, others):
         notes += [Note(None, f"further video: {_describe(one)}") for one in others]
         rate = float(stream.average_rate or DEFAULT_RATE)
         wanted = (
@@ -196,7 +234,7 @@ def read_video(
         )
         reformatter = VideoReformatter()  # shared by all frames, because it caches its set-up
         clock, losses = _Clock(container, stream, rate), _Losses(1 / rate)
-        number, inside, due, origin = -1, -1, 0, begin
+        number, choice = -1, FrameChoice(excerpt, wanted)
         early_end = list[Note]()
 
         with refuse_damage(lambda reason: f"damaged video: {reason} after {number + 1} frames"):
@@ -206,23 +244,13 @@ def read_video(
                     time, duration, in_order = clock.read(frame)
                     corrupt |= not in_order
                     since = time if time == time else number / rate
-                    if number == 0:
-                        origin = max(begin, since)
-                    if since < begin - TIME_TOLERANCE:
+                    if choice.is_early(since):
                         continue
-                    if end is not None and since > end + TIME_TOLERANCE:
+                    if choice.is_late(since):
                         break
-                    inside += 1
                     losses.add(number, time, duration, corrupt)
-                    if wanted is not None:
-                        taken = number in wanted
-                    elif fps is not None:
-                        taken = since - origin >= due / fps - TIME_TOLERANCE
-                    else:
-                        taken = inside % every == 0
-                    if taken and not corrupt:
-                        if fps is not None:
-                            due = math.floor((since - origin + TIME_TOLERANCE) * fps) + 1
+                    if choice.wants(number, since) and not corrupt:
+                        choice.take(since)
                         if number > after:
                             yield VideoFrame(number, time, _upright(frame, stream, reformatter))
                     if only is not None and number >= max(only):
