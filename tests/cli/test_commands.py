@@ -119,6 +119,30 @@ def test_pictures_from_single_photos(trained: Trained, faces: FaceSet, tmp_path:
     assert (tmp_path / "i.png").is_file()
 
 
+def test_pictures_on_the_photo_itself(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    for i in range(2):
+        Image.fromarray(np.asarray(faces.faces[i])).resize((300, 300)).save(tmp_path / f"{i}.png")
+    of_photos = ["--identity", tmp_path / "0.png", "--expression", tmp_path / "1.png", "--cropped"]
+    for command in ("swap", "interpolate"):
+        to = tmp_path / f"{command}.png"
+        omote(command, trained.path, *of_photos, "--on-photo", "--to", to)
+        with Image.open(to) as image:
+            assert image.width > 2 * 256
+    omote("swap", trained.path, "--faces", faces.path, "--on-photo", "--to", tmp_path / "f.png")
+    assert (tmp_path / "f.png").is_file()
+
+
+def test_people_of_the_training_and_held_out_people_share_a_picture(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    heights = {}
+    for people in ("train", "test", "both"):
+        omote("swap", trained.path, "--faces", faces.path, "--people", people, "--to", tmp_path / "s.png")
+        with Image.open(tmp_path / "s.png") as image:
+            heights[people] = image.height
+    assert heights["both"] == heights["train"] + heights["test"]
+
+
 def test_a_folder_of_photos_is_prepared_with_pattern_and_map(faces: FaceSet, tmp_path: Path) -> None:
     for i in range(4):
         Image.fromarray(np.asarray(faces.faces[i])).save(tmp_path / f"p{i // 2}_{i % 2}.png")
@@ -352,7 +376,7 @@ def test_pictures_need_faces_or_photos_not_both(trained: Trained, faces: FaceSet
     for more in ([], ["--faces", faces.path, "--identity", "a.png"], ["--identity", "a.png"]):
         with pytest.raises(OmoteError, match="give either --faces"):
             omote("swap", trained.path, "--to", tmp_path / "a.png", *more)
-    with pytest.raises(OmoteError, match="it takes train, test or all"):
+    with pytest.raises(OmoteError, match="it takes train, test, both or all"):
         omote("swap", trained.path, "--faces", faces.path, "--people", "nobody", "--to", tmp_path / "a.png")
 
 

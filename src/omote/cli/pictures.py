@@ -1,5 +1,6 @@
 """`omote swap` and `omote interpolate`: the paper's Figures 4 and 5, from a face set or from photos."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +11,11 @@ from omote.cli.inputs import Credit, Cropped, Detector, RunsArgument, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from omote.data.face_set import FaceSet
     from omote.data.outputs import Faces
+    from omote.figures.paper.examples import Encode
     from omote.runs.trained import Trained
 
 ToPicture = Annotated[Path, typer.Option("--to", metavar="FILE", help="Picture to write: a .png file.")]
@@ -20,8 +24,23 @@ ExampleFaces = Annotated[
 ]
 ExamplePeople = Annotated[
     str,
-    typer.Option("--people", help="With --faces: show people from training (train), held out (test) or all."),
+    typer.Option(
+        "--people",
+        help="With --faces: show people from training (train), held out (test), one picture of each below the other "
+        "(both), or all.",
+    ),
 ]
+OnPhoto = Annotated[
+    bool,
+    typer.Option(
+        "--on-photo",
+        help="Change the person's photo instead of decoding a face: move and shade its pixels as the decoded face "
+        "changes, so that skin, hair and background stay. What the photo does not show, such as teeth, is missing or "
+        "blurred. Not in the paper.",
+    ),
+]
+PHOTO_SIZE = 256  # pixels, of a face that is changed itself and not decoded
+GROUPS = {"train": "people of the training", "test": "held-out people"}
 
 
 def swap(
@@ -31,7 +50,10 @@ def swap(
     people: ExamplePeople = "all",
     expressions: Annotated[
         int | None,
-        number("With --faces: number of rows. Default: one per expression in the face set."),
+        number(
+            "With --faces: number of rows. Default: one per expression in the face set; without labels 6, chosen so "
+            "that their expression codes are far apart."
+        ),
     ] = None,
     identity: Annotated[
         list[Path] | None,
@@ -40,6 +62,7 @@ def swap(
     expression: Annotated[
         list[Path] | None, typer.Option(help="Photo of an expression to transfer (row). Can be repeated.")
     ] = None,
+    on_photo: OnPhoto = False,
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,
@@ -50,24 +73,30 @@ def swap(
     """
     from omote.figures.paper.examples import choose_examples
     from omote.figures.paper.swap import plot_swap
-    from omote.figures.picture import check_picture_path, save_picture
+    from omote.figures.picture import check_picture_path
 
     check_picture_path(to)
     models = load_with_decoder(runs)
+    pictures = []
     if faces is not None and not (identity or expression):
-        face_set, subjects = open_examples(faces, models, people)
-        examples = choose_examples(face_set, subjects, expressions=expressions)
-        columns, rows = face_set.faces[examples.identity], face_set.faces[examples.expression]
+        face_set, groups = open_examples(faces, models, people)
+        for group, subjects in groups.items():
+            examples = choose_examples(face_set, subjects, expressions=expressions, encode=encoder(models[0]))
+            columns, rows = face_set.faces[examples.identity], face_set.faces[examples.expression]
+            pictures.append(
+                plot_swap(
+                    models, columns, rows, titles=titles(models, group), credit=credit, on_photo=on_photo
+                )
+            )
     elif identity and expression and faces is None:
-        columns = crop_photos(identity, models, cropped, detector)
-        rows = crop_photos(expression, models, cropped, detector)
+        columns = crop_photos(identity, models, cropped, detector, on_photo)
+        rows = crop_photos(expression, models, cropped, detector, on_photo)
+        pictures.append(plot_swap(models, columns, rows, credit=credit, on_photo=on_photo))
     else:
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
         )
-    save_picture(plot_swap(models, columns, rows, credit=credit), to)
-    say(f"Saved: {to}")
-    return {"picture": to}
+    return save_pictures(pictures, to)
 
 
 def interpolate(
@@ -80,6 +109,7 @@ def interpolate(
     ] = None,
     expression: Annotated[Path | None, typer.Option(help="Photo with the last expression.")] = None,
     steps: Annotated[int, number("Number of images, including the first and the last.", 2, 1000)] = 9,
+    on_photo: OnPhoto = False,
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,
@@ -90,24 +120,37 @@ def interpolate(
     """
     from omote.figures.paper.examples import choose_pairs
     from omote.figures.paper.interpolate import plot_interpolation
-    from omote.figures.picture import check_picture_path, save_picture
+    from omote.figures.picture import check_picture_path
 
     check_picture_path(to)
     models = load_with_decoder(runs)
+    pictures = []
     if faces is not None and not (identity or expression):
-        face_set, subjects = open_examples(faces, models, people)
-        first, last = choose_pairs(face_set, subjects)
-        sources, targets = face_set.faces[first], face_set.faces[last]
+        face_set, groups = open_examples(faces, models, people)
+        for group, subjects in groups.items():
+            first, last = choose_pairs(face_set, subjects, encode=encoder(models[0]))
+            pictures.append(
+                plot_interpolation(
+                    models,
+                    face_set.faces[first],
+                    face_set.faces[last],
+                    steps=steps,
+                    titles=titles(models, group),
+                    credit=credit,
+                    on_photo=on_photo,
+                )
+            )
     elif identity and expression and faces is None:
-        sources = crop_photos([identity], models, cropped, detector)
-        targets = crop_photos([expression], models, cropped, detector)
+        sources = crop_photos([identity], models, cropped, detector, on_photo)
+        targets = crop_photos([expression], models, cropped, detector, on_photo)
+        pictures.append(
+            plot_interpolation(models, sources, targets, steps=steps, credit=credit, on_photo=on_photo)
+        )
     else:
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
         )
-    save_picture(plot_interpolation(models, sources, targets, steps=steps, credit=credit), to)
-    say(f"Saved: {to}")
-    return {"picture": to}
+    return save_pictures(pictures, to)
 
 
 def load_with_decoder(runs: list[Path]) -> "list[Trained]":
@@ -120,29 +163,55 @@ def load_with_decoder(runs: list[Path]) -> "list[Trained]":
     return models
 
 
-def open_examples(faces: Path, models: "list[Trained]", people: str) -> "tuple[FaceSet, list[str]]":
-    """Return the face set, and the subjects selected by --people (train, test or all)."""
+def open_examples(
+    faces: Path, models: "list[Trained]", people: str
+) -> "tuple[FaceSet, dict[str, list[str]]]":
+    """Return the face set, and the subjects selected by --people by group: train, test, both of them, or all."""
     from omote.data.face_set import open_face_set
     from omote.runs.hub import check_people
 
     face_set = open_face_set(faces)
     if people == "all":
-        return face_set, face_set.subjects
-    if people not in ("train", "test"):
-        raise OmoteError(f'--people was given "{people}"; it takes train, test or all')
+        return face_set, {"all": face_set.subjects}
+    if people not in ("train", "test", "both"):
+        raise OmoteError(f'--people was given "{people}"; it takes train, test, both or all')
     for model in models:
         check_people(model.info, face_set.about)
     info = models[0].info
     if any(model.info.test_subjects != info.test_subjects for model in models):
         raise OmoteError("the runs held out different people; give --people all, or runs with the same split")
-    subjects = info.train_subjects if people == "train" else info.test_subjects
-    if not subjects:
-        raise OmoteError(f"{models[0].path} has no {people} people; give --people all")
-    return face_set, subjects
+    groups = {"train": info.train_subjects, "test": info.test_subjects}
+    if people != "both":
+        groups = {people: groups[people]}
+    for group, subjects in groups.items():
+        if not subjects:
+            raise OmoteError(f"{models[0].path} has no {group} people; give --people all")
+    return face_set, groups
 
 
-def crop_photos(photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None) -> "Faces":
-    """Return the faces of the photos, cropped as for training, at the largest size that a run reads."""
+def titles(models: "list[Trained]", group: str) -> list[str] | None:
+    """Return a title per model that says whether its training saw the people; None for the usual titles."""
+    from omote.figures.paper.sheet import title_models
+
+    if group not in GROUPS:
+        return None
+    return [f"{title}, {GROUPS[group]}" for title in title_models(models, None)]
+
+
+def encoder(model: "Trained") -> "Encode":
+    """Return the function from faces of any size, from the model's on, to its expression codes."""
+    from omote.figures.paper.sheet import resize_faces
+
+    return lambda faces: model.represent(resize_faces(model, faces))[0]
+
+
+def crop_photos(
+    photos: list[Path], models: "list[Trained]", cropped: bool, detector: Path | None, on_photo: bool = False
+) -> "Faces":
+    """Return the faces of the photos, cropped as for training, at the largest size that a run reads.
+
+    With `on_photo`, they have at least `PHOTO_SIZE` pixels.
+    """
     from omote.data.cut import cut_photos
     from omote.data.detect import find_detector
     from omote.features.reader import cut_for
@@ -151,4 +220,15 @@ def crop_photos(photos: list[Path], models: "list[Trained]", cropped: bool, dete
     if len({(cut.align, cut.margin) for cut in cuts}) > 1:
         raise OmoteError("the runs were trained on faces that were cropped differently; draw them one by one")
     largest = max(cuts, key=lambda cut: cut.size)
+    if on_photo:
+        largest = replace(largest, size=max(largest.size, PHOTO_SIZE))
     return cut_photos(photos, largest, None if cropped else find_detector(detector))
+
+
+def save_pictures(pictures: "list[Image]", to: Path) -> dict[str, Any]:
+    """Write the pictures one below the other in one file, and return what the command reports."""
+    from omote.figures.picture import save_picture, stack_pictures
+
+    save_picture(stack_pictures(pictures), to)
+    say(f"Saved: {to}")
+    return {"picture": to}

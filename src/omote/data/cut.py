@@ -40,7 +40,7 @@ class Cut:
     """How faces are cut out of pictures.
 
     Args:
-        size: side of the crop in pixels, 64 or 128.
+        size: side of the crop in pixels: 64 or 128 for the networks, which `check` asks; any other for a picture.
         align: "none" takes the square round the detected box, as in the paper; "eyes" rotates and scales the face so
             that the eyes lie at fixed positions.
         margin: border added on each edge, as a share of the square's side, above -0.4 and at most 2; a negative one

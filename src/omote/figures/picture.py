@@ -1,5 +1,7 @@
 """Pictures as files: matplotlib figures, rendering, PNG files."""
 
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,14 @@ def render(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+
+
+def stack_pictures(pictures: Sequence[Image.Image]) -> Image.Image:
+    """Return the pictures one below the other on white, at the left; one alone stays as it is."""
+    whole = Image.new("RGB", (max(p.width for p in pictures), sum(p.height for p in pictures)), "white")
+    for picture, y in zip(pictures, accumulate((p.height for p in pictures), initial=0), strict=False):
+        whole.paste(picture, (0, y))
+    return whole
 
 
 def save_picture(image: Image.Image, path: str | Path) -> Path:

@@ -7,7 +7,18 @@ from PIL import Image
 
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
-from omote.figures.paper.sheet import CELL, GAP, GUTTER, MARGIN, Model, Sheet, resize_faces, title_models
+from omote.figures.paper.on_photo import interpolate_on_photo
+from omote.figures.paper.sheet import (
+    CELL,
+    GAP,
+    GUTTER,
+    MARGIN,
+    ON_PHOTO,
+    Model,
+    Sheet,
+    resize_faces,
+    title_models,
+)
 from omote.figures.style import SMALL_HEIGHT
 from omote.fonts import load_font
 
@@ -23,6 +34,7 @@ def plot_interpolation(
     steps: int = 9,
     titles: Sequence[str] | None = None,
     credit: str | None = None,
+    on_photo: bool = False,
 ) -> Image.Image:
     """Return the strip: source and target at the ends of the first row, below them one row per method.
 
@@ -34,8 +46,11 @@ def plot_interpolation(
         steps: faces per row, including both ends.
         titles: one per model; None for name and size, as in the paper.
         credit: the photographers, as a licence may require; shown below the strip.
+        on_photo: change the source faces themselves, at their own size, instead of decoding faces; see
+            `omote.figures.paper.on_photo`. The strip says so.
     Raises:
-        OmoteError: If there is no model or no face, steps is below 2, or the faces are too small for a model.
+        OmoteError: If there is no model or no face, steps is below 2, or the faces are too small for a model;
+            with `on_photo`, if a model has no identity code.
     """
     titles = title_models(models, titles)
     if steps < 2:
@@ -45,16 +60,21 @@ def plot_interpolation(
         raise OmoteError(
             f"{len(sources)} source and {len(targets)} target faces were given; give pairs, at least one"
         )
-    side = max(CELL, *(model.size for model in models))
+    side = max(CELL, *(model.size for model in models), sources.shape[1] if on_photo else 0)
     columns = [MARGIN + c * (side + GUTTER) for c in range(steps)]
     sheet = Sheet(columns[-1] + side + MARGIN)
 
     for source, target in zip(sources, targets, strict=True):
         _place_ends(sheet, source, target, columns, side)
         for model, title in zip(models, titles, strict=True):
-            first, last = resize_faces(model, np.stack([source, target]))
-            sheet.heading(title, "" if model.has_identity else NO_IDENTITY)
-            for face, x in zip(model.interpolate(first, last, steps), columns, strict=True):
+            if on_photo:
+                strip, note = interpolate_on_photo(model, source, target, steps), ON_PHOTO
+            else:
+                first, last = resize_faces(model, np.stack([source, target]))
+                strip = model.interpolate(first, last, steps)
+                note = "" if model.has_identity else NO_IDENTITY
+            sheet.heading(title, note)
+            for face, x in zip(strip, columns, strict=True):
                 sheet.face(face, x, side)
             sheet.y += side + GAP
         sheet.y += 2 * GAP

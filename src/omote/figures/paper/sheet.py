@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from PIL import Image, ImageDraw
 
-from omote.data.outputs import Faces
+from omote.data.outputs import Faces, Floats
 from omote.errors import OmoteError
 from omote.figures.picture import wrap_text
 from omote.figures.style import MUTED, SHEET_INK, SMALL_HEIGHT, TEXT_HEIGHT
@@ -17,6 +17,7 @@ CELL = 128  # minimum side of a face in the picture, pixels
 GUTTER = 4  # between faces
 GAP = 12  # between given and generated faces
 MARGIN = 20
+ON_PHOTO = "on the photo: its pixels are moved and shaded as the decoded face changes, averaged over the people shown"
 
 
 class Model(Protocol):
@@ -30,6 +31,9 @@ class Model(Protocol):
     def has_identity(self) -> bool: ...
     def swap(self, identity_faces: Faces, expression_faces: Faces) -> Faces: ...
     def interpolate(self, source: Faces, target: Faces, steps: int) -> Faces: ...
+    def represent(self, faces: Faces) -> tuple[Floats, Floats]: ...
+    def identify(self, faces: Faces) -> tuple[Floats, Floats]: ...
+    def decode(self, z_i: Floats, z_e: Floats) -> Faces: ...
 
 
 def resize_faces(model: Model, faces: Faces) -> Faces:

@@ -6,7 +6,18 @@ from PIL import Image
 
 from omote.data.outputs import Faces
 from omote.errors import OmoteError
-from omote.figures.paper.sheet import CELL, GAP, GUTTER, MARGIN, Model, Sheet, resize_faces, title_models
+from omote.figures.paper.on_photo import swap_on_photos
+from omote.figures.paper.sheet import (
+    CELL,
+    GAP,
+    GUTTER,
+    MARGIN,
+    ON_PHOTO,
+    Model,
+    Sheet,
+    resize_faces,
+    title_models,
+)
 
 NO_IDENTITY = "no identity code, so every column shows the expression code alone"
 
@@ -18,6 +29,7 @@ def plot_swap(
     *,
     titles: Sequence[str] | None = None,
     credit: str | None = None,
+    on_photo: bool = False,
 ) -> Image.Image:
     """Return the grid: identity faces in the first row, expression faces in the left column, one block per method.
 
@@ -27,13 +39,16 @@ def plot_swap(
         expression_faces: (m, S, S, 3) likewise.
         titles: one per model; None for name and size, as in the paper.
         credit: the photographers, as a licence may require; shown below the grid.
+        on_photo: change the identity faces themselves, at their own size, instead of decoding faces; see
+            `omote.figures.paper.on_photo`. The grid says so.
     Raises:
-        OmoteError: If there is no model or no face, or the faces are too small for a model.
+        OmoteError: If there is no model or no face, or the faces are too small for a model; with `on_photo`, if a
+            model has no identity code.
     """
     titles = title_models(models, titles)
     if not len(identity_faces) or not len(expression_faces):
         raise OmoteError("a swap needs at least one identity face and one expression face")
-    side = max(CELL, *(model.size for model in models))
+    side = max(CELL, *(model.size for model in models), identity_faces.shape[1] if on_photo else 0)
     columns = [MARGIN + side + GAP + c * (side + GUTTER) for c in range(len(identity_faces))]
     sheet = Sheet(columns[-1] + side + MARGIN)
 
@@ -44,8 +59,12 @@ def plot_swap(
     sheet.y += side + 2 * GAP
 
     for model, title in zip(models, titles, strict=True):
-        swapped = model.swap(resize_faces(model, identity_faces), resize_faces(model, expression_faces))
-        sheet.heading(title, "" if model.has_identity else NO_IDENTITY)
+        if on_photo:
+            swapped, note = swap_on_photos(model, identity_faces, expression_faces), ON_PHOTO
+        else:
+            swapped = model.swap(resize_faces(model, identity_faces), resize_faces(model, expression_faces))
+            note = "" if model.has_identity else NO_IDENTITY
+        sheet.heading(title, note)
         for expression_face, row in zip(expression_faces, swapped, strict=True):
             sheet.face(expression_face, MARGIN, side)
             for face, x in zip(row, columns, strict=True):
