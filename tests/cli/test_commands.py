@@ -132,6 +132,38 @@ def test_pictures_on_the_photo_itself(trained: Trained, faces: FaceSet, tmp_path
     assert (tmp_path / "f.png").is_file()
 
 
+def test_whole_photos_are_written_with_a_note_that_they_were_changed(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    for i in range(2):
+        Image.fromarray(np.asarray(faces.faces[4 * i])).resize((90, 70)).save(tmp_path / f"{i}.png")
+    one, two = tmp_path / "0.png", tmp_path / "1.png"
+    command = [
+        "swap",
+        trained.path,
+        "--identity",
+        one,
+        "--to",
+        tmp_path / "s.png",
+        "--photos-to",
+        tmp_path / "p",
+    ]
+    omote(*command, "--expression", one, "--expression", two, "--cropped", "--on-photo")
+    with Image.open(one) as photo, Image.open(tmp_path / "p" / "0_0.png") as same:
+        np.testing.assert_array_equal(np.asarray(same), np.asarray(photo.convert("RGB")))
+    with Image.open(tmp_path / "p" / "0_1.png") as changed:
+        assert "changed by omote, after 1.png" in changed.info["Description"]
+        assert changed.size == (90, 70)
+    for more in (["--expression", two, "--cropped"], ["--on-photo"]):
+        with pytest.raises(OmoteError, match="--photos-to needs --on-photo, one run"):
+            omote(*command, *more)
+    (tmp_path / "other").mkdir()
+    two.rename(tmp_path / "other" / "0.png")
+    namesakes = ["--identity", tmp_path / "other" / "0.png", "--expression", one, "--cropped", "--on-photo"]
+    with pytest.raises(OmoteError, match="two of them have the same name"):
+        omote(*command, *namesakes)
+
+
 def test_people_of_the_training_and_held_out_people_share_a_picture(
     trained: Trained, faces: FaceSet, tmp_path: Path
 ) -> None:

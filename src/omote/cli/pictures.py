@@ -63,6 +63,15 @@ def swap(
         list[Path] | None, typer.Option(help="Photo of an expression to transfer (row). Can be repeated.")
     ] = None,
     on_photo: OnPhoto = False,
+    photos_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--photos-to",
+            metavar="FOLDER",
+            help="With --on-photo and photos: also write each whole photo with each expression, as "
+            "PERSON_EXPRESSION.png. Its metadata says that it was changed.",
+        ),
+    ] = None,
     cropped: Cropped = False,
     detector: Detector = None,
     credit: Credit = None,
@@ -77,6 +86,8 @@ def swap(
 
     check_picture_path(to)
     models = load_with_decoder(runs)
+    if photos_to is not None and not (on_photo and identity and expression and len(models) == 1):
+        raise OmoteError("--photos-to needs --on-photo, one run, and photos with --identity and --expression")
     pictures = []
     if faces is not None and not (identity or expression):
         face_set, groups = open_examples(faces, models, people)
@@ -92,6 +103,8 @@ def swap(
         columns = crop_photos(identity, models, cropped, detector, on_photo)
         rows = crop_photos(expression, models, cropped, detector, on_photo)
         pictures.append(plot_swap(models, columns, rows, credit=credit, on_photo=on_photo))
+        if photos_to is not None:
+            save_changed_photos(models[0], identity, expression, columns, rows, cropped, detector, photos_to)
     else:
         raise OmoteError(
             "give either --faces with a face set, or photos with both --identity and --expression"
@@ -223,6 +236,47 @@ def crop_photos(
     if on_photo:
         largest = replace(largest, size=max(largest.size, PHOTO_SIZE))
     return cut_photos(photos, largest, None if cropped else find_detector(detector))
+
+
+def save_changed_photos(
+    model: "Trained",
+    identity: list[Path],
+    expression: list[Path],
+    columns: "Faces",
+    rows: "Faces",
+    cropped: bool,
+    detector: Path | None,
+    to: Path,
+) -> None:
+    """Write each photo of `identity` with the expression of each photo of `expression` into the folder `to`.
+
+    Args:
+        columns: (n, T, T, 3) the faces of `identity`, as `crop_photos` returns them; `rows` those of `expression`.
+    Raises:
+        OmoteError: If two photos of a kind have the same name, so that one would replace the other.
+    """
+    from PIL import Image
+
+    from omote.data.cut import cut_photo, square_in
+    from omote.data.detect import find_detector
+    from omote.features.reader import cut_for
+    from omote.figures.paper.on_photo import apply_change, estimate_changes
+    from omote.figures.picture import save_picture
+
+    for photos in (identity, expression):
+        if len({photo.stem for photo in photos}) < len(photos):
+            raise OmoteError("--photos-to names files after the photos, and two of them have the same name")
+    cut = cut_for(model, cropped=cropped)
+    changes = estimate_changes(model, columns, rows)
+    for photo, own in zip(identity, zip(*changes, strict=True), strict=True):
+        image, found = cut_photo(photo, cut, None if cropped else find_detector(detector))
+        for shown, change in zip(expression, own, strict=True):
+            changed = apply_change(image, change, square_in(image, found, cut))
+            note = (
+                f"Expression changed by omote, after {shown.name}: the person did not show it in this photo."
+            )
+            save_picture(Image.fromarray(changed), to / f"{photo.stem}_{shown.stem}.png", note=note)
+    say(f"Saved: {len(identity) * len(expression)} photos in {to}")
 
 
 def save_pictures(pictures: "list[Image]", to: Path) -> dict[str, Any]:

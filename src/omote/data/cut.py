@@ -75,6 +75,14 @@ class Cut:
         return cls(size, about.align, margin, about.is_cropped)
 
 
+class Square(NamedTuple):
+    """A square in a picture, in its pixels; `cut_square(image, *square, size)` cuts it out."""
+
+    middle: tuple[float, float]  # x, y; the first pixel reaches from 0 to 1
+    side: float
+    angle: float  # by which it is rotated clockwise, radians
+
+
 class CutFace(NamedTuple):
     """A face cut out of a picture."""
 
@@ -124,16 +132,19 @@ def cut_photos(photos: Sequence[str | Path], cut: Cut, detector: Path | None) ->
     Raises:
         OmoteError: If a photo cannot be read, or shows nobody or several people; it names the first such photo.
     """
-    crops = []
-    for photo in photos:
-        try:
-            found = cut_only_face(read_photo(photo), cut, detector)
-        except Unreadable as error:
-            raise OmoteError(f"{photo} cannot be used: {error}") from error
-        if isinstance(found, str):
-            raise OmoteError(f"{photo} cannot be used: {found}")
-        crops.append(found.crop)
-    return np.stack(crops)
+    return np.stack([cut_photo(photo, cut, detector)[1].crop for photo in photos])
+
+
+def cut_photo(photo: str | Path, cut: Cut, detector: Path | None) -> tuple[np.ndarray, CutFace]:
+    """Return a photo, (H, W, 3) uint8 RGB, and its only face. Raises OmoteError as `cut_photos`."""
+    try:
+        image = read_photo(photo)
+        found = cut_only_face(image, cut, detector)
+    except Unreadable as error:
+        raise OmoteError(f"{photo} cannot be used: {error}") from error
+    if isinstance(found, str):
+        raise OmoteError(f"{photo} cannot be used: {found}")
+    return image, found
 
 
 def refine_landmarks(image: np.ndarray, face: Face, model: str | Path) -> Face:
@@ -163,19 +174,22 @@ def cut_out(image: np.ndarray, face: Face, size: int, align: Align, margin: floa
             shifts it so that both eyes lie level at fixed positions.
         margin: share of the side added on each side.
     """
+    return cut_square(image, *crop_square(face, align, margin), size)
+
+
+def crop_square(face: Face, align: Align, margin: float) -> Square:
+    """Return the square that `cut_out` cuts out."""
     right_eye, left_eye = face.landmarks[:2]
     across = left_eye - right_eye
     distance = float(np.hypot(*across))
     if align == "none" or distance == 0:
         x, y, width, height = face.box
-        return cut_square(
-            image, (x + width / 2, y + height / 2), max(width, height) * (1 + 2 * margin), 0.0, size
-        )
+        return Square((x + width / 2, y + height / 2), max(width, height) * (1 + 2 * margin), 0.0)
     angle = math.atan2(across[1], across[0])
     side = distance / EYES_APART
     down = np.array([-across[1], across[0]]) / distance
     middle = (right_eye + left_eye) / 2 + down * EYES_ABOVE_MIDDLE * side
-    return cut_square(image, (middle[0], middle[1]), side * (1 + 2 * margin), angle, size)
+    return Square((middle[0], middle[1]), side * (1 + 2 * margin), angle)
 
 
 def cut_square(image: np.ndarray, middle: tuple[float, float], side: float, angle: float, size: int) -> Faces:
@@ -197,7 +211,17 @@ def cut_square(image: np.ndarray, middle: tuple[float, float], side: float, angl
     return square.astype(np.uint8, copy=False)
 
 
+def square_in(image: np.ndarray, found: CutFace, cut: Cut) -> Square:
+    """Return the square of a picture that a face was cut out of by `cut`."""
+    return middle_square(image) if found.face is None else crop_square(found.face, cut.align, cut.margin)
+
+
 def cut_middle(image: np.ndarray, size: int) -> Faces:
     """Return the largest central square of a picture, all of a square one, as (size, size, 3)."""
+    return cut_square(image, *middle_square(image), size)
+
+
+def middle_square(image: np.ndarray) -> Square:
+    """Return the square that `cut_middle` cuts out."""
     height, width = image.shape[:2]
-    return cut_square(image, (width / 2, height / 2), min(height, width), 0.0, size)
+    return Square((width / 2, height / 2), min(height, width), 0.0)

@@ -10,6 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from omote.errors import OmoteError
 from omote.figures.style import DPI, REST
@@ -46,16 +47,21 @@ def stack_pictures(pictures: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
-def save_picture(image: Image.Image, path: str | Path) -> Path:
+def save_picture(image: Image.Image, path: str | Path, *, note: str = "") -> Path:
     """Write a PNG file atomically, creating its folder if needed, and return `path`.
 
+    Args:
+        note: text for the file's metadata, under the PNG keyword Description.
     Raises:
         OmoteError: If the name does not end in .png.
     """
     path = check_picture_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = PngInfo()
+    if note:
+        metadata.add_text("Description", note)
     with write_beside(path) as beside:
-        image.save(beside, format="PNG", optimize=True)
+        image.save(beside, format="PNG", optimize=True, pnginfo=metadata)
     return path
 
 

@@ -1,6 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
+from omote.data.cut import Square, cut_square
 from omote.data.outputs import Faces, Floats
 from omote.errors import OmoteError
 from omote.figures.paper.interpolate import plot_interpolation
@@ -10,6 +13,7 @@ from omote.figures.paper.on_photo import (
     Change,
     apply_change,
     estimate_change,
+    face_window,
     interpolate_on_photo,
     similar_identities,
     swap_on_photos,
@@ -141,3 +145,43 @@ def test_what_cannot_be_changed_is_refused() -> None:
     for photos, faces in ((still()[None][:0], target), (still()[None], target[:0])):
         with pytest.raises(OmoteError, match="at least one identity face and one expression face"):
             swap_on_photos(Mover(), photos, faces)
+
+
+def shaded(colour: float, flow: tuple[float, float] = (0, 0)) -> Change:
+    """Return a change that adds a colour and moves, the same everywhere but at the border."""
+    window = face_window()
+    return Change(window * np.array(flow, np.float32), np.repeat(window * np.float32(colour), 3, axis=2))
+
+
+def test_a_whole_photo_changes_in_its_square_and_nowhere_else() -> None:
+    picture = np.random.default_rng(0).integers(60, 190, (500, 400, 3), np.uint8)
+    square = Square((60 + 128, 80 + 128), 256, 0.0)
+    changed = apply_change(picture, shaded(30, (2, -5)), square)
+
+    face = picture[80 : 80 + 256, 60 : 60 + 256]
+    np.testing.assert_array_equal(
+        changed[80 : 80 + 256, 60 : 60 + 256], apply_change(face, shaded(30, (2, -5)))
+    )
+    changed[80 : 80 + 256, 60 : 60 + 256] = face
+    np.testing.assert_array_equal(changed, picture)
+
+
+def test_the_change_turns_with_the_face() -> None:
+    picture = np.full((300, 300, 3), 100, np.uint8)
+    picture[140:160, 140:160] = 200
+    square = Square((150, 150), 256, math.pi / 2)  # its lower edge is the picture's left one
+    columns = np.tile(np.arange(300).clip(max=255).astype(np.uint8)[:, None], (300, 1, 3))
+    assert cut_square(columns, *square, 256)[-1].max() <= 150 - 127
+    changed = apply_change(picture, shaded(0, (0, -12)), square)  # from 12 pixels above: down, so to the left
+
+    y, x = np.nonzero(changed[..., 0] > 150)
+    assert (x.mean(), y.mean()) == (149.5 - 12, 149.5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (90, 20)])
+@pytest.mark.parametrize("middle", [(0.0, 0.0), (-500.0, 30.0), (15.0, 70.0), (1e4, 1e4)])
+def test_a_face_may_reach_beyond_the_picture(shape: tuple[int, int], middle: tuple[float, float]) -> None:
+    picture = np.full((*shape, 3), 100, np.uint8)
+    changed = apply_change(picture, shaded(30, (3, 3)), Square(middle, 80, 0.3))
+    assert changed.shape == picture.shape
+    assert ((changed >= 100) & (changed <= 130)).all()

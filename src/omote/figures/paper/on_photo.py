@@ -8,11 +8,13 @@ between lips that were closed.
 """
 
 import itertools
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from omote.data.cut import Square, middle_square
 from omote.data.outputs import Faces, Floats
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
@@ -43,16 +45,22 @@ def swap_on_photos(model: Model, photos: Faces, expression_faces: Faces) -> Face
     Raises:
         OmoteError: If there is no photo or no expression, they are too small, or the model has no identity code.
     """
+    changes = estimate_changes(model, photos, expression_faces)
+    return np.stack([[apply_change(p, c) for p, c in zip(photos, row, strict=True)] for row in changes])
+
+
+def estimate_changes(model: Model, photos: Faces, expression_faces: Faces) -> list[list[Change]]:
+    """Return for each expression a list with the change of each photo. Arguments and errors as `swap_on_photos`."""
     sources, targets = resize_faces(model, photos), resize_faces(model, expression_faces)
     if not len(sources) or not len(targets):
         raise OmoteError("a swap needs at least one identity face and one expression face")
     identities = similar_identities(model, np.concatenate([sources, targets]))
     before = [_draw(model, identities, z_e) for z_e in model.represent(sources)[0]]
-    changed = []
+    changes = []
     for z_e in model.represent(targets)[0]:
         after = _draw(model, identities, z_e)
-        changed += [apply_change(p, estimate_change(b, after)) for p, b in zip(photos, before, strict=True)]
-    return np.stack(changed).reshape(len(targets), *photos.shape)
+        changes.append([estimate_change(each, after) for each in before])
+    return changes
 
 
 def interpolate_on_photo(model: Model, photo: Faces, target: Faces, steps: int = 9) -> Faces:
@@ -110,12 +118,35 @@ def estimate_change(before: Faces, after: Faces) -> Change:
     return Change(flow, window * cv2.GaussianBlur(left, (0, 0), SHADING_BLUR))
 
 
-def apply_change(photo: Faces, change: Change) -> Faces:
-    """Return the (T, T, 3) photo with the change, which is scaled to its size."""
-    size = len(photo)
-    flow, shading = (cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR) for field in change)
-    changed = _warp(photo, flow * (size / FIELD_SIZE)) + shading
-    return changed.clip(0, 255).round().astype(np.uint8)
+def apply_change(picture: Faces, change: Change, square: Square | None = None) -> Faces:
+    """Return the (H, W, 3) picture with the change.
+
+    Args:
+        square: where in the picture the face lies, and how it is turned; None for the largest central square. Outside
+            it, no pixel changes.
+    """
+    middle, side, angle = square or middle_square(picture)
+    cos, sin = math.cos(angle), math.sin(angle)
+    step = side / FIELD_SIZE  # picture pixels per pixel of the field
+    reach = math.ceil(side / 2 * (abs(cos) + abs(sin))) + 1
+    left, top = (max(0, math.floor(at) - reach) for at in middle)
+    right, bottom = (max(0, math.floor(at) + reach) for at in middle)
+    part = picture[top:bottom, left:right].astype(np.float32)
+    if not part.size:
+        return picture.copy()
+    y, x = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
+    x, y = (x + left + 0.5 - middle[0]) / step, (y + top + 0.5 - middle[1]) / step
+    centre = (FIELD_SIZE - 1) / 2
+    u, v = ((each + centre).astype(np.float32) for each in (cos * x + sin * y, cos * y - sin * x))
+    flow, shading = (
+        cv2.remap(field, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) for field in change
+    )
+    across, along = flow[..., 0] * step, flow[..., 1] * step
+    moved = np.stack([cos * across - sin * along, sin * across + cos * along], axis=-1)
+    changed = picture.copy()
+    whole = changed[top : top + len(part), left : left + part.shape[1]]
+    whole[:] = (_warp(part, moved) + shading).clip(0, 255).round()
+    return changed
 
 
 def face_window() -> Floats:
@@ -140,10 +171,13 @@ def _place(face: Faces, move: Floats) -> Faces:
     return cv2.warpAffine(np.ascontiguousarray(face), move, size, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
-def _warp(face: Faces, flow: Floats) -> Floats:
-    """Return the (T, T, 3) face as float32, each pixel taken from where the (T, T, 2) flow says."""
-    y, x = np.mgrid[: len(face), : len(face)].astype(np.float32)
-    image = face.astype(np.float32)
+def _warp(image: Faces | Floats, flow: Floats) -> Floats:
+    """Return the (H, W, 3) image as float32, each pixel taken from where the (H, W, 2) flow says."""
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]].astype(np.float32)
     return cv2.remap(
-        image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        image.astype(np.float32),
+        x + flow[..., 0].astype(np.float32),
+        y + flow[..., 1].astype(np.float32),
+        cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
     )  # type: ignore[return-value]
