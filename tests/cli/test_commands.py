@@ -152,7 +152,7 @@ def test_whole_photos_are_written_with_a_note_that_they_were_changed(
     with Image.open(one) as photo, Image.open(tmp_path / "p" / "0_0.png") as same:
         np.testing.assert_array_equal(np.asarray(same), np.asarray(photo.convert("RGB")))
     with Image.open(tmp_path / "p" / "0_1.png") as changed:
-        assert "changed by omote, after 1.png" in changed.info["Description"]
+        assert "changed by omote" in changed.info["Description"]
         assert changed.size == (90, 70)
     for more in (["--expression", two, "--cropped"], ["--on-photo"]):
         with pytest.raises(OmoteError, match="--photos-to needs --on-photo, one run"):

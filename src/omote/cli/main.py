@@ -137,6 +137,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
         swap: (
             "omote swap run --faces faces --to swap.png",
             "omote swap run --identity ann.jpg --expression bob.jpg --to swap.png",
+            "omote swap run --identity ann.jpg --expression bob.jpg --on-photo --photos-to changed --to swap.png",
         ),
         interpolate: (
             "omote interpolate run --faces faces --to strip.png",

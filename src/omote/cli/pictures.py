@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omote.cli.display import say
+from omote.cli.display import say, status
 from omote.cli.inputs import Credit, Cropped, Detector, RunsArgument, number
 from omote.errors import OmoteError
 
@@ -40,6 +40,7 @@ OnPhoto = Annotated[
     ),
 ]
 PHOTO_SIZE = 256  # pixels, of a face that is changed itself and not decoded
+CHANGED = "Expression changed by omote: the person did not show it in this photo."
 GROUPS = {"train": "people of the training", "test": "held-out people"}
 
 
@@ -89,26 +90,31 @@ def swap(
     if photos_to is not None and not (on_photo and identity and expression and len(models) == 1):
         raise OmoteError("--photos-to needs --on-photo, one run, and photos with --identity and --expression")
     pictures = []
-    if faces is not None and not (identity or expression):
-        face_set, groups = open_examples(faces, models, people)
-        for group, subjects in groups.items():
-            examples = choose_examples(face_set, subjects, expressions=expressions, encode=encoder(models[0]))
-            columns, rows = face_set.faces[examples.identity], face_set.faces[examples.expression]
-            pictures.append(
-                plot_swap(
-                    models, columns, rows, titles=titles(models, group), credit=credit, on_photo=on_photo
+    with status("drawing"):
+        if faces is not None and not (identity or expression):
+            face_set, groups = open_examples(faces, models, people)
+            for group, subjects in groups.items():
+                examples = choose_examples(
+                    face_set, subjects, expressions=expressions, encode=encoder(models[0])
                 )
+                columns, rows = face_set.faces[examples.identity], face_set.faces[examples.expression]
+                pictures.append(
+                    plot_swap(
+                        models, columns, rows, titles=titles(models, group), credit=credit, on_photo=on_photo
+                    )
+                )
+        elif identity and expression and faces is None:
+            columns = crop_photos(identity, models, cropped, detector, on_photo)
+            rows = crop_photos(expression, models, cropped, detector, on_photo)
+            pictures.append(plot_swap(models, columns, rows, credit=credit, on_photo=on_photo))
+            if photos_to is not None:
+                save_changed_photos(
+                    models[0], identity, expression, columns, rows, cropped, detector, photos_to
+                )
+        else:
+            raise OmoteError(
+                "give either --faces with a face set, or photos with both --identity and --expression"
             )
-    elif identity and expression and faces is None:
-        columns = crop_photos(identity, models, cropped, detector, on_photo)
-        rows = crop_photos(expression, models, cropped, detector, on_photo)
-        pictures.append(plot_swap(models, columns, rows, credit=credit, on_photo=on_photo))
-        if photos_to is not None:
-            save_changed_photos(models[0], identity, expression, columns, rows, cropped, detector, photos_to)
-    else:
-        raise OmoteError(
-            "give either --faces with a face set, or photos with both --identity and --expression"
-        )
     return save_pictures(pictures, to)
 
 
@@ -138,31 +144,32 @@ def interpolate(
     check_picture_path(to)
     models = load_with_decoder(runs)
     pictures = []
-    if faces is not None and not (identity or expression):
-        face_set, groups = open_examples(faces, models, people)
-        for group, subjects in groups.items():
-            first, last = choose_pairs(face_set, subjects, encode=encoder(models[0]))
-            pictures.append(
-                plot_interpolation(
-                    models,
-                    face_set.faces[first],
-                    face_set.faces[last],
-                    steps=steps,
-                    titles=titles(models, group),
-                    credit=credit,
-                    on_photo=on_photo,
+    with status("drawing"):
+        if faces is not None and not (identity or expression):
+            face_set, groups = open_examples(faces, models, people)
+            for group, subjects in groups.items():
+                first, last = choose_pairs(face_set, subjects, encode=encoder(models[0]))
+                pictures.append(
+                    plot_interpolation(
+                        models,
+                        face_set.faces[first],
+                        face_set.faces[last],
+                        steps=steps,
+                        titles=titles(models, group),
+                        credit=credit,
+                        on_photo=on_photo,
+                    )
                 )
+        elif identity and expression and faces is None:
+            sources = crop_photos([identity], models, cropped, detector, on_photo)
+            targets = crop_photos([expression], models, cropped, detector, on_photo)
+            pictures.append(
+                plot_interpolation(models, sources, targets, steps=steps, credit=credit, on_photo=on_photo)
             )
-    elif identity and expression and faces is None:
-        sources = crop_photos([identity], models, cropped, detector, on_photo)
-        targets = crop_photos([expression], models, cropped, detector, on_photo)
-        pictures.append(
-            plot_interpolation(models, sources, targets, steps=steps, credit=credit, on_photo=on_photo)
-        )
-    else:
-        raise OmoteError(
-            "give either --faces with a face set, or photos with both --identity and --expression"
-        )
+        else:
+            raise OmoteError(
+                "give either --faces with a face set, or photos with both --identity and --expression"
+            )
     return save_pictures(pictures, to)
 
 
@@ -272,10 +279,7 @@ def save_changed_photos(
         image, found = cut_photo(photo, cut, None if cropped else find_detector(detector))
         for shown, change in zip(expression, own, strict=True):
             changed = apply_change(image, change, square_in(image, found, cut))
-            note = (
-                f"Expression changed by omote, after {shown.name}: the person did not show it in this photo."
-            )
-            save_picture(Image.fromarray(changed), to / f"{photo.stem}_{shown.stem}.png", note=note)
+            save_picture(Image.fromarray(changed), to / f"{photo.stem}_{shown.stem}.png", note=CHANGED)
     say(f"Saved: {len(identity) * len(expression)} photos in {to}")
 
 

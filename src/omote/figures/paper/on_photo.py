@@ -108,13 +108,14 @@ def estimate_change(before: Faces, after: Faces) -> Change:
     """Return the mean change from the (K, S, S, 3) faces to those of the same people with another expression."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     window = face_window()
-    pairs = [(enlarge(first), enlarge(last)) for first, last in zip(before, after, strict=True)]
-    flows = []
-    for first, last in pairs:
-        grey_first, grey_last = (cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in (first, last))
-        flows.append(dis.calc(grey_last, grey_first, np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)))
+    first, last = (np.stack([enlarge(face) for face in faces]) for faces in (before, after))
+    grey_first, grey_last = (
+        [cv2.cvtColor(face, cv2.COLOR_RGB2GRAY) for face in faces] for faces in (first, last)
+    )
+    none = np.zeros((FIELD_SIZE, FIELD_SIZE, 2), np.float32)
+    flows = [dis.calc(new, old, none.copy()) for new, old in zip(grey_last, grey_first, strict=True)]
     flow = window * cv2.GaussianBlur(np.stack(flows).mean(0), (0, 0), FLOW_BLUR)
-    left = np.stack([last - _warp(first, flow) for first, last in pairs]).mean(0)
+    left = last.mean(0, dtype=np.float32) - _warp(first.mean(0, dtype=np.float32), flow)
     return Change(flow, window * cv2.GaussianBlur(left, (0, 0), SHADING_BLUR))
 
 
