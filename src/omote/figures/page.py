@@ -1,14 +1,21 @@
-"""Self-contained HTML pages with tables and pictures, rendered by Jinja2 templates that escape all text."""
+"""Self-contained HTML pages with tables and pictures, rendered by Jinja2 templates that escape all text.
+
+A page loads nothing, and its policy (Content-Security-Policy) tells the browser so: the only scripts that run are those
+written here, known by their SHA-256.
+"""
 
 import base64
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 from PIL import Image
 
 from omote.data.images import Unreadable, open_image
@@ -63,6 +70,7 @@ class Section(NamedTuple):
     remark: str = ""  # small print below the table
     terms: Mapping[str, str] | None = None  # term -> meaning
     picture: Embedded | None = None
+    timelines: Markup | None = None  # of `omote.figures.table.timeline`
     commands: Sequence[str] = ()  # one a line
     timings: Mapping[str, str] | None = None  # step -> duration
 
@@ -107,7 +115,12 @@ def write_page(
     if path.suffix.lower() not in (".html", ".htm"):
         raise OmoteError(f"the page {path} ends in {path.suffix or 'nothing'!r}; use a name ending in .html")
     given = [section for section in sections if section]
-    page = _load_template().render(title=title, introduction=introduction, sections=given)
+    page = load_template("page.html").render(
+        title=title,
+        introduction=introduction,
+        sections=given,
+        scripts=_load_scripts() if any(section.timelines for section in given) else [],
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page)
     return path
@@ -125,10 +138,14 @@ def picture_section(title: str, image: Image.Image | str | Path, caption: str) -
                 return picture_section(title, opened.convert("RGB"), caption)
         except Unreadable as error:
             raise OmoteError(f"the picture {image} cannot be read ({error}); make it again") from None
+    return Section(title, picture=Embedded(encode_picture(image), image.width, image.height, caption))
+
+
+def encode_picture(image: Image.Image, quality: int = 90) -> str:
+    """Return a picture as the data URI of a WebP file; quality up to 100."""
     stream = io.BytesIO()
-    image.convert("RGB").save(stream, format="WEBP", quality=90, method=4)
-    source = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-    return Section(title, picture=Embedded(source, image.width, image.height, caption))
+    image.convert("RGB").save(stream, format="WEBP", quality=quality, method=4)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def commands_section(commands: Sequence[str]) -> Section | None:
@@ -157,8 +174,29 @@ def format_duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+class Script(NamedTuple):
+    """A script of this package."""
+
+    text: Markup
+    digest: str  # SHA-256, as the page's policy writes it
+
+
 @cache
-def _load_template() -> Template:
+def _load_scripts() -> list[Script]:
+    """Return the scripts that draw timelines: plotly.js (its bundle "basic", 1.2 MB) and ours."""
+    texts = [
+        files("omote.figures").joinpath(name).read_text(encoding="utf-8")
+        for name in ("plotly/plotly-basic.min.js", "templates/timeline.js")
+    ]
+    return [
+        Script(Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii"))
+        for text in texts
+    ]
+
+
+@cache
+def load_template(name: str) -> Template:
+    """Return a template of this package; it escapes all text but Markup."""
     environment = Environment(
         loader=PackageLoader("omote.figures"),
         autoescape=True,
@@ -166,4 +204,5 @@ def _load_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html")
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    return environment.get_template(name)

@@ -41,13 +41,15 @@ def test_the_pictures_of_a_video_are_in_one_self_contained_page(tmp_path: Path) 
     assert not plots.notes
     page = Page(plots.page)
     assert re.findall("<h2>(.*?)</h2>", page.text) == [
-        "The path of the expression", "A map of the expressions", "Clusters and their most typical faces",
+        "Timelines", "The path of the expression", "A map of the expressions", "Clusters and their most typical faces",
         "What these pictures do not show",
     ]  # fmt: skip
     assert "3 rows are not trusted (blurred: 3)" in page.text
     assert "2 tracked faces" in page.text
+    assert "two.mp4, face 0" in page.text
     sources = [given["src"] or "" for tag, given in page.tags if tag == "img"]
-    assert len(sources) == 3
+    pictures = [given for tag, given in page.tags if tag == "img" and int(given["width"] or 0) > 100]
+    assert len(pictures) == 3
     assert all(source.startswith("data:image/") for source in sources)
     for name in ("path.png", "map.png", "clusters.png"):
         with Image.open(plots.page.parent / name) as image:

@@ -16,7 +16,7 @@ from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.figures.table.tracks import KEYS, Features, Rows
 
-SIDE = 160  # of a crop, pixels
+SIDE, SMALL_SIDE = 160, 64  # of a crop, pixels
 MARGIN = 0.2  # around the bounding box, as a share of its longer side
 
 Crops = dict[int, NDArray[np.uint8]]  # row -> (S, S, 3) RGB
@@ -57,6 +57,7 @@ def recut_faces(
     places: Rows,
     face_set: FaceSet | None = None,
     progress: Progress | None = None,
+    small: Rows | None = None,
 ) -> tuple[Crops, dict[str, str]]:
     """Return the faces of some rows with a margin around them, and the sources that could not be read.
 
@@ -66,9 +67,12 @@ def recut_faces(
         rows: the rows wanted; those without a face are skipped.
         places: as `locate_faces` returned them.
         progress: called with the faces cut so far and the faces wanted.
+        small: further rows, whose faces are cut in `SMALL_SIDE` pixels to spare memory.
     Returns:
         The crops; and source -> reason, for each source that could not be read far enough.
     """
+    large = set(rows.tolist())
+    rows = rows if small is None else np.union1d(rows, small)
     rows = rows[places[rows] >= 0]
     if face_set is not None:
         return {int(row): face_set.faces[places[row]] for row in rows}, {}
@@ -85,7 +89,9 @@ def recut_faces(
         chosen = None if pd.isna(stream) else int(stream)
         try:
             for number, _, image in read_frames(str(source), Excerpt(stream=chosen), only=set(wanted)):
-                crops |= {row: _cut(turn(image, turned[row]), boxes[row]) for row in wanted.pop(number)}
+                for row in wanted.pop(number):
+                    side = SIDE if row in large else SMALL_SIDE
+                    crops[row] = _cut(turn(image, turned[row]), boxes[row], side)
                 if progress is not None:
                     progress(len(crops), len(rows))
         except Unreadable as error:
@@ -96,9 +102,9 @@ def recut_faces(
     return crops, failures
 
 
-def _cut(image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _cut(image: NDArray[np.uint8], box: NDArray[np.float64], pixels: int) -> NDArray[np.uint8]:
     if not np.isfinite(box).all():  # the picture is a face crop already
-        return cut_middle(image, SIDE)
+        return cut_middle(image, pixels)
     x, y, width, height = box
     side = max(1.0, max(width, height) * (1 + 2 * MARGIN))
-    return cut_square(image, (x + width / 2, y + height / 2), side, 0.0, SIDE)
+    return cut_square(image, (x + width / 2, y + height / 2), side, 0.0, pixels)

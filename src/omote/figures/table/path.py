@@ -179,6 +179,15 @@ class Curve(NamedTuple):
     trusted: NDArray[np.bool_]  # (B,)
 
 
+def bin_times(times: NDArray[np.float64], points: int = POINTS) -> Rows:
+    """Return (n,) the interval of each of n increasing times: one of `points` equal ones; up to 2 `points`, its own."""
+    if len(times) <= 2 * points:
+        return np.arange(len(times))
+    span = float(np.ptp(times)) or 1.0
+    bins: Rows = np.minimum(((times - times[0]) / span * points).astype(np.int64), points - 1)
+    return bins
+
+
 def summarise_curve(
     times: NDArray[np.float64], values: NDArray[np.float64], trusted: NDArray[np.bool_], points: int = POINTS
 ) -> Curve:
@@ -192,10 +201,7 @@ def summarise_curve(
         values: (n, D).
         trusted: (n,).
     """
-    bins = np.arange(len(times))
-    if len(times) > 2 * points:
-        span = float(np.ptp(times)) or 1.0
-        bins = np.minimum(((times - times[0]) / span * points).astype(np.int64), points - 1)
+    bins = bin_times(times, points)
     sure = pd.Series(trusted.astype(float)).groupby(bins).mean() >= 0.5
     counted = trusted == sure.reindex(bins).to_numpy()
     groups = pd.DataFrame(values).assign(time=times)[counted].groupby(bins[counted])

@@ -1,4 +1,4 @@
-"""Pictures of a feature table and the page that shows them: path of the expression, map, clusters."""
+"""Pictures of a feature table, and the page with them: timelines, path of the expression, map, clusters."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,9 +23,13 @@ from omote.figures.table.clusters import (
 from omote.figures.table.crops import locate_faces, recut_faces
 from omote.figures.table.faces_map import lay_out_map, plot_faces_map, select_map_faces
 from omote.figures.table.path import MOST_TRACKS, plot_path, select_ends, select_moments
+from omote.figures.table.timeline import arrange_parts, render_timelines
 from omote.figures.table.tracks import Features, Rows, find_directions, read_features
 from omote.files import locked
 
+TIMELINE = (
+    "Each {kind} is a part that opens and shows its charts. All have one scale; times are those of a player."
+)
 TITLES = {
     "path": "The path of the expression",
     "map": "A map of the expressions",
@@ -38,6 +42,7 @@ PATH = (
     "its time. Grey: not trusted. White: no face found. Where there are more rows than fit, a curve is their median, "
     "and the pale band around it spans their minimum and maximum."
 )
+MORE = " The picture holds {count} tracks; the timelines above hold all."
 MAP = (
     "Each dot is a row, placed by the first two directions. Faces lie on their own dots, as many as fit without "
     "overlap. Neighbours are similar in these two directions, which hold {share:.0f} % of the variance; in the others "
@@ -78,10 +83,10 @@ def plot_features(
     credit: str | None = None,
     progress: Progress | None = None,
 ) -> Plots:
-    """Draw `path.png`, `map.png` and `clusters.png`, and write `index.html` with all of them.
+    """Draw `path.png`, `map.png` and `clusters.png`, and write `index.html` with all of them and interactive timelines.
 
     Faces are cut again from the pictures and videos named in the table; where these are missing, only dots are drawn.
-    Photos have no path.
+    Photos have no path. The pictures show the first few tracks, the timelines all people, tracks and photos.
 
     Args:
         table: features of pictures or of a face set, or the path of such a table, .parquet or .csv.
@@ -112,14 +117,21 @@ def plot_features(
     on_map = select_map_faces(layout, available)
     members = cluster_rows(features, clusters)
     typical = [select_typical(features, rows, available) for rows in members]
+    parts = arrange_parts(features, available)
+    in_charts = np.concatenate([block.faces for part in parts for block in part.blocks])
     rows = np.unique(np.concatenate([*moments, *(end for pair in ends for end in pair), on_map, *typical]))
-    crops, failures = recut_faces(features, rows, places, face_set, progress)
+    crops, failures = recut_faces(features, rows, places, face_set, progress, in_charts)
 
     pictures = {}
     if moments:
         pictures["path"] = plot_path(features, directions, moments, ends, crops, credit)
     pictures["map"] = plot_faces_map(features, directions, layout, on_map, crops, credit)
     pictures["clusters"] = plot_clusters(features, members, typical, crops, credit)
+    timelines = Section(
+        "Timelines",
+        [TIMELINE.format(kind="source" if features.people is None else "person")],
+        timelines=render_timelines(features, parts, members, typical, crops),
+    )
     captions = _write_captions(features, float(directions.shares[:2].sum()), len(members))
     notes = _note_missing(features, places, failures)
     folder.mkdir(parents=True, exist_ok=True)
@@ -131,6 +143,7 @@ def plot_features(
             title=f"Expressions in {Path(features.name).name}",
             introduction=[*_introduce(features), *(f"{note[:1].upper()}{note[1:]}." for note in notes)],
             sections=[
+                timelines,
                 *(
                     picture_section(TITLES[name], picture, captions[name])
                     for name, picture in pictures.items()
@@ -178,8 +191,9 @@ def _count(count: int, one: str, more: str) -> str:
 def _write_captions(features: Features, share: float, count: int) -> Mapping[str, str]:
     kind = "people" if features.of_face_set else "tracked faces"
     colours = f"Colours distinguish {kind}." if len(features.groups) > 1 else ""
+    more = MORE.format(count=MOST_TRACKS) if len(features.tracks) > MOST_TRACKS else ""
     return {
-        "path": PATH,
+        "path": PATH + more,
         "map": MAP.format(share=100 * share) + colours,
         "clusters": CLUSTERED.format(count=count) + (TIMELINES if select_timeline_tracks(features) else ""),
     }

@@ -16,9 +16,24 @@ from omote.errors import OmoteError
 from omote.features.table import read_table
 
 KEYS = ("subject", "clip", "frame")  # identify a row of a face set
-READ = (*KEYS, "source", "stream", "time", "face", "trusted", "doubt", "model", "turned", *BOX)
+PERSON = "person"  # column that says who is seen, in tables of several people's videos
+READ = (
+    *KEYS,
+    PERSON,
+    "source",
+    "stream",
+    "time",
+    "face",
+    "trusted",
+    "doubt",
+    "model",
+    "profile",
+    "turned",
+    *BOX,
+)
+AXIS = "axis_"  # begins the name of a column that holds a named dimension, 0 to 1
 PHOTOS = "photos"
-TEXTS = dict.fromkeys(("subject", "clip", "source", "doubt", "model"), str)
+TEXTS = dict.fromkeys(("subject", "clip", PERSON, "source", "doubt", "model", "profile"), str)
 DEFAULT_FPS = 25.0  # for videos without times
 BLOCK = 65_536  # rows processed at a time
 LEAST_APART, MOST_APART = (
@@ -48,6 +63,7 @@ class Features(NamedTuple):
     trusted: NDArray[np.bool_]  # (N,) rows that count; all of them if `uses_doubted`
     frames: Table  # N rows with those of the columns `READ` that the table has
     tracks: list[Track]  # with a trusted row, those with most trusted rows first
+    doubted_tracks: list[Track]  # without a trusted row
     groups: list[str]  # names of tracks or subjects, and PHOTOS; with a trusted row, largest first
     group: Rows  # (N,) index in groups; -1 if in none
     track: Rows  # (N,) index in tracks; rows without a track have distinct negative numbers
@@ -61,6 +77,22 @@ class Features(NamedTuple):
     def of_face_set(self) -> bool:
         """Whether the rows come from a face set and not from pictures."""
         return "subject" in self.frames
+
+    @property
+    def people(self) -> "pd.Series[Any] | None":
+        """(N,) who is seen in each row, NaN if unknown; None if the table names nobody."""
+        column = "subject" if self.of_face_set else PERSON
+        return self.frames.get(column)
+
+    @property
+    def axes(self) -> list[str]:
+        """The columns that hold a named dimension, in the order of the table."""
+        return [str(column) for column in self.frames.columns if is_axis(str(column))]
+
+
+def is_axis(column: str) -> bool:
+    """Return whether a column holds a named dimension of the face, from 0 to 1."""
+    return column.startswith(AXIS) and len(column) > len(AXIS)
 
 
 def read_features(table: Table | str | Path, use_doubted: bool = False) -> Features:
@@ -78,7 +110,7 @@ def read_features(table: Table | str | Path, use_doubted: bool = False) -> Featu
     read = (
         table
         if isinstance(table, Table)
-        else read_table(table, lambda name: name in READ or is_code(name), TEXTS)
+        else read_table(table, lambda name: name in READ or is_axis(name) or is_code(name), TEXTS)
     )
     columns = code_names([str(column) for column in read.columns])
     needed = KEYS if {"subject", "clip"} <= set(read.columns) else ("source", "frame")
@@ -96,13 +128,18 @@ def read_features(table: Table | str | Path, use_doubted: bool = False) -> Featu
         )
     codes = np.stack([_as_numbers(read[column], name, np.float32) for column in columns], axis=1)
     whole = np.isfinite(codes).all(axis=1)
-    described = [column for column in READ if column in read and (needed == KEYS or column not in KEYS[:2])]
+    axes = [column for column in map(str, read.columns) if is_axis(column)]
+    for axis in axes:
+        _as_numbers(read[axis], name)
+    described = [
+        column for column in READ if column in read and (needed == KEYS or column not in KEYS[:2])
+    ] + axes
     frames = read.loc[whole, described].reset_index(drop=True)
     if "face" in frames:  # with rows of frames without a face, pandas reads the numbers as floats
         frames["face"] = frames["face"].astype(np.int64)
     codes = codes if whole.all() else codes[whole]
     trusted = _as_flags(frames["trusted"], name) if "trusted" in frames else np.ones(len(frames), bool)
-    doubts = _count_doubts(frames) if "doubt" in frames else {}
+    doubts = count_doubts(frames["doubt"]) if "doubt" in frames else {}
     doubted, uses_doubted = int((~trusted).sum()), ""
     if doubted and use_doubted:
         uses_doubted = "as you asked"
@@ -123,7 +160,7 @@ def read_features(table: Table | str | Path, use_doubted: bool = False) -> Featu
         raise OmoteError(f"{name}: column frame has gaps; every row needs a frame number, 0 for a photo")
     times = _as_numbers(frames["time"], name) if "time" in frames else np.full(len(frames), np.nan)
     keys, owners = _assign_owners(frames)
-    tracks = _find_tracks(keys, owners, numbers, times, trusted)
+    tracks, doubted_tracks = _find_tracks(keys, numbers, times, trusted)
     track, seconds = -1 - np.arange(len(frames)), np.zeros(len(frames))
     for index, one in enumerate(tracks):
         track[one.rows] = index
@@ -132,8 +169,8 @@ def read_features(table: Table | str | Path, use_doubted: bool = False) -> Featu
     group = np.asarray(counts.index.get_indexer(pd.Index(owners)), np.int64)
     groups = [str(owner) for owner in counts.index]
     return Features(
-        name, codes, trusted, frames, tracks, groups, group, track, seconds, doubted, doubts, uses_doubted,
-        int((~whole).sum()),
+        name, codes, trusted, frames, tracks, doubted_tracks, groups, group, track, seconds, doubted, doubts,
+        uses_doubted, int((~whole).sum()),
     )  # fmt: skip
 
 
@@ -154,8 +191,9 @@ def _as_flags(column: "pd.Series[Any]", name: str) -> NDArray[np.bool_]:
     return column.to_numpy(bool)
 
 
-def _count_doubts(frames: Table) -> dict[str, int]:
-    reasons = frames["doubt"].dropna().astype(str).str.split(";").explode().str.strip()
+def count_doubts(doubts: "pd.Series[Any]") -> dict[str, int]:
+    """Return reason -> number of rows, the most frequent first, of a column whose rows have "", one or several."""
+    reasons = doubts.dropna().astype(str).str.split(";").explode().str.strip()
     return {str(reason): int(count) for reason, count in reasons[reasons != ""].value_counts().items()}
 
 
@@ -166,33 +204,38 @@ def _assign_owners(frames: Table) -> tuple[Table, NDArray[Any]]:
         return keys.assign(name=keys["subject"] + ", " + keys["clip"]), keys["subject"].to_numpy(object)
     keys = pd.DataFrame({"source": frames["source"].astype(str), "face": frames.get("face", 0)})
     of_source = keys.groupby("source")["face"]
-    names = keys["source"].map(_shorten_paths(keys["source"].unique().tolist()))
+    names = keys["source"].map(shorten_paths(keys["source"].unique().tolist()))
     several = of_source.transform("nunique") > 1
     names = names.where(~several, names + ", face " + keys["face"].astype(str))
     moves = frames["frame"].groupby(keys["source"]).transform("nunique") > 1
-    return keys.assign(name=names), names.where(moves, PHOTOS).to_numpy(object)
+    owners = names.where(moves, PHOTOS)
+    if PERSON in frames:
+        owners = frames[PERSON].astype(object).where(frames[PERSON].notna(), owners).astype(str)
+    return keys.assign(name=names), owners.to_numpy(object)
 
 
 def _find_tracks(
     keys: Table,
-    owners: NDArray[Any],
     numbers: NDArray[np.float64],
     times: NDArray[np.float64],
     trusted: NDArray[np.bool_],
-) -> list[Track]:
+) -> tuple[list[Track], list[Track]]:
+    """Return the tracks with a trusted row, those with most of them first, and the others."""
     tracks = []
     for indices in keys.groupby([keys.iloc[:, 0], keys.iloc[:, 1]], sort=False).indices.values():
         found = np.asarray(indices, np.int64)
-        if len(found) < 2 or owners[found[0]] == PHOTOS or not trusted[found].any():
+        if len(np.unique(numbers[found])) < 2:  # photos
             continue
         rows = found[np.argsort(numbers[found], kind="stable")]
         source, _, name = keys.iloc[rows[0]]
         in_seconds = bool(np.isfinite(times[rows]).all())
         tracks.append(Track(name, source, rows, (times if in_seconds else numbers)[rows], in_seconds))
-    return sorted(tracks, key=lambda one: (-int(trusted[one.rows].sum()), -len(one.rows), int(one.rows[0])))
+    tracks.sort(key=lambda one: (-int(trusted[one.rows].sum()), -len(one.rows), int(one.rows[0])))
+    counted = sum(bool(trusted[one.rows].any()) for one in tracks)
+    return tracks[:counted], tracks[counted:]
 
 
-def _shorten_paths(sources: Sequence[str]) -> dict[str, str]:
+def shorten_paths(sources: Sequence[str]) -> dict[str, str]:
     """Return names for paths: the last part of each or, where these repeat, the path below the common folder."""
     names = {source: Path(source).name or source for source in sources}
     if len(set(names.values())) == len(names):
