@@ -1,4 +1,4 @@
-"""`omote plot`: pictures of a feature table."""
+"""`omote plot`: a page and pictures of a feature table."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +32,8 @@ def plot(
     credit: Credit = None,
 ) -> dict[str, Any]:
     """Plot the expression over time, a map of the expressions with face images, and clusters of similar expressions.
+
+    The page begins with interactive timelines of every person, track and photo; the PNG files show the first tracks.
 
     The face images are cropped again from the videos and photos that are named in the table.
     """

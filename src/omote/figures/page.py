@@ -1,4 +1,4 @@
-"""Self-contained HTML pages with tables and pictures, rendered by Jinja2 templates that escape all text.
+"""Self-contained HTML pages with tables, pictures and timelines, rendered by Jinja2 templates that escape all text.
 
 A page loads nothing, and its policy (Content-Security-Policy) tells the browser so: the only scripts that run are those
 written here, known by their SHA-256.

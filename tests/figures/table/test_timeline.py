@@ -154,6 +154,14 @@ def test_all_clusters_are_in_the_legend() -> None:
     assert len(set(re.findall(r"background:(#\w+)", legend))) == 12
 
 
+def test_of_many_axes_those_that_vary_most_are_shown_at_first() -> None:
+    axes = {f"axis_{k}": np.linspace(0, k / 10, 20) for k in range(8)}
+    text = make_timelines(make_rows("a.mp4", wave(20)).assign(**axes)).fragment
+    pressed = re.findall(r'data-column="(\d)" aria-pressed="(\w+)"', text)
+    assert [int(column) for column, shown in pressed if shown == "true"] == [0, 4, 5, 6, 7, 8]
+    assert "the 5 that vary most are shown" in text
+
+
 def test_long_and_many_tracks_stay_small_and_the_page_says_how() -> None:
     (block,) = read_blocks(text := make_timelines(make_rows("a.mp4", wave(20_000), fps=25)).fragment)
     assert len(block["times"]) <= 3000
@@ -162,11 +170,12 @@ def test_long_and_many_tracks_stay_small_and_the_page_says_how() -> None:
         for low, value, high in zip(block["low"][0], block["values"][0], block["high"][0], strict=True)
     )
     assert "more than 3,000 rows" in text
-    many = concatenate(*[make_rows(f"{k}.mp4", wave(700, seed=k)) for k in range(100)])
+    many = concatenate(*[make_rows(f"{k}.mp4", wave(1300, seed=k)) for k in range(100)])
     blocks = read_blocks(text := make_timelines(many).fragment)
     assert len(blocks) == 100
-    assert sum(len(block["times"]) for block in blocks) <= 2 * ALL_POINTS
-    photos = concatenate(*[make_rows(f"{k}.jpg", wave(1, seed=k), time=np.nan) for k in range(3100)])
+    assert sum(len(block["times"]) for block in blocks) <= ALL_POINTS
+    assert "more than 1,200 rows" in text
+    photos = make_rows("", wave(3100), time=np.nan).assign(source=[f"{k}.jpg" for k in range(3100)], frame=0)
     (block,) = read_blocks(text := make_timelines(photos).fragment)
     assert "3,100 rows, of which 3,000 evenly spaced ones are drawn" in text
     assert (block["times"][0], block["times"][-1], len(block["names"])) == (1, 3100, 3000)

@@ -36,12 +36,17 @@ from omote.figures.table.tracks import (
 
 DISTANCE = "distance from the usual look"
 ALL_POINTS, LEAST_POINTS, MOST_POINTS = 60_000, 100, 1500  # of all curves together, and of each
-ALL_FACES, LEAST_FACES, MOST_FACES = 2400, 8, 240  # small faces of all charts together, and of each
+ALL_FACES, LEAST_FACES, MOST_FACES = (
+    2400,
+    8,
+    240,
+)  # small faces of all charts together, of each, and of each track
 COLUMNS = 16  # small faces side by side in the picture of a chart
 QUALITY = 72  # of that picture
 MOST_SHOWN = 0.98  # share of the values that are not trusted and yet within the chart
 DIGITS = 3  # decimals of all numbers
-AXIS_COLOURS = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY)
+AXIS_COLOURS = (BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, "#882255", "#999933", "#7b5fb8", "#8c6d46")
+MOST_AXES = 5  # that are shown at first: those that vary most
 # Tol's schemes "muted" and "light" (2021), safe for the colour blind. Clusters beyond these share colours, not numbers.
 CLUSTER_COLOURS = (
     "#cc6677", "#332288", "#ddcc77", "#117733", "#88ccee", "#882255", "#44aa99", "#999933", "#aa4499",
@@ -127,11 +132,11 @@ def arrange_parts(features: Features, available: NDArray[np.bool_]) -> list[Part
         rows = group.to_numpy(np.int64)
         name = "single frames" if moving[rows].any() else PHOTOS
         found.append(Block(name, rows, np.arange(1.0, len(rows) + 1), "photos", rows[:0]))
-    most = int(np.clip(ALL_FACES // len(found), LEAST_FACES, MOST_FACES))
+    share = max(ALL_FACES // len(found), LEAST_FACES)
     parts: dict[str, list[Block]] = {str(owner): [] for owner in pd.unique(owners)}
     for block in sorted(found, key=lambda block: (block.unit == "photos", int(block.rows.min()))):
         shown = block.rows[available[block.rows]]
-        faces = shown[evenly_spaced(len(shown), most)]
+        faces = shown[evenly_spaced(len(shown), share if block.unit == "photos" else min(share, MOST_FACES))]
         parts[str(owners[block.rows[0]])].append(block._replace(faces=faces))
     return [Part(name, blocks) for name, blocks in parts.items() if blocks]
 
@@ -163,20 +168,26 @@ def measure_distances(features: Features, parts: Sequence[Part]) -> Numbers:
     """
     counted = features.codes[features.trusted]
     typical = float(np.sqrt(2 * counted.var(axis=0, dtype=np.float64).sum())) or 1.0
-    relative = np.zeros(len(features.codes), bool)
-    if "profile" in features.frames:
-        profile = features.frames["profile"]
-        relative = (profile.notna() & (profile.astype(str) != "")).to_numpy(bool)
+    relative, people = _find_relative(features), features.people
     distances = np.zeros(len(features.codes))
     for part in parts:
         alike = [block.rows for block in part.blocks]
-        for rows in alike if features.people is None else [np.concatenate(alike)]:
+        named = people is not None and pd.notna(people.iloc[alike[0][0]])
+        for rows in [np.concatenate(alike)] if named else alike:
             codes = features.codes[rows].astype(np.float64)
             sure = features.trusted[rows]
             usual = np.median(codes[sure] if sure.any() else codes, axis=0)
             codes -= np.where(relative[rows][:, None], 0.0, usual)
             distances[rows] = np.linalg.norm(codes, axis=1) / typical
     return distances
+
+
+def _find_relative(features: Features) -> NDArray[np.bool_]:
+    """Return (N,) whether each code is relative to a profile."""
+    if "profile" not in features.frames:
+        return np.zeros(len(features.codes), bool)
+    profile = features.frames["profile"]
+    return (profile.notna() & (profile.astype(str) != "")).to_numpy(bool)
 
 
 def render_timelines(
@@ -216,11 +227,17 @@ def render_timelines(
         for part in parts
     ]
     colours = [CLUSTER_COLOURS[place % len(CLUSTER_COLOURS)] for place in range(len(members))]
+    spread = pd.DataFrame(values[features.trusted, 1:]).std().fillna(0).to_numpy()
+    rank = np.argsort(np.argsort(-spread, kind="stable")).tolist()
     columns = [
-        {"name": DISTANCE, "colour": "var(--ink)"},
+        {"name": DISTANCE, "colour": "var(--ink)", "shown": True},
         *(
-            {"name": axis.removeprefix(AXIS).replace("_", " "), "colour": AXIS_COLOURS[k % len(AXIS_COLOURS)]}
-            for k, axis in enumerate(features.axes)
+            {
+                "name": axis.removeprefix(AXIS).replace("_", " "),
+                "colour": AXIS_COLOURS[place % len(AXIS_COLOURS)],
+                "shown": place < MOST_AXES,
+            }
+            for axis, place in zip(features.axes, rank, strict=True)
         ),
     ]
     total = max(1, sum(map(len, members)))
@@ -243,6 +260,7 @@ def render_timelines(
                 "reasons": reasons,
                 "top": round(_find_top(values, features.trusted), DIGITS),
             },
+            most_axes=MOST_AXES,
             usual=_describe_usual(features),
             binned=any(len(block.rows) > 2 * points for part in parts for block in part.blocks),
             points=points,
@@ -267,10 +285,11 @@ def _number_doubts(features: Features) -> tuple[list[str], Rows]:
 
 
 def _describe_usual(features: Features) -> str:
+    if _find_relative(features).all():
+        return "the profile of the person"
     if features.people is not None:
-        return "the median of all rows of the same person"
-    photos = "" if features.tracks else " (for photos, of all photos)"
-    return f"the median of the same face in the same video{photos}"
+        return "the median of all trusted rows of the same person"
+    return "the median of the same face in the same video" if features.tracks else "the median of all photos"
 
 
 def _describe_part(features: Features, part: Part) -> str:
@@ -311,7 +330,7 @@ def _describe_block(
     points: int,
 ) -> dict[str, Any]:
     """Return what the template shows of a block, with the numbers of its chart."""
-    span = float(np.ptp(block.times))
+    span, doubts = float(np.ptp(block.times)), _describe_doubts(features, block.rows)
     if block.unit == "photos":
         about = _count(len(block.rows), "row")
         num_rows, kept = len(block.rows), np.array(evenly_spaced(len(block.rows), 2 * points))
@@ -320,11 +339,12 @@ def _describe_block(
     else:
         length = f"{format_time(span)} long" if block.unit == "seconds" else f"{span + 1:.0f} frames long"
         about = f"{length}, {len(block.rows):,} rows"
-    doubts = _describe_doubts(features, block.rows)
     return {
         "name": block.name,
         "about": f"{about}, {doubts}" if doubts else about,
-        "face": _encode_face(block.faces[values[block.faces, 0].argsort()], crops),
+        "face": _encode_face(
+            block.faces[np.lexsort((values[block.faces, 0], ~features.trusted[block.faces]))], crops
+        ),
         "data": _collect_points(features, block, values, cluster, doubt, points) | _join_faces(block, crops),
     }
 
@@ -377,10 +397,12 @@ def _to_list(numbers: Numbers) -> list[float | None]:
 
 
 def _find_commonest(bins: Rows, labels: Rows) -> Rows:
-    """Return the most frequent label of each bin, in order of the bins."""
-    counts = pd.DataFrame({"bin": bins, "label": labels}).value_counts(sort=False).reset_index()
-    counts = counts.sort_values("count", kind="stable").drop_duplicates("bin", keep="last").sort_values("bin")
-    return counts["label"].to_numpy(np.int64)
+    """Return the most frequent label of each bin, in order of the bins; -1 is a label, too."""
+    base = labels.max() + 2
+    pairs, counts = np.unique(bins * base + labels + 1, return_counts=True)
+    pairs = pairs[np.lexsort((counts, pairs // base))]
+    last = np.append(np.diff(pairs // base) > 0, True)
+    return np.asarray(pairs[last] % base - 1, np.int64)
 
 
 def _measure_spans(times: Numbers, seen: NDArray[np.bool_]) -> Numbers:

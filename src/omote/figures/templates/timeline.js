@@ -160,7 +160,7 @@
     };
     const placeFace = (context, k, x, y, size) => context.drawImage(sheet,
       (k % faces.columns) * faces.side, Math.floor(k / faces.columns) * faces.side, faces.side, faces.side, x, y, size, size);
-    const loaded = () => faces && sheet.complete && sheet.naturalWidth > 0;
+    const loaded = () => sheet && sheet.complete && sheet.naturalWidth > 0;
 
     const plotWidth = () => Math.max(1, stage.clientWidth - LEFT - RIGHT);
     const toPixels = (time) => LEFT + ((time - range[0]) / (range[1] - range[0])) * plotWidth();
@@ -202,13 +202,15 @@
         const value = data.values[place][k];
         if (!hidden.has(place)) say(column, value === null ? "–" : value.toFixed(2), settings.columns[place]);
       });
-      const nearest = faces && findNearest(faces.times, time);
+      let nearest = faces && findNearest(faces.times, time);
+      if (unit === "photos" && faces && faces.times[nearest] !== time) nearest = null; // it may be somebody else
       const remarks = doubt ? [`not trusted: ${settings.reasons[doubt[2]]}`] : [];
-      if (faces && Math.abs(faces.times[nearest] - time) > 0.051) remarks.push(`face of ${name(faces.times[nearest])}`);
+      if (faces && nearest !== null && Math.abs(faces.times[nearest] - time) > 0.051) remarks.push(`face of ${name(faces.times[nearest])}`);
       // The line is there even when it is empty, so that the chart below does not move.
       say(remarks.join("; "), undefined, doubt && "var(--doubted)").className = "wide";
-      if (!faces) return;
-      if (loaded()) placeFace(paint(face, face.clientWidth, face.clientHeight), nearest, 0, 0, face.clientWidth);
+      if (!loaded()) return;
+      const context = paint(face, face.clientWidth, face.clientHeight);
+      if (nearest !== null) placeFace(context, nearest, 0, 0, face.clientWidth);
     };
 
     const setRange = (low, high) => {
@@ -282,7 +284,9 @@
 
   for (const timelines of document.querySelectorAll(".timelines")) {
     const settings = JSON.parse(timelines.querySelector("script.settings").textContent);
-    const hidden = new Set(); // columns
+    const chips = [...timelines.querySelectorAll("button.chip")];
+    const isHidden = (chip) => chip.getAttribute("aria-pressed") === "false";
+    const hidden = new Set(chips.filter(isHidden).map((chip) => Number(chip.dataset.column)));
     const drawn = [];
     const observer = new IntersectionObserver((entries) => {
       for (const { isIntersecting, target } of entries) {
@@ -292,7 +296,7 @@
       }
     }, { rootMargin: "200px" });
     timelines.querySelectorAll(".block").forEach((block) => observer.observe(block));
-    for (const chip of timelines.querySelectorAll("button.chip")) {
+    for (const chip of chips) {
       chip.addEventListener("click", () => {
         const column = Number(chip.dataset.column);
         if (!hidden.delete(column)) hidden.add(column);
