@@ -17,10 +17,15 @@ from .evaluation.protocol import Scores as Scores
 from .evaluation.protocol import evaluate_codes as evaluate_codes
 from .export.estimator import ExpressionFeatures as ExpressionFeatures
 from .export.onnx import export_onnx as export_onnx
+from .features.axes import Axes as Axes
 from .features.embed import embed as embed
 from .features.embed import embed_to as embed_to
 from .features.embed import open_reader as open_reader
+from .features.event_files import write_events as write_events
+from .features.events import find_events as find_events
 from .features.extract import extract_features as extract_features
+from .features.fit_axes import fit_axes as fit_axes
+from .features.point_axis import point_axis as point_axis
 from .features.profile import Profile as Profile
 from .features.profile import make_profile as make_profile
 from .features.profile import make_profile_from_tables as make_profile_from_tables

@@ -12,6 +12,7 @@ from omote.cli.inputs import (
     Fast,
     FramesPerSecond,
     Largest,
+    OwnAxes,
     Rotate,
     RunOrOnnxArgument,
     Turn,
@@ -86,6 +87,7 @@ def embed(
             least=0,
         ),
     ] = None,
+    axis: OwnAxes = None,
     cropped: Cropped = False,
     detector: Detector = None,
     device: Annotated[
@@ -107,13 +109,14 @@ def embed(
 
     Each row is one face in one frame: source, frame, time, face number (the same for a person throughout a video),
     whether to trust the row and why not, bounding box, landmarks, blur, head pose, dissimilarity to the training faces
-    (ood), and the features z_e_00, z_e_01, ...
+    (ood), the axes from 0 to 1 that come with the run or are given with --axis, and the features z_e_00, z_e_01, ...
 
     Videos of any length need the same memory. If the command is stopped, run it again to continue. An existing table
     is replaced. A camera is read until Ctrl-C or --end; if the recording breaks off, run the command again to save what
     was recorded.
     """
     from omote.data.videos import Excerpt
+    from omote.features.axes import Axes
     from omote.features.embed import embed_to, open_reader
     from omote.features.profile import Profile
     from omote.features.table import check_table_path
@@ -123,12 +126,13 @@ def embed(
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()
     person = None if profile is None else Profile.load(profile)
+    axes = [Axes.load(file) for file in axis or []]
     reader = open_reader(run, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
             reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
             fast=fast, rotate=rotate.degrees, all_frames=all_frames,
-            profile=person, face=face, workers=workers, progress=progress,
+            profile=person, face=face, axes=axes, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""

@@ -97,6 +97,15 @@ Photo = Annotated[
 UseDoubted = Annotated[
     bool, typer.Option("--all", help="Use all rows, also those that the column trusted says not to trust.")
 ]
+OwnAxes = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--axis",
+        metavar="FILE",
+        help="Own axis: a .json file made by `omote axis`, for a column from 0 to 1. May be given several times. Axes "
+        "that come with a run are added in any case.",
+    ),
+]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]
 
 

@@ -13,11 +13,13 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.audit import audit
+from omote.cli.axes import axis, fit_axes
 from omote.cli.choose import choose
 from omote.cli.commands import Group, add_command
 from omote.cli.display import errors, escape_controls, say
 from omote.cli.embed import embed
 from omote.cli.evaluate import evaluate
+from omote.cli.events import events
 from omote.cli.export import export
 from omote.cli.pictures import interpolate, swap
 from omote.cli.plot import plot
@@ -125,12 +127,22 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
         embed: (
             "omote embed run interview.mp4 --to features.parquet",
             "omote embed run photos --to features.csv --profile ann.json",
+            "omote embed run interview.mp4 --to features.parquet --axis smile.json",
         ),
         profile: (
             "omote profile features.parquet --to ann.json",
             "omote profile run ann1.mp4 ann2.mp4 --to ann.json",
         ),
         plot: ("omote plot features.parquet",),
+        axis: (
+            "omote axis run --low calm1.jpg,calm2.jpg --high smile1.jpg,smile2.jpg --name smile --to smile.json",
+            "omote axis run --low features.parquet:12 --high features.parquet:90 --name 'jaw open' --to jaw.json",
+        ),
+        fit_axes: ("omote fit-axes run faces --to run/axes.json",),
+        events: (
+            "omote events features.parquet --to events.csv",
+            "omote events features.parquet --to events.eaf",
+        ),
         export: ("omote export run --to model.onnx",),
     },
     "Pictures": {
@@ -151,7 +163,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
 }
 for panel, commands in COMMANDS.items():
     for command, examples in commands.items():
-        add_command(app, command, *examples, panel=panel)
+        add_command(app, command, *examples, name=command.__name__.replace("_", "-"), panel=panel)
 
 
 def main() -> None:

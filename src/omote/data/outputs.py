@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Faces = NDArray[np.uint8]  # (N, S, S, 3) RGB
 Floats = NDArray[np.float32]
+AXES_FILE = "axes.json"  # beside the weights of a run: axes that come with it (`omote.features.axes`)
 
 
 class Outputs(NamedTuple):

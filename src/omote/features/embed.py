@@ -27,6 +27,7 @@ from omote.data.parts import Parts, claim_parts, new_part
 from omote.data.turn import Rotate, check_rotate
 from omote.data.videos import EVERY_FRAME, GAP, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
+from omote.features.axes import Axes, gather_axes
 from omote.features.extract import extract_features
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
@@ -65,6 +66,7 @@ class EmbedOptions(TypedDict, total=False):
     all_frames: bool  # a row of missing values for each frame that was searched and has no face
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
+    axes: Sequence[Axes]  # own axes, a column for each, besides those that come with the model
     workers: int | None  # threads that detect faces; None for one per core
     progress: Progress | None  # called with (frames done, frames in all, as far as the videos state it)
 
@@ -112,7 +114,8 @@ def embed(
     Returns:
         A table with one row per face: source, frame, time (s), face (its number in the source), trusted, doubt (why
         not), model, detection_score, box and landmarks (pixels), blur (0-1), yaw, pitch, roll (degrees), ood (1 is the
-        limit), z_e_00 ..., z_e_deviation_00 ...; for face sets, the table of `extract_features`. And a table of what
+        limit), axis_... (0-1) if the model comes with axes or own ones are given, z_e_00 ..., z_e_deviation_00
+        ...; for face sets, the table of `extract_features`. And a table of what
         was left out: source, frame (missing for a whole file), reason. `attrs["searched"]` of the first says which
         frames were searched (see `Searched`).
     Raises:
@@ -207,6 +210,7 @@ class _EmbedTask:
         all_frames: bool = False,
         profile: Profile | None = None,
         face: int | None = None,
+        axes: Sequence[Axes] = (),
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -222,6 +226,7 @@ class _EmbedTask:
         if profile is not None:
             profile.check(reader.model)
         self.reader, self.excerpt, self.profile, self.face = reader, excerpt, profile, face or 0
+        self.axes = gather_axes(reader, axes)
         self.workers = workers or os.cpu_count() or 1
         self.progress, self.cropped = progress, cropped
         self.frames_done = 0
@@ -289,8 +294,8 @@ class _EmbedTask:
 
         yield from stream(
             self.reader, self.sources, self.cut, self.detector, search=self.search, rotate=self.rotate,
-            excerpt=self.excerpt, all_frames=self.all_frames, profile=self.profile, face=self.face, resume=resume,
-            workers=self.workers, on_frame=count_frame,
+            excerpt=self.excerpt, all_frames=self.all_frames, profile=self.profile, face=self.face, axes=self.axes,
+            resume=resume, workers=self.workers, on_frame=count_frame,
         )  # fmt: skip
         if self.progress:
             self.progress(self.frames_done, self.frames_done)
@@ -305,7 +310,7 @@ class _EmbedTask:
                     face_set.path, face_set.faces[rows], face_set.frames.iloc[rows], face_set.about
                 )
                 self.frames_done += len(some)
-                table = extract_features(self.reader, some)
+                table = extract_features(self.reader, some, self.axes)
                 yield Piece(table, [], [], ResumePoint(index, start + len(some) - 1))
                 if self.progress:
                     self.progress(self.frames_done, total)
@@ -391,6 +396,7 @@ class _EmbedTask:
             **self.excerpt._asdict(),
             "profile": None if self.profile is None else [self.profile.name, self.profile.neutral.tolist()],
             "face": self.face,
+            **({"axes": self.axes.digest()} if self.axes else {}),
         }
 
 

@@ -30,7 +30,8 @@ from omote.data.track import Tracker
 from omote.data.trust import Quality, find_doubts, measure_quality
 from omote.data.turn import SECONDS_APART, Rotate, find_turn, turn
 from omote.data.videos import Excerpt, Note, VideoFrame
-from omote.features.profile import OTHER_FACE, Profile
+from omote.features.axes import Axes
+from omote.features.profile import DISTANCE, OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
 
@@ -107,6 +108,7 @@ def stream(
     all_frames: bool,
     profile: Profile | None,
     face: int,
+    axes: Axes | None,
     resume: ResumePoint,
     workers: int,
     on_frame: Callable[[], None],
@@ -117,10 +119,13 @@ def stream(
         rotate: degrees by which pictures are turned clockwise; "auto" asks `find_turn` for each source.
         all_frames: whether frames without a face get a row, of missing values.
         face: with a profile, the number of the person's face in each source; the codes of other faces are NaN.
+        axes: read from the plain codes, also with a profile.
         workers: threads that detect faces.
         on_frame: called after every frame.
     """
-    rows = _TableBuilder(reader, profile, face, excerpt.stream, has_turns=rotate != 0, all_frames=all_frames)
+    rows = _TableBuilder(
+        reader, profile, face, excerpt.stream, axes, has_turns=rotate != 0, all_frames=all_frames
+    )
     skipped: list[Skipped] = []
     searched: list[Searched] = []
     tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
@@ -307,12 +312,13 @@ class _TableBuilder:
         profile: Profile | None,
         person: int,
         stream: int | None,
+        axes: Axes | None,
         *,
         has_turns: bool,
         all_frames: bool,
     ) -> None:
         self.reader, self.profile, self.person, self.stream = reader, profile, person, stream
-        self.has_turns, self.all_frames = has_turns, all_frames
+        self.axes, self.has_turns, self.all_frames = axes, has_turns, all_frames
         self.rows: list[_FaceRow] = []
         self.crops: list[np.ndarray] = []  # not encoded yet
         self.outputs: list[Outputs] = []
@@ -359,17 +365,20 @@ class _TableBuilder:
         chosen = {} if self.stream is None else {"stream": np.full(len(rows), self.stream, np.int64)}
         if self.has_turns:
             chosen["turned"] = np.array([row.turned for row in rows], np.int64)
-        profile_column = {}
+        read: dict[Any, Any] = self.axes.read(codes).to_dict("series") if self.axes else {}
+        profile_column: dict[str, Any] = {}
+        distance: dict[str, Any] = {}
         if self.profile is not None:
             is_person = np.array([row.number == self.person for row in rows], bool)
             codes = np.where(is_person[:, None], self.profile.relative(codes), np.float32(np.nan))
             for row_reasons, other in zip(reasons, shown & ~is_person, strict=True):
                 if other:
                     row_reasons.append(OTHER_FACE)
+            distance[DISTANCE] = np.linalg.norm(codes, axis=1)
             profile_column["profile"] = pd.array([self.profile.name] * len(rows), "str")
         location = np.array([_location(row.face) for row in rows], np.float64).reshape(-1, len(LOCATION))
         quality = np.array([row.quality for row in rows], np.float32).reshape(-1, len(Quality._fields))
-        columns = {
+        columns: dict[Any, Any] = {
             "source": pd.array([row.source for row in rows], "str"),
             "frame": np.array([row.frame for row in rows], np.int64),
             **chosen,
@@ -382,6 +391,8 @@ class _TableBuilder:
             **dict(zip(LOCATION, location.T, strict=True)),
             **dict(zip(Quality._fields, quality.T, strict=True)),
             "ood": ood,
+            **distance,
+            **read,
         }
         parts = (pd.DataFrame(columns), code_columns(codes, "z_e"), code_columns(deviations, "z_e_deviation"))
         return pd.concat(parts, axis=1)

@@ -3,6 +3,7 @@
 config.json            content of run.json, the library's name and the SHA-256 of the weights
 model.safetensors      weights
 reference.safetensors  out-of-distribution model of the training faces, if the run has one
+axes.json              axes of the expression code, if the run has them
 training.json          number of training frames, and seconds of training
 scores.json            scores of `omote evaluate`, if the run was scored
 README.md              model card
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from omote.boundary import read_json
 from omote.data.face_set import About
+from omote.data.outputs import AXES_FILE
 from omote.errors import OmoteError
 from omote.files import move, staged, write_json
 from omote.runs.card import MARK, write_card
@@ -41,7 +43,15 @@ from omote.runs.ood import OodModel
 
 NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the hub: ORG/NAME
 WEIGHTS = weights_file(published=True)
-FILES = ("config.json", "reference.safetensors", "training.json", "scores.json", "README.md", WEIGHTS)
+FILES = (
+    "config.json",
+    "reference.safetensors",
+    AXES_FILE,
+    "training.json",
+    "scores.json",
+    "README.md",
+    WEIGHTS,
+)
 
 
 def save_pretrained(
@@ -57,8 +67,9 @@ def save_pretrained(
         write_json(beside / "config.json", own | info_to_json(info if names else _remove_names(info)))
         if ood:
             ood.save(beside / "reference.safetensors")
-        if (run / "README.md").is_file():
-            shutil.copyfile(run / "README.md", beside / "README.md")
+        for name in ("README.md", AXES_FILE):
+            if (run / name).is_file():
+                shutil.copyfile(run / name, beside / name)
         if training := read_training(run).model_dump(exclude={"faces"}, exclude_unset=True):
             write_json(beside / "training.json", training)
         if (run / "scores.json").is_file():

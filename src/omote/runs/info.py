@@ -3,6 +3,7 @@
 run.json                format version, resolved configuration, training and test subjects, metadata of the face set
 weights.safetensors     trained weights; written when training has finished
 reference.safetensors   out-of-distribution model of the training faces; missing in runs of older versions
+axes.json               axes of the expression code, if somebody put them there (`omote.features.axes`)
 after_N.safetensors     weights after stage N, if `train` was asked to keep them
 training.json           number of training frames, seconds of training without interruptions, path of the face set
 README.md               model card, generated from the other files
