@@ -120,4 +120,4 @@ def test_the_shell_completes_commands() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **asked}, capture_output=True, text=True
     )
-    assert done.stdout.split() == ["evaluate", "embed", "export"]
+    assert done.stdout.split() == ["evaluate", "embed", "events", "export"]

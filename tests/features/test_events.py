@@ -95,6 +95,14 @@ def test_missing_and_doubted_frames_are_bridged_and_a_single_wrong_frame_is_noth
     np.testing.assert_allclose(find_events(empty)[["onset", "offset"]].to_numpy(), expected, atol=0.01)
 
 
+def test_a_face_of_doubted_frames_only_is_used_and_this_is_said() -> None:
+    both = pd.concat([table_of(bumps((2, 5))), table_of(bumps((6, 8)), face=1, trusted=False)])
+    found = find_events(both)
+    assert found["note"].tolist() == ["", "no frame of this face is to be trusted"]
+    assert found.attrs["left_out"] == {}
+    assert find_events(both, use_doubted=True)["note"].tolist() == ["", ""]
+
+
 def test_a_long_gap_breaks_an_event_and_this_is_said() -> None:
     value = bumps((2, 8))
     gone = int((MAX_GAP + 0.1) * FPS)

@@ -133,7 +133,6 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote profile features.parquet --to ann.json",
             "omote profile run ann1.mp4 ann2.mp4 --to ann.json",
         ),
-        plot: ("omote plot features.parquet",),
         axis: (
             "omote axis run --low calm1.jpg,calm2.jpg --high smile1.jpg,smile2.jpg --name smile --to smile.json",
             "omote axis run --low features.parquet:12 --high features.parquet:90 --name 'jaw open' --to jaw.json",
@@ -143,6 +142,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote events features.parquet --to events.csv",
             "omote events features.parquet --to events.eaf",
         ),
+        plot: ("omote plot features.parquet",),
         export: ("omote export run --to model.onnx",),
     },
     "Pictures": {

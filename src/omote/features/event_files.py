@@ -177,7 +177,7 @@ def _boris_project(events: pd.DataFrame, sources: list[str], name: str) -> dict[
     subjects = sorted(set(_faces(events)))
     behaviours = [
         {"type": "State event", "key": "", "code": _clean(measure), "description": "", "color": "", "category": "",
-         "modifiers": "", "excluded": "", "coding map": ""}
+         "modifiers": {}, "excluded": "", "coding map": ""}
         for measure in measures
     ]  # fmt: skip
     return {
@@ -202,7 +202,7 @@ def _boris_project(events: pd.DataFrame, sources: list[str], name: str) -> dict[
     }
 
 
-def _numbered(values: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+def _numbered(values: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {str(number): value for number, value in enumerate(values)}
 
 

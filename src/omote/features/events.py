@@ -3,7 +3,8 @@ usual look.
 
 The rule, for each followed face and each measure:
 
-1. Rows that are not trusted, or have no value, count as missing. What is left is smoothed by a running median of
+1. Rows that are not trusted, or have no value, count as missing; but if a face has hardly any other rows, all its rows
+   are used, and `note` says so. What is left is smoothed by a running median of
    `SMOOTH_SECONDS`.
 2. *Rest* is the level that the smoothed values are below for `REST_SHARE` of the time. The *upper level* is rest plus
    `LEAST_RISE` (of the distance: times 1 + `LEAST_RISE_OF_DISTANCE`), or plus `NOISE_TIMES` times the noise from frame
@@ -33,6 +34,7 @@ LEAST_RISE_OF_DISTANCE = 0.5  # as a share of rest
 NOISE_TIMES = 4.0  # so that none of the thousands of frames of a film at rest reaches it
 MAX_GAP = 0.5  # seconds; with fewer than 6 frames a second, three times the usual time between frames
 LEAST_ROWS = 3  # of a followed face
+ALL_DOUBTED = "no frame of this face is to be trusted"
 TRACK = ("source", "stream", "subject", "clip", "person", "face")  # together they name a followed face
 MEASURES = ("onset", "apex", "offset", "duration", "peak", "rest", "amplitude", "area")
 
@@ -72,33 +74,31 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
     has_time = np.isfinite(times)
     if not has_time.any():
         raise OmoteError("all rows are of photos, without a time; events need videos")
-    doubted = np.zeros(len(table), bool)
+    shows = table["face"].notna().to_numpy() if "face" in table else np.ones(len(table), bool)
+    trusted = np.ones(len(table), bool)
     if "trusted" in table and not use_doubted:
-        doubted = ~table["trusted"].fillna(False).to_numpy(bool)
-    used = has_time & ~doubted
-    left_out = {
-        "without a time": int((~has_time).sum()),
-        "not to be trusted": int((has_time & doubted).sum()),
-    }
-    if "face" in table:
-        shows = table["face"].notna().to_numpy()
-        left_out["not to be trusted"] -= int((has_time & doubted & ~shows).sum())
-        left_out["without a face"] = int((has_time & ~shows).sum())
-        used &= shows
-    frames = table.loc[used, [*keys, *measures]].assign(time=times[used])
+        trusted = table["trusted"].fillna(False).to_numpy(bool)
+    left_out = {"without a time": int((~has_time).sum()), "without a face": int((has_time & ~shows).sum())}
+    used = has_time & shows
+    frames = table.loc[used, [*keys, *measures]].assign(time=times[used], trusted=trusted[used])
     rows: list[dict[str, Any]] = []
+    doubted = 0
     groups = frames.groupby(keys, sort=False, dropna=False) if keys else [((), frames)]
     for who, track in groups:
-        track = track.sort_values("time", kind="stable").drop_duplicates("time")
         named = dict(zip(keys, who, strict=True))
+        doubtful = int(track["trusted"].sum()) < LEAST_ROWS
+        if not doubtful:
+            doubted += int((~track["trusted"]).sum())
+            track = track[track["trusted"]]
+        track = track.sort_values("time", kind="stable").drop_duplicates("time")
         for column, measure in measures.items():
             events = _events_of(
                 track["time"].to_numpy(), track[column].to_numpy(np.float64), is_axis=column != DISTANCE
             )
-            rows += [
-                {**named, "measure": measure, "event": number, **event}
-                for number, event in enumerate(events, 1)
-            ]
+            for number, event in enumerate(events, 1):
+                notes = [*([event["note"]] if event["note"] else []), *([ALL_DOUBTED] if doubtful else [])]
+                rows.append({**named, "measure": measure, "event": number, **event, "note": "; ".join(notes)})
+    left_out["not to be trusted"] = doubted
     columns = [*keys, "measure", "event", *MEASURES, "frames", "complete", "note"]
     found = pd.DataFrame(rows, columns=columns)
     kinds: dict[str, Any] = {

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -143,12 +143,14 @@ def _columns(frames: pd.DataFrame, unit: str) -> list[str]:
 
 
 def _fit(codes: Array, truth: Array, subjects: Array) -> tuple[Array, Array]:
-    """Return weights (axes, Z) and offsets (axes,) of a ridge regression; its penalty is chosen across people."""
+    """Return weights (axes, Z) and offsets (axes,) of a ridge regression; each penalty is chosen across people."""
     scaler = StandardScaler().fit(codes)
     x = scaler.transform(codes)
     folds = list(GroupKFold(FOLDS).split(x, groups=subjects))
-    penalty = RidgeCV(PENALTIES, cv=folds, scoring="neg_mean_squared_error").fit(x, truth).alpha_
-    model = Ridge(penalty).fit(x, truth)
+    errors = [
+        ((cross_val_predict(Ridge(each), x, truth, cv=folds) - truth) ** 2).sum(axis=0) for each in PENALTIES
+    ]
+    model = Ridge(PENALTIES[np.argmin(errors, axis=0)]).fit(x, truth)
     weights = model.coef_ / scaler.scale_
     return weights, model.intercept_ - weights @ scaler.mean_
 

@@ -5,6 +5,7 @@ two groups, such as the pose of the head or the light, is in that direction too,
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -180,19 +181,17 @@ def _differences(table: pd.DataFrame, is_high: Array) -> tuple[dict[str, float],
 
 def _measure_light(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return brightness (0-1) and side light (right minus left half) of each face, and how many were not read."""
-    measured, unread = [], 0
+    measured = []
     for _, row in table.iterrows():
         excerpt = Excerpt(stream=int(row["stream"])) if "stream" in table else Excerpt()
+        turned, box = int(row.get("turned", 0)), row.reindex(list(BOX)).to_numpy(float)
         values = (np.nan, np.nan)
-        try:
+        with suppress(Unreadable, OSError):  # the video of a table may be gone
             for _, _, image in read_frames(str(row["source"]), excerpt, only={int(row["frame"])}):
-                values = _light(
-                    turn(image, int(row.get("turned", 0))), row.reindex(list(BOX)).to_numpy(float)
-                )
-        except (Unreadable, OSError):
-            unread += 1
+                values = _light(turn(image, turned), box)
         measured.append(values)
-    return pd.DataFrame(measured, columns=["brightness", "side_light"]), unread
+    light = pd.DataFrame(measured, columns=["brightness", "side_light"])
+    return light, int(light["brightness"].isna().sum())
 
 
 def _light(image: Array, box: Array) -> tuple[float, float]:
