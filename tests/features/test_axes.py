@@ -137,8 +137,8 @@ def test_axes_of_photos_do_not_depend_on_a_profile_whose_distance_is_a_column_of
     relative, _ = embed(trained, pictures, cropped=True, axes=[axes], profile=profile)
     np.testing.assert_array_equal(relative["axis_smile"], plain["axis_smile"])
     codes = relative.filter(regex=r"^z_e_\d+$").to_numpy()
-    np.testing.assert_allclose(relative["distance_from_usual"], np.linalg.norm(codes, axis=1), rtol=1e-5)
-    assert "distance_from_usual" not in plain
+    np.testing.assert_allclose(relative["from_usual"], np.linalg.norm(codes, axis=1), rtol=1e-5)
+    assert "from_usual" not in plain
     with pytest.raises(OmoteError, match="each model has its own codes"):
         embed_to(trained, pictures, tmp_path / "t.csv", cropped=True, axes=[axes_along("smile")])
     assert not (tmp_path / "t.csv").exists()

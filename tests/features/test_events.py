@@ -142,8 +142,8 @@ def test_each_face_has_its_own_rest_and_its_own_events() -> None:
 
 def test_the_distance_from_the_usual_look_has_levels_in_proportion_to_rest() -> None:
     value = 10 * bumps((2, 5), height=0.04)  # rest 1.0, up to 1.4
-    assert find_events(table_of(value, "distance_from_usual")).empty
-    (event,) = find_events(table_of(10 * bumps((2, 5), height=0.2), "distance_from_usual")).to_dict("records")
+    assert find_events(table_of(value, "from_usual")).empty
+    (event,) = find_events(table_of(10 * bumps((2, 5), height=0.2), "from_usual")).to_dict("records")
     assert event["measure"] == "distance from usual look"
     assert event["amplitude"] == pytest.approx(2)
 

@@ -54,7 +54,7 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
     """Return the events of every followed face in a table, one row an event; see the rule at the head of this module.
 
     Args:
-        table: of `omote embed`, with columns of axes (`axis_...`), or `distance_from_usual`, or both. Photos, whose
+        table: of `omote embed`, with columns of axes (`axis_...`), or `from_usual`, or both. Photos, whose
             `time` is missing, have no events.
         use_doubted: use the rows that the column trusted says not to trust.
     Returns:

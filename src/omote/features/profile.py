@@ -45,7 +45,7 @@ VARIED, UNIFORM = (
 )  # distinct expressions from which footage counts as varied, and below which as hardly varied
 NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rounding
 OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
-DISTANCE = "distance_from_usual"  # column: length of the relative code
+DISTANCE = "from_usual"  # column: length of the relative code
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
 # Rows of frames without a face have no number of a face.
