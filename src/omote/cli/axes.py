@@ -12,6 +12,7 @@ from omote.errors import OmoteError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+POSE = ("yaw", "pitch", "roll")
 ToAxes = Annotated[
     Path,
     typer.Option("--to", metavar="FILE", help="File of axes to write: a .json file, such as smile.json."),
@@ -90,8 +91,8 @@ def fit_axes(
     made.axes.save(to)
     _show(made.table)
     say(
-        "R2: of people held out; 1 is a perfect read-out, 0 that of the mean. Other columns: correlation with the pose "
-        "of the head and with the light, which should be near 0."
+        "R2: of people held out; 1 is a perfect read-out, 0 that of the mean. Head and light: the greatest correlation "
+        "with the pose of the head and with the light, which should be near 0."
     )
     for note in made.notes:
         say(f"{note}.")
@@ -116,11 +117,13 @@ def _show(table: "DataFrame") -> None:
     from rich.table import Table
 
     shown = Table(box=None)
-    numbers = [name for name in table if name not in ("axis", "kept")]
-    for title in ("axis", "kept", *numbers):
-        shown.add_column(str(title).replace("_", "\n"), justify="left" if title == "axis" else "right")
+    for title in ("axis", "kept", "R2", "head", "light"):
+        shown.add_column(title, justify="left" if title == "axis" else "right")
     for row in table.to_dict("records"):
-        shown.add_row(
-            row["axis"], "yes" if row["kept"] else "no", *(two_digits(float(row[name])) for name in numbers)
-        )
+        moved = [
+            max((abs(value) for name, value in row.items() if name in of and value == value), default=None)
+            for of in (POSE, table.columns.difference(["axis", "kept", "r2", *POSE]))
+        ]
+        kept = "yes" if row["kept"] else "no"
+        shown.add_row(row["axis"], kept, *(two_digits(value) for value in (float(row["r2"]), *moved)))
     console.print(shown)
