@@ -48,7 +48,9 @@ from omote.data.videos import read_video
 from omote.errors import OmoteError
 from omote.evaluation.protocol import Scores
 from omote.evaluation.representation import read_feature_table
+from omote.features.axes import Axes, to_axis
 from omote.features.embed import embed_to
+from omote.features.events import find_events
 from omote.features.extract import extract_features
 from omote.features.onnx_reader import OnnxReader
 from omote.features.profile import Profile, make_profile, make_profile_from_tables
@@ -251,7 +253,7 @@ def _features(folder: Path) -> pd.DataFrame:
     trained = load(folder / "run")
     table = extract_features(trained, open_face_set(folder / "faces"))
     factors = [name for name in table.columns if str(name).startswith(("au_", "id_", "nuisance_"))]
-    return table.drop(columns=factors[2:]).assign(trusted=True, doubt="", model=trained.model)
+    return table.drop(columns=factors[2:]).assign(trusted=True, doubt="", model=trained.model, axis_smile=0.5)
 
 
 def make_profile_file(folder: Path) -> None:
@@ -265,6 +267,18 @@ def read_profile(folder: Path) -> None:
     profile = Profile.load(folder / "ann.json")
     profile.describe()
     assert np.isfinite(profile.relative(np.zeros((2, 4), np.float32))).all(), "codes are not finite"
+
+
+def make_axes_file(folder: Path) -> None:
+    """Write two axes."""
+    axes = [to_axis(name, np.linspace(-1, 1, 4), 0.5) for name in ("lip corners up", "jaw open")]
+    Axes(model="omote-12345678", axes=axes).save(folder / "axes.json")
+
+
+def read_axes(folder: Path) -> None:
+    """Read axes and apply them."""
+    read = Axes.load(folder / "axes.json").read(np.ones((2, 4), np.float32))
+    assert read.stack().between(0, 1).all(), "values are not from 0 to 1"
 
 
 def make_parquet(folder: Path) -> None:
@@ -285,6 +299,7 @@ def read_tables(folder: Path) -> None:
         lambda: make_profile_from_tables([path], "0000"),
         lambda: read_features(path),
         lambda: read_feature_table(path),
+        lambda: find_events(read_table(path)),
     ]
     errors = []
     for reader in readers:
@@ -485,6 +500,7 @@ KINDS = {
     "checkpoint": Kind(make_checkpoint, ("checkpoint.safetensors",), read_checkpoint),
     "onnx": Kind(make_onnx, ("model.onnx",), read_onnx),
     "profile": Kind(make_profile_file, ("ann.json",), read_profile),
+    "axes": Kind(make_axes_file, ("axes.json",), read_axes),
     "parquet": Kind(make_parquet, ("table.parquet",), read_tables),
     "csv": Kind(make_csv, ("table.csv",), read_tables),
     "parts": Kind(make_parts, ("faces.partial/*.json", "faces.partial/part_*/*"), read_parts),

@@ -161,6 +161,9 @@ def test_irregular_times_are_taken_as_they_are() -> None:
         (table_of(bumps()).drop(columns="axis_lip_corners_up"), "no column of an axis"),
         (table_of(bumps()).drop(columns="time"), "no times"),
         (table_of(bumps(), time=np.nan), "all rows are of photos"),
+        (table_of(bumps(), time="1:30"), "the column time holds str instead of numbers"),
+        (table_of(bumps(), trusted="yes"), "the column trusted holds str instead of true and false"),
+        (table_of(np.full(9, "high")), "the column axis_lip_corners_up holds"),
     ],
 )
 def test_tables_without_series_are_refused(table: pd.DataFrame, message: str) -> None:

@@ -25,7 +25,7 @@ SUFFIX = ".json"
 PREFIX = "axis_"  # of the columns of a table of features
 NAME = r"[a-z0-9]+([ -][a-z0-9]+)*"  # "lip corners up"
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]  # so that no sum of them is infinite
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
 Name = Annotated[str, Field(pattern=f"^{NAME}$", max_length=60)]

@@ -69,15 +69,16 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
     measures = find_measures(table)
     if "time" not in table or not len(table):
         raise OmoteError("the table has no times; make it of videos with `omote embed`")
+    _check_types(table, ["time", *measures])
     keys = [name for name in TRACK if name in table]
-    times = pd.to_numeric(table["time"], errors="coerce").to_numpy(np.float64)
+    times = table["time"].to_numpy(np.float64, na_value=np.nan)
     has_time = np.isfinite(times)
     if not has_time.any():
         raise OmoteError("all rows are of photos, without a time; events need videos")
     shows = table["face"].notna().to_numpy() if "face" in table else np.ones(len(table), bool)
     trusted = np.ones(len(table), bool)
     if "trusted" in table and not use_doubted:
-        trusted = table["trusted"].fillna(False).to_numpy(bool)
+        trusted = table["trusted"].to_numpy(bool, na_value=False)
     left_out = {"without a time": int((~has_time).sum()), "without a face": int((has_time & ~shows).sum())}
     used = has_time & shows
     frames = table.loc[used, [*keys, *measures]].assign(time=times[used], trusted=trusted[used])
@@ -115,6 +116,16 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
         found.attrs["sources"] = list(dict.fromkeys(table["source"][has_time].astype(str)))
     found.attrs["left_out"] = {reason: count for reason, count in left_out.items() if count}
     return found
+
+
+def _check_types(table: pd.DataFrame, numbers: Sequence[str]) -> None:
+    kinds = dict.fromkeys(numbers, "fiu") | {"face": "fiu", "trusted": "b"}
+    for name, allowed in kinds.items():
+        if name in table and table[name].dtype.kind not in allowed:
+            expected = "numbers" if allowed == "fiu" else "true and false"
+            raise OmoteError(
+                f"the column {name} holds {table[name].dtype} instead of {expected}; make the table with `omote embed`"
+            )
 
 
 def find_measures(columns: pd.DataFrame | Sequence[str]) -> dict[str, str]:
