@@ -274,6 +274,9 @@ def test_embedding_with_a_profile_subtracts_the_neutral_and_removes_codes_of_oth
     pd.testing.assert_frame_equal(found[code][person], plain[code][person] - profile.neutral)
     assert found[code][~person].isna().all(axis=None)
     changed = ["trusted", "doubt", *code]
+    distance = found.pop("from_usual")
+    np.testing.assert_allclose(distance[person], np.linalg.norm(found[code][person], axis=1), rtol=1e-5)
+    assert distance[~person].isna().all()
     pd.testing.assert_frame_equal(found.drop(columns=["profile", *changed]), plain.drop(columns=changed))
     assert set(found["profile"]) == {"ann"}
     assert not found["trusted"][~person].any()
