@@ -18,6 +18,8 @@ from .evaluation.protocol import evaluate_codes as evaluate_codes
 from .export.estimator import ExpressionFeatures as ExpressionFeatures
 from .export.onnx import export_onnx as export_onnx
 from .features.axes import Axes as Axes
+from .features.comparison import PeopleComparison as PeopleComparison
+from .features.comparison import compare_people as compare_people
 from .features.embed import embed as embed
 from .features.embed import embed_to as embed_to
 from .features.embed import open_reader as open_reader
@@ -27,8 +29,12 @@ from .features.extract import extract_features as extract_features
 from .features.fit_axes import fit_axes as fit_axes
 from .features.point_axis import point_axis as point_axis
 from .features.profile import Profile as Profile
+from .features.profile import Profiles as Profiles
 from .features.profile import make_profile as make_profile
 from .features.profile import make_profile_from_tables as make_profile_from_tables
+from .features.profile import make_profiles as make_profiles
+from .features.profile import make_profiles_from_tables as make_profiles_from_tables
+from .features.synchrony import compare_synchrony as compare_synchrony
 from .figures.audit.report import write_audit_report as write_audit_report
 from .figures.paper.interpolate import plot_interpolation as plot_interpolation
 from .figures.paper.swap import plot_swap as plot_swap

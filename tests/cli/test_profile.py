@@ -85,3 +85,31 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(
     with pytest.raises(OmoteError, match=message):
         omote("profile", *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_a_folder_of_people_becomes_a_folder_of_profiles(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    for number, subject in enumerate(faces.frames["subject"]):
+        (tmp_path / "people" / subject).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(faces.faces[number])).save(tmp_path / "people" / subject / f"{number}.png")
+    printed = omote("profile", trained.path, tmp_path / "people", "--cropped", "--to", tmp_path / "profiles")
+    made = sorted((tmp_path / "profiles").iterdir())
+    assert [file.stem for file in made] == sorted(faces.subjects)
+    assert {Profile.load(file).num_frames for file in made} == {8}
+    assert f"{len(made)} people, told apart by the folders of their files." in printed
+    assert "not checked" in printed.replace("\n", " ")
+
+
+def test_names_of_people_become_names_of_files(trained: Trained, faces: FaceSet, tmp_path: Path) -> None:
+    table = extract_features(trained, faces).drop(columns=["subject"])
+    ours = np.arange(len(table)) % 2 == 0
+    save_table(table.assign(person=np.where(ours, "../a/b", "Zoë 2")), tmp_path / "table.parquet")
+    omote("profile", tmp_path / "table.parquet", "--to", tmp_path / "profiles")
+    assert sorted(file.name for file in (tmp_path / "profiles").iterdir()) == ["Zoë 2.json", "_a_b.json"]
+    save_table(table.assign(person=np.where(ours, "ann", "Ann")), tmp_path / "table.parquet")
+    with pytest.raises(OmoteError, match="two of the people would have the same file"):
+        omote("profile", tmp_path / "table.parquet", "--to", tmp_path / "others")
+    with pytest.raises(OmoteError, match="--name is for one profile"):
+        omote("profile", tmp_path / "table.parquet", "--to", tmp_path / "others", "--name", "ann")
+    assert not (tmp_path / "others").exists()

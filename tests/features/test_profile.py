@@ -28,6 +28,8 @@ from omote.features.profile import (
     Profile,
     make_profile,
     make_profile_from_tables,
+    make_profiles,
+    make_profiles_from_tables,
 )
 from omote.runs.trained import Trained
 from tests.conftest import save_table
@@ -146,7 +148,7 @@ def test_the_description_says_how_comparable_the_features_are() -> None:
     neutral = np.zeros(Z, np.float32)
     profile = Profile("ann", "omote-12345678", 412, 3, 4.25, 0.9, 1.2, 10.0, neutral)
     assert profile.describe() == [
-        "Neutral of ann from 412 trusted frames of 3 sources (omote-12345678).",
+        "Usual look of ann from 412 trusted frames of 3 sources (omote-12345678).",
         "To this model the footage is varied: about 4.2 distinct expressions. 90% of their mean is subtracted.",
         "With other such footage that mean would change by about 12% of the typical distance between two expressions: "
         "smaller differences between ann and other people mean little. Differences among frames of ann do not depend "
@@ -185,9 +187,9 @@ def test_doubted_frames_count_if_asked_for_or_if_there_are_no_others(tmp_path: P
     profile = make_profile(table.assign(trusted=np.arange(30) < 4), "ann")
     assert (profile.num_frames, profile.num_doubted) == (30, 26)
     said = profile.describe()
-    assert said[0].startswith("Neutral of ann from 30 frames of one source")
+    assert said[0].startswith("Usual look of ann from 30 frames of one source")
     assert (
-        "26 of these frames are not to be trusted (column doubt of the table), so the neutral may be wrong."
+        "26 of these frames are not to be trusted (column doubt of the table), so the usual look may be wrong."
         in said
     )
     profile.save(tmp_path / "ann.json")
@@ -453,3 +455,57 @@ def test_without_times_each_source_is_a_block() -> None:
     assert make_profile(photos, "ann").num_sources == 40
     without = make_profile(table.drop(columns="time"), "ann")
     assert without.error == pytest.approx(make_profile(table, "ann").error)
+
+
+def many(*people: str, frames: int = 20) -> pd.DataFrame:
+    """Return a table with a column person, with footage of each around a code of their own."""
+    rng = np.random.default_rng(9)
+    tables = [film(rng, np.full(Z, number, np.float32), 4, frames // 4) for number, _ in enumerate(people)]
+    named = [
+        table.assign(source=f"{name}.mp4", person=name) for table, name in zip(tables, people, strict=True)
+    ]
+    return pd.concat(named, ignore_index=True)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_profiles_of_many_people_are_those_of_each_alone(suffix: str, tmp_path: Path) -> None:
+    table = many("ann", "bob", "cy")
+    found = make_profiles(table)
+    assert list(found.profiles) == ["ann", "bob", "cy"]
+    for name in found.profiles:
+        alone = make_profile(table[table["person"] == name].drop(columns="person"), name)
+        np.testing.assert_array_equal(found.profiles[name].neutral, alone.neutral)
+        np.testing.assert_array_equal(make_profile(table, name).neutral, alone.neutral)
+    assert found.notes[0] == "3 people, told apart by the column person."
+    assert "A table holds no identity" in found.notes[-1]
+    save_table(table, tmp_path / f"table{suffix}")
+    of_file = make_profiles_from_tables([tmp_path / f"table{suffix}"])
+    assert [each.describe() for each in of_file.profiles.values()] == [
+        each.describe() for each in found.profiles.values()
+    ]
+
+
+def test_people_are_told_apart_by_their_folders_and_those_with_few_frames_are_left_out() -> None:
+    table = many("ann", "bob", "cy").drop(columns="person")
+    table["source"] = "people/" + table["source"].str[:-4] + "/film.mp4"
+    found = make_profiles(table.iloc[:-17])
+    assert list(found.profiles) == ["ann", "bob"]
+    assert found.left_out == {"cy": "only 3 frames; a profile takes at least 5"}
+    with pytest.raises(OmoteError, match="of none of ann there are 5 frames"):
+        make_profiles(many("ann").iloc[:3])
+
+
+def test_ten_people_do_not_become_one() -> None:
+    table = many(*"abcdefghij")
+    with pytest.raises(
+        OmoteError, match=r"shows a, b, c, d, e and 5 more \(column person\), and ann is not among them"
+    ):
+        make_profile(table, "ann")
+    crowd = many("ann", "bob").assign(source="party.mp4", person="ann", face=np.repeat([0, 1], 20))
+    crowd["frame"] = np.tile(np.arange(20), 2)
+    for make in (make_profiles, lambda table: make_profile(table, "ann")):
+        with pytest.raises(
+            OmoteError, match="ann would be made of different people: two faces of one picture"
+        ):
+            make(crowd)
+    assert make_profile(crowd, "ann", face=1).num_frames == 20

@@ -16,6 +16,7 @@ from omote.cli.audit import audit
 from omote.cli.axes import axis, fit_axes
 from omote.cli.choose import choose
 from omote.cli.commands import Group, add_command
+from omote.cli.compare import compare
 from omote.cli.display import errors, escape_controls, say
 from omote.cli.embed import embed
 from omote.cli.evaluate import evaluate
@@ -132,6 +133,12 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
         profile: (
             "omote profile features.parquet --to ann.json",
             "omote profile run ann1.mp4 ann2.mp4 --to ann.json",
+            "omote profile run people --to profiles",
+        ),
+        compare: (
+            "omote compare features.parquet --to comparison.csv",
+            "omote compare features.parquet --conditions rest,smile",
+            "omote compare interview.parquet --synchrony",
         ),
         axis: (
             "omote axis run --low calm1.jpg,calm2.jpg --high smile1.jpg,smile2.jpg --name smile --to smile.json",

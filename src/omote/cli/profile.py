@@ -1,5 +1,6 @@
-"""`omote profile`: a person's neutral expression, as a reference for their features."""
+"""`omote profile`: the usual look of a person, or of many, as a reference for their features."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,8 @@ from omote.errors import OmoteError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from omote.features.profile import Profiles
+
 
 def profile(
     inputs: Annotated[
@@ -33,7 +36,13 @@ def profile(
         ),
     ],
     to: Annotated[
-        Path, typer.Option("--to", metavar="FILE", help="Profile to write: a .json file, such as ann.json.")
+        Path,
+        typer.Option(
+            "--to",
+            metavar="FILE",
+            help="Profile to write: a .json file, such as ann.json. A name without .json is a folder, for a file for "
+            "each person.",
+        ),
     ],
     name: Annotated[
         str | None,
@@ -57,7 +66,10 @@ def profile(
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> dict[str, Any]:
-    """Make a profile of a person: their usual expression, from footage of them, without labels.
+    """Make a profile of a person: their usual look, from footage of them, without labels.
+
+    For many people at once, give a folder with --to, and a table with a column person, or footage in a folder for each
+    person (FOLDER/PERSON/files): omote profile run FOLDER --to profiles writes profiles/PERSON.json.
 
     `omote embed --profile` then writes features relative to this person. With varied footage (several videos, days
     and expressions), such features tell a little more about the expression and somewhat less about the identity; how
@@ -74,18 +86,30 @@ def profile(
         check_profile_path,
         make_profile,
         make_profile_from_tables,
+        make_profiles,
+        make_profiles_from_tables,
     )
 
-    check_profile_path(to)
+    of_many = to.suffix == "" and not to.is_file()
+    if of_many and name is not None:
+        raise OmoteError(f"--name is for one profile; give {to}.json with --to, or leave --name out")
+    if not of_many:
+        check_profile_path(to)
     tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
     if tables and len(tables) < len(inputs):
         raise OmoteError(
             "tables and other inputs were given together; give only tables, or a run and photos or videos"
         )
-    name = name or to.stem
     which: PersonOptions = {
         "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted
     }  # fmt: skip
+    if of_many:
+        if tables:
+            found = make_profiles_from_tables(tables, **which)
+        else:
+            found = make_profiles(_embed(inputs, largest, fast, rotate, cropped, detector), **which)
+        return _save_all(found, to)
+    name = name or to.stem
     if tables:
         made = make_profile_from_tables(tables, name, **which)
     else:
@@ -96,6 +120,32 @@ def profile(
     say(f"Saved: {to}")
     say(f"Next: omote embed RUN INPUT... --profile {to} --to features.parquet")
     return {"profile": to, "notes": made.describe()}
+
+
+def _save_all(found: "Profiles", to: Path) -> dict[str, Any]:
+    """Write a file for each person, and return the result of the command."""
+    paths = {name: to / f"{_file_name(name)}.json" for name in found.profiles}
+    if len({str(path).casefold() for path in paths.values()}) < len(paths):
+        raise OmoteError(
+            f"two of the people would have the same file in {to}: {', '.join(paths)}; rename one in the table"
+        )
+    for name, made in found.profiles.items():
+        made.save(paths[name])
+        for sentence in made.describe():
+            say(sentence)
+    for name, reason in found.left_out.items():
+        say(f"left out: {name}: {reason}", to=errors)
+    for note in found.notes:
+        say(note)
+    say(f"Saved: {len(paths)} profiles in {to}")
+    example = next(iter(paths.values()))
+    say(f"Next: omote embed RUN INPUT... --profile {example} --to features.parquet")
+    return {"profiles": paths, "left_out": found.left_out, "notes": found.notes}
+
+
+def _file_name(person: str) -> str:
+    """Return the name of a person without what a file name cannot hold."""
+    return re.sub(r"[^\w .()-]", "_", person).strip(" .") or "_"
 
 
 def _embed(

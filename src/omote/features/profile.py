@@ -9,10 +9,10 @@ features only a little. It is not the code of a face at rest, which helps less o
 import json
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, TypedDict, Unpack
+from typing import Annotated, Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from omote.data.face_set import BOX
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
+from omote.features.people import list_names, name_people
 from omote.features.person import select_person
 from omote.features.table import read_batches
 from omote.files import write_text
@@ -47,7 +48,7 @@ NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rou
 OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
 DISTANCE = "from_usual"  # column: length of the relative code
 FIRST_CODE = "z_e_00"
-TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip"), str)
+TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip", "person"), str)
 # Rows of frames without a face have no number of a face.
 NUMBERS = {"time": np.float64, "frame": np.int64, "face": pd.Int64Dtype(), "trusted": np.bool_}
 NUMBERS |= dict.fromkeys(BOX, np.float64) | dict.fromkeys(("stream", "turned"), np.int64)
@@ -109,14 +110,14 @@ class Profile:
         variety = "hardly" if self.looks < UNIFORM else "" if self.looks >= VARIED else "somewhat"
         trusted = "" if self.num_doubted else "trusted "
         sentences = [
-            f"Neutral of {self.name} from {self.num_frames} {trusted}frames of {sources} ({self.model}).",
+            f"Usual look of {self.name} from {self.num_frames} {trusted}frames of {sources} ({self.model}).",
             f"To this model the footage is {f'{variety} varied'.strip()}: about {self.looks:.1f} distinct expressions. "
             f"{self.share:.0%} of their mean is subtracted.",
         ]
         if self.num_doubted:
             sentences.append(
-                f"{self.num_doubted} of these frames are not to be trusted (column doubt of the table), so the neutral "
-                "may be wrong."
+                f"{self.num_doubted} of these frames are not to be trusted (column doubt of the table), so the usual "
+                "look may be wrong."
             )
         if variety:
             sentences.append(
@@ -204,11 +205,12 @@ def make_profile(table: pd.DataFrame, name: str, **options: Unpack[PersonOptions
     Args:
         table: as `omote embed` writes it; trusted rows of the face count. In a table of a face set, which has a column
             subject, the rows of subject `name` count.
-        name: of the person.
+        name: of the person. A table with a column person must name it.
         options: see `PersonOptions`.
     Raises:
-        OmoteError: If the table has no model or several, is relative to a profile already, mixes face sets and videos,
-            or has fewer than `LEAST_FRAMES` frames of the person; or as `omote.features.person.select_person`.
+        OmoteError: If the table has a column person without this name, has no model or several, is relative to a
+            profile already, mixes face sets and videos, or has fewer than `LEAST_FRAMES` frames of the person; or as
+            `omote.features.person.select_person`.
     """
     columns = _check_columns(table)
     return _make_profile(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), name, **options)
@@ -224,6 +226,79 @@ def make_profile_from_tables(
     Raises:
         OmoteError: As `make_profile`, and if a file is missing or cannot be read.
     """
+    table, read_codes = _open_tables(paths)
+    return _make_profile(table, read_codes, name, **options)
+
+
+class Profiles(NamedTuple):
+    """The profiles of several people."""
+
+    profiles: dict[str, Profile]  # by the person's name
+    left_out: dict[str, str]  # person -> why there is no profile of them
+    notes: list[
+        str
+    ]  # sentences: how people were told apart, which rows were left out, and what was not checked
+
+
+def make_profiles(table: pd.DataFrame, **options: Unpack[PersonOptions]) -> Profiles:
+    """Return a profile of each person in a table of `omote embed`.
+
+    Who a row shows is told by the column person; without it by subject (face sets), or else by the folder that the
+    source lies in: FOLDER/PERSON/files. Of tables without the first two, face 0 of each source counts, unless the
+    options say otherwise.
+
+    Raises:
+        OmoteError: As `make_profile`; if nothing tells people apart, a person is in one picture twice, or there is
+            nobody of whom a profile can be made.
+    """
+    columns = _check_columns(table)
+    return _make_profiles(table, lambda rows: table.iloc[rows][columns].to_numpy(np.float32), **options)
+
+
+def make_profiles_from_tables(paths: Sequence[str | Path], **options: Unpack[PersonOptions]) -> Profiles:
+    """Return a profile of each person in files of `omote embed`; see `make_profiles`.
+
+    Only the codes of one person are held in memory at a time.
+    """
+    return _make_profiles(*_open_tables(paths), **options)
+
+
+def _make_profiles(
+    table: pd.DataFrame,
+    read_codes: Callable[[NDArray[np.int64]], Floats],
+    *,
+    use_doubted: bool = False,
+    **which: Any,
+) -> Profiles:
+    people = name_people(table, **which)
+    made, left_out = {}, {}
+    for name, rows in people.names.groupby(people.names, sort=True).indices.items():
+        is_person = np.zeros(len(table), bool)
+        is_person[rows] = True
+        if len(rows) < LEAST_FRAMES:
+            frames = f"{len(rows)} frame{'s' * (len(rows) != 1)}"
+            left_out[str(name)] = f"only {frames}; a profile takes at least {LEAST_FRAMES}"
+            continue
+        made[str(name)] = _make_profile(
+            table, read_codes, str(name), use_doubted=use_doubted, is_person=is_person
+        )
+    if not made:
+        raise OmoteError(
+            f"of none of {list_names(left_out)} there are {LEAST_FRAMES} frames, which a profile takes; add footage"
+        )
+    notes = [f"{len(made)} people, told apart by {people.how}."]
+    notes += [f"Left out: {count} rows {reason}." for reason, count in people.left_out.items()]
+    notes.append(
+        "A table holds no identity, so it was not checked that the rows of one person are of one person; only that "
+        "nobody is in one picture twice."
+    )
+    return Profiles(made, left_out, notes)
+
+
+def _open_tables(
+    paths: Sequence[str | Path],
+) -> tuple[pd.DataFrame, Callable[[NDArray[np.int64]], Floats]]:
+    """Return the rows of several tables without their codes, and a function that returns the codes of some rows."""
     files = [Path(path) for path in dict.fromkeys(paths)]
     types = defaultdict(lambda: np.float32, TEXTS | NUMBERS)  # codes are float32
     wanted = {*TEXTS, *NUMBERS, FIRST_CODE}.__contains__
@@ -247,7 +322,7 @@ def make_profile_from_tables(
             raise OmoteError("the tables have codes of different lengths; give tables of one model")
         return np.concatenate(found)
 
-    return _make_profile(table, read_codes, name, **options)
+    return table, read_codes
 
 
 def _make_profile(
@@ -256,9 +331,14 @@ def _make_profile(
     name: str,
     *,
     use_doubted: bool = False,
+    is_person: NDArray[np.bool_] | None = None,
     **which: Any,
 ) -> Profile:
-    """Return the profile from a table without its codes, and a function that returns the codes of some rows."""
+    """Return the profile from a table without its codes, and a function that returns the codes of some rows.
+
+    Args:
+        is_person: (N,) the rows of the person; None finds them by the name, or by `which`.
+    """
     if "subject" in table and table["subject"].isna().any():
         raise OmoteError(
             "some rows have no subject: tables of face sets and of videos were given together; give those of one kind"
@@ -277,11 +357,8 @@ def _make_profile(
             f"the table has codes of several models ({', '.join(models)}); give codes of one model"
         )
     trusted = table["trusted"].to_numpy(bool) if "trusted" in table else np.ones(len(table), bool)
-    is_person = (
-        (table["subject"].astype(str) == name).to_numpy(bool)
-        if "subject" in table
-        else select_person(table, **which)
-    )
+    if is_person is None:
+        is_person = _find_person(table, name, which)
     kept = np.flatnonzero(is_person & (trusted | use_doubted))
     if len(kept) < LEAST_FRAMES:
         kept = np.flatnonzero(is_person)
@@ -295,13 +372,28 @@ def _make_profile(
         codes = read_codes(chosen)
     if not np.isfinite(codes).all():
         raise OmoteError(f"some codes of {name} are no numbers; make the table again with `omote embed`")
-    sources = _number_sources(table)
+    sources = number_sources(table)
     seconds = table["time"].to_numpy(np.float64)[chosen] if "time" in table else np.zeros(len(chosen))
-    estimate = _estimate_neutral(codes, _number_blocks(sources[chosen], seconds))
+    estimate = _estimate_neutral(codes, number_blocks(sources[chosen], seconds))
     num_sources = len(np.unique(sources[kept]))
     return Profile(
         name, models[0], len(kept), num_sources, *estimate, num_doubted=int((~trusted[kept]).sum())
     )
+
+
+def _find_person(table: pd.DataFrame, name: str, which: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Return (N,) which rows are the person's; raise OmoteError if the table names people, but not this one."""
+    if "person" not in table:
+        if "subject" in table:
+            return (table["subject"].astype(str) == name).to_numpy(bool)
+        return select_person(table, **which)
+    names = name_people(table, **which).names
+    if not (is_person := (names == name).to_numpy(bool, na_value=False)).any():
+        raise OmoteError(
+            f"the table shows {list_names(names.dropna().unique())} (column person), and {name} is not among them. "
+            "Name one of them with --name; or give a folder with --to, for a profile of each"
+        )
+    return is_person
 
 
 def _check_columns(table: pd.DataFrame) -> list[str]:
@@ -325,7 +417,7 @@ def _count_people(table: pd.DataFrame, trusted: NDArray[np.bool_]) -> str:
     return f"Trusted frames of each {by}, the first ones: {each}" if len(counts) else "The table is empty"
 
 
-def _number_sources(table: pd.DataFrame) -> NDArray[np.int64]:
+def number_sources(table: pd.DataFrame) -> NDArray[np.int64]:
     """Return (N,) the number of each row's video, clip or photo."""
     named = [column for column in ("table", "source", "clip") if column in table]
     if not named:
@@ -333,7 +425,7 @@ def _number_sources(table: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(table.groupby(named, sort=False, dropna=False).ngroup(), np.int64)
 
 
-def _number_blocks(sources: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+def number_blocks(sources: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return (N,) the number of each row's jackknife block: `BLOCK_SECONDS` of a source, merged to `MAX_BLOCKS`."""
     stretch = np.floor(np.nan_to_num(seconds) / BLOCK_SECONDS)
     begins = (np.diff(sources) != 0) | (np.diff(stretch) != 0)
@@ -350,8 +442,7 @@ def _estimate_neutral(codes: Floats, blocks: NDArray[np.int64]) -> tuple[float, 
     distinct expressions is one over the mean similarity (Leinster and Cobbold, "Measuring diversity", 2012, order 2).
     The error is a jackknife over blocks, because neighbouring frames are not independent.
     """
-    squares = (codes**2).sum(axis=1)
-    similarity = np.exp(-2 / codes.shape[1] * np.maximum(squares[:, None] + squares - 2 * codes @ codes.T, 0))
+    similarity = _compare_frames(codes)
     sums = similarity.sum(axis=1, dtype=np.float64)
     weights = 1 / sums / (1 / sums).sum()
     mean = weights @ codes
@@ -367,3 +458,19 @@ def _estimate_neutral(codes: Floats, blocks: NDArray[np.int64]) -> tuple[float, 
         share = max(0.0, 1 - variance / max(float(mean @ mean), 1e-12))
         error = math.sqrt(variance)
     return len(codes) ** 2 / float(sums.sum()), share, error, spread, (share * mean).astype(np.float32)
+
+
+def find_usual_look(codes: Floats) -> Floats:
+    """Return (Z,) the mean over the distinct expressions in (N, Z) codes of a person, not shrunk toward 0."""
+    codes = codes[evenly_spaced(len(codes), MOST_FRAMES)]
+    weights = 1 / _compare_frames(codes).sum(axis=1, dtype=np.float64)
+    usual: Floats = (weights @ codes / weights.sum()).astype(np.float32)
+    return usual
+
+
+def _compare_frames(codes: Floats) -> Floats:
+    """Return (N, N) how similar each two frames are, 0 to 1."""
+    squares = (codes**2).sum(axis=1)
+    distances = np.maximum(squares[:, None] + squares - 2 * codes @ codes.T, 0)
+    similarity: Floats = np.exp(-2 / codes.shape[1] * distances)
+    return similarity
