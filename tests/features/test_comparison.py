@@ -41,7 +41,9 @@ def test_conditions_are_found_in_the_names_of_files_and_compared_within_people(t
     assert (alike.loc[~of_frowner, "value"] > 0.85).all()
     assert (alike.loc[of_frowner, "value"].abs() < 0.4).all()
     assert (alike["low"] <= alike["corrected"]).all()
-    differ = found.table[found.table["question"] == "do conditions differ"].set_index("measure").to_dict("index")
+    differ = (
+        found.table[found.table["question"] == "do conditions differ"].set_index("measure").to_dict("index")
+    )
     assert set(differ) == {"lip corners up", "jaw open", "distance from usual look"}
     assert differ["lip corners up"]["value"] == pytest.approx(3 / 7, abs=0.02)
     assert differ["lip corners up"]["p"] <= 4 / 2**7

@@ -1,9 +1,9 @@
-"""A person's neutral code from any footage of them, without labels, and features relative to it.
+"""A person's usual look from any footage of them, without labels, and features relative to it.
 
-The neutral is the mean over the distinct expressions in the footage: frames with similar codes share one vote, so an
-hour of one smile counts little more than a minute of it. It is then shrunk toward the mean of all codes, 0, the more
-the less certain it is (James and Stein, "Estimation with quadratic loss", 1961), so that a few frames change the
-features only a little. It is not the code of a face at rest, which helps less or does harm (docs/results/profiles.md).
+The usual look, `Profile.neutral`, is the mean over the distinct expressions in the footage: frames with similar codes
+share one vote, so an hour of one smile counts little more than a minute of it. It is then shrunk toward the mean of all
+codes, 0, the more the less certain it is (James and Stein, "Estimation with quadratic loss", 1961), so that a few
+frames change the features only a little. It is not the code of a face at rest, which helps less or does harm (docs/results/profiles.md).
 """
 
 import json
@@ -68,7 +68,7 @@ Size = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
 class Profile:
-    """A person's neutral code, and how well it is known. Field names are stored on disk."""
+    """A person's usual look, and how well it is known. Field names are stored on disk."""
 
     name: str
     model: str  # that made the codes, such as "omote-1a2b3c4d"
@@ -83,10 +83,10 @@ class Profile:
     num_doubted: Annotated[int, Field(ge=0)] = 0  # of the frames, those that the table does not trust
 
     def relative(self, codes: Floats) -> Floats:
-        """Return (N, Z) codes minus the neutral, float32.
+        """Return (N, Z) codes minus the usual look, float32.
 
         Raises:
-            OmoteError: If the codes are not as long as the neutral.
+            OmoteError: If the codes are not as long as the usual look.
         """
         if codes.shape[-1] != len(self.neutral):
             raise OmoteError(
@@ -105,7 +105,7 @@ class Profile:
             )
 
     def describe(self) -> list[str]:
-        """Return sentences that say how well the neutral is known."""
+        """Return sentences that say how well the usual look is known."""
         sources = f"{self.num_sources} sources" if self.num_sources > 1 else "one source"
         variety = "hardly" if self.looks < UNIFORM else "" if self.looks >= VARIED else "somewhat"
         trusted = "" if self.num_doubted else "trusted "
