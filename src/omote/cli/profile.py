@@ -63,6 +63,13 @@ def profile(
     rotate: Rotate = Turn.none,
     photo: Photo = None,
     use_doubted: UseDoubted = False,
+    one_person: Annotated[
+        bool,
+        typer.Option(
+            "--one-person",
+            help="Believe that all files show one person, though most of their faces look unlike each other.",
+        ),
+    ] = False,
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> dict[str, Any]:
@@ -101,7 +108,8 @@ def profile(
             "tables and other inputs were given together; give only tables, or a run and photos or videos"
         )
     which: PersonOptions = {
-        "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted
+        "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted,
+        "one_person": one_person,
     }  # fmt: skip
     if of_many:
         if tables:

@@ -1,6 +1,7 @@
 """Which rows of a feature table are a person's: by the number of the face, its size, or a photo of the person."""
 
 from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 
 FRAMES = 8  # of each face, that are compared with the photo
+# Sources of a person that are looked at, to tell whether they show different people: with fewer it cannot be told.
+LEAST_SOURCES, MOST_SOURCES = 3, 8
 COLUMNS = ("source", "frame", "face", *BOX)  # needed to look at the faces again
 
 
@@ -65,6 +68,45 @@ def select_person(
         distances[rows.index] = rows["face"].astype(float).map(measured)
     nearest = distances.groupby(pictures).transform("min")
     return ((distances == nearest) & (distances <= MAX_DISTANCE)).to_numpy(bool)
+
+
+def measure_unlike(table: pd.DataFrame, rows: NDArray[np.int64]) -> float | None:
+    """Return the share of pairs of a person's sources, 0 to 1, whose faces look like different people.
+
+    A face of each of up to `MOST_SOURCES` sources is looked at again. Light, hair and camera change what a person looks
+    like, so that two sources of one person may differ as much as those of two people; most pairs do not.
+
+    Args:
+        table: of `omote embed`.
+        rows: (n,) numbers of the person's rows.
+    Returns:
+        None if fewer than `LEAST_SOURCES` sources can be looked at: they are gone, or were cropped to the face.
+    """
+    if any(column not in table for column in COLUMNS):
+        return None
+    own = table.iloc[rows].dropna(subset=["source", *BOX])
+    firsts = own[~own["source"].duplicated()]
+    firsts = firsts.iloc[evenly_spaced(len(firsts), MOST_SOURCES)]
+    if len(firsts) < LEAST_SOURCES:
+        return None
+    looks = [look for _, row in firsts.iterrows() if (look := _describe_row(row)) is not None]
+    if len(looks) < LEAST_SOURCES:
+        return None
+    return float(np.mean([appearance_distance(*pair) > MAX_DISTANCE for pair in combinations(looks, 2)]))
+
+
+def _describe_row(row: pd.Series) -> Descriptor | None:
+    """Return the appearance of the face in a row, or None if its source cannot be read."""
+    stream = int(row["stream"]) if "stream" in row else None
+    number = int(row["frame"])
+    try:
+        for _, _, image in read_frames(str(row["source"]), Excerpt(stream=stream), only={number}):
+            shown = turn(image, int(row["turned"]) if "turned" in row else 0)
+            box = row[list(BOX)].to_numpy(float)
+            return describe_appearance(shown, Face(1.0, box, np.zeros((5, 2))))
+    except (Unreadable, OSError):
+        pass
+    return None
 
 
 def _measure_distances(source: str, rows: pd.DataFrame, appearance: Descriptor) -> dict[int, float]:

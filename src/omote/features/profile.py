@@ -3,7 +3,8 @@
 The usual look, `Profile.neutral`, is the mean over the distinct expressions in the footage: frames with similar codes
 share one vote, so an hour of one smile counts little more than a minute of it. It is then shrunk toward the mean of all
 codes, 0, the more the less certain it is (James and Stein, "Estimation with quadratic loss", 1961), so that a few
-frames change the features only a little. It is not the code of a face at rest, which helps less or does harm (docs/results/profiles.md).
+frames change the features only a little. It is not the code of a face at rest, which helps less or does harm
+(docs/results/profiles.md).
 """
 
 import json
@@ -27,7 +28,7 @@ from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 from omote.features.people import list_names, name_people
-from omote.features.person import select_person
+from omote.features.person import measure_unlike, select_person
 from omote.features.table import read_batches
 from omote.files import write_text
 
@@ -45,6 +46,7 @@ VARIED, UNIFORM = (
     2.0,
 )  # distinct expressions from which footage counts as varied, and below which as hardly varied
 NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rounding
+UNLIKE = 0.5  # share of pairs of sources that look like different people, above which they are not one person
 OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
 DISTANCE = "from_usual"  # column: length of the relative code
 FIRST_CODE = "z_e_00"
@@ -197,6 +199,7 @@ class PersonOptions(TypedDict, total=False):
     # Whether rows that are not trusted count, too. They do in any case, and `Profile.describe` says so, if there are
     # fewer than `LEAST_FRAMES` others.
     use_doubted: bool
+    one_person: bool  # whether to believe that it is one person, though the faces of most sources are unlike each other
 
 
 def make_profile(table: pd.DataFrame, name: str, **options: Unpack[PersonOptions]) -> Profile:
@@ -268,10 +271,11 @@ def _make_profiles(
     read_codes: Callable[[NDArray[np.int64]], Floats],
     *,
     use_doubted: bool = False,
+    one_person: bool = False,
     **which: Any,
 ) -> Profiles:
     people = name_people(table, **which)
-    made, left_out = {}, {}
+    made, left_out, unchecked = {}, {}, []
     for name, rows in people.names.groupby(people.names, sort=True).indices.items():
         is_person = np.zeros(len(table), bool)
         is_person[rows] = True
@@ -279,19 +283,27 @@ def _make_profiles(
             frames = f"{len(rows)} frame{'s' * (len(rows) != 1)}"
             left_out[str(name)] = f"only {frames}; a profile takes at least {LEAST_FRAMES}"
             continue
+        unlike = None if one_person else measure_unlike(table, np.asarray(rows, np.int64))
+        if unlike is None:
+            unchecked.append(str(name))
+        elif unlike > UNLIKE:
+            left_out[str(name)] = (
+                "the files look like different people (--one-person believes that they are one)"
+            )
+            continue
         made[str(name)] = _make_profile(
-            table, read_codes, str(name), use_doubted=use_doubted, is_person=is_person
+            table, read_codes, str(name), use_doubted=use_doubted, one_person=True, is_person=is_person
         )
     if not made:
-        raise OmoteError(
-            f"of none of {list_names(left_out)} there are {LEAST_FRAMES} frames, which a profile takes; add footage"
-        )
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in [*left_out.items()][:5])
+        raise OmoteError(f"there is nobody to make a profile of: {reasons or 'the table names nobody'}")
     notes = [f"{len(made)} people, told apart by {people.how}."]
     notes += [f"Left out: {count} rows {reason}." for reason, count in people.left_out.items()]
-    notes.append(
-        "A table holds no identity, so it was not checked that the rows of one person are of one person; only that "
-        "nobody is in one picture twice."
-    )
+    if unchecked:
+        notes.append(
+            f"Of {list_names(unchecked)} it was not checked that all files show one person: that takes three files "
+            "that can be read again, with the whole picture."
+        )
     return Profiles(made, left_out, notes)
 
 
@@ -331,6 +343,7 @@ def _make_profile(
     name: str,
     *,
     use_doubted: bool = False,
+    one_person: bool = False,
     is_person: NDArray[np.bool_] | None = None,
     **which: Any,
 ) -> Profile:
@@ -366,6 +379,12 @@ def _make_profile(
         raise OmoteError(
             f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} "
             f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_count_people(table, trusted)}"
+        )
+    if not one_person and (measure_unlike(table, kept) or 0) > UNLIKE:
+        raise OmoteError(
+            f"the files of {name} look like different people: most of those that were compared are as unlike as two "
+            "people are. For several people, sort them into folders FOLDER/PERSON/files, or add a column person, and "
+            "give a folder with --to. If it is one person all the same, give --one-person"
         )
     chosen = kept[evenly_spaced(len(kept), MOST_FRAMES)]
     with one_sentence(f"some codes of {name} are no numbers", "Make the table again with `omote embed`"):
