@@ -83,6 +83,20 @@ def test_a_column_tells_people_and_conditions() -> None:
     assert any("With fewer than 5 people, chance is not known" in said for said in found.sentences)
 
 
+def test_one_photo_of_each_condition_is_enough_for_a_person() -> None:
+    rng = np.random.default_rng(5)
+    table = study(rng, [SMILE] * 6, clips=1)
+    photos = table.groupby("source").head(1).drop(columns="time").reset_index(drop=True)
+    found = compare_people(photos, conditions=("rest", "smile"))
+    alike = found.table[found.table["question"] == "do people change alike"]
+    assert (alike["value"] > 0.7).all()
+    assert set(alike["note"]) == {"too little footage for an interval"}
+    assert found.table["measure"].tolist()[15:] == ["lip corners up", "jaw open"]
+    assert "distance from usual look: no person has values of it in both conditions." in found.sentences
+    with pytest.raises(OmoteError, match="two people with frames of both conditions; 1 of 1 have them"):
+        compare_people(photos.assign(person="ann", face=np.arange(12)).iloc[:2], conditions=("rest", "smile"))
+
+
 def test_rows_in_doubt_or_without_a_code_are_left_out_and_counted() -> None:
     rng = np.random.default_rng(3)
     table = study(rng, [SMILE] * 3)

@@ -32,7 +32,6 @@ NEAR, FAR = (
     0.5,
     0.8,
 )  # shares of a person's frames nearest to their usual look, and beyond which they are far from it
-LEAST_AFTER = 2  # frames on each side of a change
 MAX_PAIRS = 10  # that are said; the table has all
 COLUMNS = (
     "question",  # "do people change alike", "do conditions differ" or "do faces move together"
@@ -115,17 +114,16 @@ def compare_people(
     # In a table that is relative to a profile, the usual look is 0.
     distances = np.full(len(table), np.nan)
     for rows in each.values():
-        if len(rows):
+        if len(rows) >= LEAST_FRAMES:
             usual = 0 if "profile" in table else find_usual_look(codes[rows])
             distances[rows] = np.linalg.norm(codes[rows] - usual, axis=1)
     found = _find_directions(table, codes, each, where, distances)
     if too_few := [name for name in each if name not in found]:
         sentences.append(f"Left out: {list_names(too_few)}, with too few frames for a change.")
     if len(found) < 2:
-        takes = f", {LEAST_AFTER} of each condition" if conditions is not None else ""
+        takes = f"at least {LEAST_FRAMES} frames" if conditions is None else "frames of both conditions"
         raise OmoteError(
-            f"a comparison takes two people with at least {LEAST_FRAMES} frames{takes}; {len(found)} of {len(each)} "
-            f"have them. {' '.join(sentences)}"
+            f"a comparison takes two people with {takes}; {len(found)} of {len(each)} have them. {' '.join(sentences)}"
         )
     results, said = _compare_changes(found, frames)
     sentences += said
@@ -220,11 +218,11 @@ def _find_directions(
     sources = number_sources(table)
     found = {}
     for seed, (name, rows) in enumerate(each.items()):
-        if len(rows) < LEAST_FRAMES:
+        if where is None and len(rows) < LEAST_FRAMES:
             continue
         side = _side_by_distance(distances[rows]) if where is None else where[rows]
         rows, after = rows[side >= 0], side[side >= 0] == 1
-        if min(after.sum(), (~after).sum()) >= LEAST_AFTER:
+        if after.any() and not after.all():
             blocks = number_blocks(sources[rows], seconds[rows])
             found[name] = directions.find_direction(codes[rows], after, blocks, seed)
     return found
@@ -332,6 +330,9 @@ def _compare_conditions(
     for column, values in measures.items():
         means = [[_mean(values[own[where[own] == side]]) for own in each.values()] for side in (0, 1)]
         found = paired.compare_pairs(np.subtract(means[1], means[0]))
+        if not found.people:
+            sentences.append(f"{say_measure(column)}: no person has values of it in both conditions.")
+            continue
         tested.append(found)
         few = found.people < paired.LEAST_FOR_TEST
         results.append({
