@@ -16,22 +16,17 @@ from numpy.typing import NDArray
 
 from omote.data.outputs import Floats, code_names
 from omote.errors import OmoteError
+from omote.features.axes import PREFIX, axis_columns, say_axis
 from omote.features.people import as_numbers, list_names, name_people
-from omote.features.profile import LEAST_FRAMES, find_usual_look, number_blocks, number_sources
+from omote.features.profile import DISTANCE, LEAST_FRAMES, find_usual_look, number_blocks, number_sources
 from omote.files import write_text
 from omote.formulas import write_csv
 from omote.metrics import conditions as paired
 from omote.metrics import directions
 from omote.metrics.intervals import holm
 
-DISTANCE, AXIS = (
-    "distance_from_usual",
-    "axis_",
-)  # columns of measures: the distance, and the start of an axis's name
-NEAR, FAR = (
-    0.5,
-    0.8,
-)  # shares of a person's frames nearest to their usual look, and beyond which they are far from it
+# Shares of a person's frames: those nearest to their usual look, and those beyond which they are far from it.
+NEAR, FAR = 0.5, 0.8
 MAX_PAIRS = 10  # that are said; the table has all
 COLUMNS = (
     "question",  # "do people change alike", "do conditions differ" or "do faces move together"
@@ -151,7 +146,7 @@ def say_measure(column: str) -> str:
     """Return the name of a measure in words: "lip corners up" of axis_lip_corners_up."""
     if column == DISTANCE:
         return "distance from usual look"
-    return column.removeprefix(AXIS).replace("_", " ") if column.startswith(AXIS) else column
+    return say_axis(column) if column.startswith(PREFIX) else column
 
 
 def measure_columns(table: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
@@ -161,7 +156,7 @@ def measure_columns(table: pd.DataFrame, columns: Sequence[str] | None) -> list[
         OmoteError: If a named column is not in the table.
     """
     if columns is None:
-        return [name for name in map(str, table.columns) if name == DISTANCE or name.startswith(AXIS)]
+        return [*axis_columns(list(table.columns)), *([DISTANCE] if DISTANCE in table else [])]
     if missing := [name for name in columns if name not in table]:
         raise OmoteError(
             f"the table has no column {missing[0]}; it has {', '.join(map(str, table.columns[:12]))} ..."

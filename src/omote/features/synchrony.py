@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from omote.data.outputs import code_names
 from omote.errors import OmoteError
 from omote.features.comparison import (
-    DISTANCE,
     PeopleComparison,
     measure_columns,
     results_table,
@@ -23,7 +22,7 @@ from omote.features.comparison import (
     say_p,
 )
 from omote.features.people import as_numbers
-from omote.features.profile import LEAST_FRAMES, find_usual_look
+from omote.features.profile import DISTANCE, LEAST_FRAMES, find_usual_look
 from omote.metrics.intervals import holm
 from omote.metrics.synchrony import LEAST_WINDOWS, find_synchrony
 
