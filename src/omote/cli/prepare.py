@@ -142,6 +142,7 @@ def prepare_drawn(
     mixtures: Mixtures = 2,
     frames: FramesPerClip = 12,
     size: Size = 64,
+    align: Alignment = Align.none,
     seed: Annotated[int, number("Another seed draws other people.", 0, 2**63 - 1)] = 0,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -151,8 +152,8 @@ def prepare_drawn(
 
     with progress_bar("drawing") as progress:
         face_set = make(
-            to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, seed=seed,
-            workers=workers, overwrite=overwrite, progress=progress,
+            to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, align=align.value,
+            seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     return _show(face_set)
 
@@ -175,6 +176,7 @@ def prepare_rendered(
         number("Total number of frames, shared evenly by people and clips; instead of --frames.", most=10**9),
     ] = None,
     size: Size = 64,
+    align: Alignment = Align.none,
     wild: Annotated[
         bool,
         typer.Option(
@@ -198,7 +200,7 @@ def prepare_rendered(
     with progress_bar("rendering") as progress:
         face_set = make(
             model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
-            wild=wild, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
+            align=align.value, wild=wild, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     return _show(face_set)
 
