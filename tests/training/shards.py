@@ -25,7 +25,7 @@ def main(to: Path) -> None:
     images, same = torch.rand(2, FRAMES, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     found: dict[str, torch.Tensor] = {}
     for name, cls in ((name, method_class(name)) for name in METHODS):
-        options = cls.Options.model_validate(OPTIONS | ({"switch_weight": 10} if name == "omote" else {}))
+        options = cls.Options.model_validate(OPTIONS)
         for number in range(len(cls(64, options, 3).stages())):
             torch.manual_seed(1)
             method = cls(64, options, 3)  # a new one, because a step of Adam enlarges rounding errors

@@ -4,22 +4,21 @@ Not in the paper, but with its encoder and its supervision. Two augmented views 
 negatives are other frames of the same subject in the batch. Identity does not distinguish them, so it is not learned.
 """
 
-from functools import partial
 from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from omote.methods.method import Batch, Encode, Method, MethodOptions, Phase, Stage, Terms
+from omote.methods.method import Batch, Method, MethodOptions, Phase, Stage, Terms
 from omote.models.encoder import Encoder, Posterior
 from omote.objectives.contrast import contrast_within_subject
 from omote.objectives.views import augment
 
 
 class ContrastOptions(MethodOptions):
-    """Options of the contrastive stage; none of them is in the paper."""
+    """Options of the contrast; none of them is in the paper."""
 
     temperature: float = Field(0.2, gt=0, description="of the contrast; lower weights similar frames more")
     among: Literal["subject", "everyone"] = Field("subject", description="whose frames are the negatives")
@@ -35,6 +34,16 @@ class ContrastOptions(MethodOptions):
         """Return a random view of each image."""
         return augment(images, **self.model_dump(include={"light", "placement", "mirror", "surroundings"}))
 
+    @property
+    def frames_together(self) -> int:
+        """Frames of a subject that stand together in a batch, as a `Stage` takes them."""
+        return self.frames_per_subject if self.among == "subject" else 1
+
+    def contrast(self, one: Tensor, other: Tensor, subjects: Tensor) -> Tensor:
+        """Return the contrast, (B,), of (B, Z) codes of two views of each image."""
+        among = subjects if self.among == "subject" else torch.zeros_like(subjects)
+        return contrast_within_subject(one, other, among, self.temperature)
+
 
 class Contrast(Method):
     """One encoder of the expression. Its code is a point of length sqrt(Z), not a distribution."""
@@ -49,31 +58,20 @@ class Contrast(Method):
         self.encoder = Encoder(image_size, latent_size=size, point=True, **self.network_options())
 
     def stages(self) -> list[Stage]:
-        return [contrast_stage(self.encoder, self.represent, self.options)]
+        c = self.options
+        phase = Phase("encoder", (self.encoder,), c.learning_rate, self.terms)
+        return [Stage("contrast", c.epochs, (phase,), c.frames_together)]
+
+    def terms(self, batch: Batch) -> Terms:
+        """Return the contrast of two views of each image, (B,)."""
+        c = self.options
+        views = torch.cat([c.draw_views(batch.images), c.draw_views(batch.images)])
+        one, other = self.represent(views).mean.chunk(2)
+        return {"contrast": c.contrast(one, other, batch.subjects)}
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
-        return normalise_mean(self.encoder(images))
-
-
-def contrast_stage(encoder: nn.Module, represent: Encode, options: ContrastOptions) -> Stage:
-    """Return the stage that trains an encoder, used by ``represent``, by the contrast."""
-    together = options.frames_per_subject if options.among == "subject" else 1
-    terms = partial(contrast_terms, represent, options)
-    phase = Phase("encoder", (encoder,), options.learning_rate, terms)
-    return Stage("contrast", options.epochs, (phase,), together)
-
-
-def contrast_terms(represent: Encode, options: ContrastOptions, batch: Batch) -> Terms:
-    """Return the contrast of two views of each image, (B,)."""
-    views = torch.cat([options.draw_views(batch.images), options.draw_views(batch.images)])
-    one, other = represent(views).mean.chunk(2)
-    among = batch.subjects if options.among == "subject" else torch.zeros_like(batch.subjects)
-    return {"contrast": contrast_within_subject(one, other, among, options.temperature)}
-
-
-def normalise_mean(point: Posterior) -> Posterior:
-    """Return a posterior whose (B, Z) mean has length sqrt(Z)."""
-    return Posterior(normalise_length(point.mean), point.logvar)
+        point = self.encoder(images)
+        return Posterior(normalise_length(point.mean), point.logvar)
 
 
 def normalise_length(code: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from omote.methods.conventional import Conventional, ConventionalOptions
 from omote.methods.method import Batch, MethodOptions, Phase, Terms, sample
 from omote.models.blocks import Normalisation
 from omote.models.discriminator import Discriminator
+from omote.models.encoder import Posterior
 from omote.objectives.adversarial import (
     GeneratorLoss,
     discriminator_loss_on_fake,
@@ -56,10 +57,13 @@ class Proposed(Conventional):
         return phases
 
     def expression_terms(self, batch: Batch) -> Terms:
-        """Return L_e' = L_e + beta L_gan + gamma L_switch for the generator, each term (B,). Paper: Eq. 5."""
+        """Return L_e' for the generator, each term (B,). Paper: Eq. 5."""
+        return self.generator_terms(batch, self.represent(batch.images))
+
+    def generator_terms(self, batch: Batch, q_e: Posterior) -> Terms:
+        """Return L_e' = L_e + beta L_gan + gamma L_switch, given q(z_e|x) of the images, each term (B,). Paper: Eq. 5."""
         c = self.options
-        z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
-        z_e = sample(q_e)
+        z_i, z_e = self.frozen_identity(batch), sample(q_e)
         codes = [(z_i, z_e)]  # of x'
         if c.adversarial_weight:
             codes.append((torch.randn_like(z_i), torch.randn_like(z_e)))  # of x_p

@@ -1,7 +1,5 @@
 """Base class of the methods with an identity code and an expression code: the networks of Tables 1 and 2."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -14,15 +12,12 @@ class TwoCodes(Generative):
     """An encoder of each code and one decoder of both; subclasses define how they are trained."""
 
     has_identity = True
-    expression_is_point: ClassVar[bool] = False  # whether z_e has no variance
 
     def __init__(self, image_size: int, options: GenerativeOptions, num_subjects: int = 0) -> None:
         super().__init__(image_size, options, num_subjects)
         size, shared = options.latent_size, self.network_options()
         self.identity_encoder = Encoder(image_size, latent_size=size, **shared)
-        self.expression_encoder = Encoder(
-            image_size, latent_size=size, point=self.expression_is_point, **shared
-        )
+        self.expression_encoder = Encoder(image_size, latent_size=size, **shared)
         self.decoder = Decoder(image_size, latent_size=2 * size, **shared)
 
     def represent(self, images: Tensor, subjects: Tensor | None = None) -> Posterior:
