@@ -14,7 +14,6 @@ from omote.cli.inputs import (
     Largest,
     OwnAxes,
     Rotate,
-    RunOrOnnxArgument,
     Turn,
     number,
 )
@@ -24,13 +23,13 @@ MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the tabl
 
 
 def embed(
-    run: RunOrOnnxArgument,
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUT...",
             help="Photos, videos and folders of them; - to read a list of paths from standard input; 0 for the first "
-            "camera. Or face sets (folders).",
+            "camera. Or face sets (folders). A run (a folder made by `omote train`) or an ONNX file (made by `omote "
+            "export`) in the first place is used instead of the model that comes with omote.",
         ),
     ],
     to: Annotated[
@@ -88,6 +87,14 @@ def embed(
         ),
     ] = None,
     axis: OwnAxes = None,
+    relative: Annotated[
+        bool,
+        typer.Option(
+            "--relative",
+            help="Add columns relative to the usual look of each face in its video, the mean of its trusted rows: "
+            "from_usual, the distance from it, and z_e_relative_00, z_e_relative_01, ...",
+        ),
+    ] = False,
     cropped: Cropped = False,
     detector: Detector = None,
     device: Annotated[
@@ -120,19 +127,23 @@ def embed(
     from omote.features.embed import embed_to, open_reader
     from omote.features.profile import Profile
     from omote.features.table import check_table_path
+    from omote.runs.shipped import split_model
 
     check_table_path(to)
+    model, inputs = split_model(inputs)
+    if not inputs:
+        raise OmoteError(f"only a run was given, {model}; name photos, videos or face sets too")
     last = None if end is None else parse_seconds(end, "--end")
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()
     person = None if profile is None else Profile.load(profile)
     axes = [Axes.load(file) for file in axis or []]
-    reader = open_reader(run, device=device, bfloat16=bfloat16)
+    reader = open_reader(model, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
         done = embed_to(
             reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
             fast=fast, rotate=rotate.degrees, all_frames=all_frames,
-            profile=person, face=face, axes=axes, workers=workers, progress=progress,
+            profile=person, face=face, axes=axes, relative=relative, workers=workers, progress=progress,
         )  # fmt: skip
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""

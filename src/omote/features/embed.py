@@ -33,8 +33,10 @@ from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
 from omote.features.stream import SEARCHED, Piece, ResumePoint, Searched, Source, stream
 from omote.features.table import check_table_path, join_tables
+from omote.features.usual_look import UsualLooks
 from omote.files import file_state, write_json
 from omote.formulas import write_csv_rows
+from omote.runs.shipped import SHIPPED
 
 FACE_SET_ROWS = 2048  # read at a time
 
@@ -67,15 +69,16 @@ class EmbedOptions(TypedDict, total=False):
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
     axes: Sequence[Axes]  # own axes, a column for each, besides those that come with the model
+    relative: bool  # further columns, relative to the mean of each followed face (`omote.features.usual_look`)
     workers: int | None  # threads that detect faces; None for one per core
     progress: Progress | None  # called with (frames done, frames in all, as far as the videos state it)
 
 
-def open_reader(path: str | Path, *, device: str = "auto", bfloat16: bool = False) -> Reader:
+def open_reader(path: str | Path = SHIPPED, *, device: str = "auto", bfloat16: bool = False) -> Reader:
     """Return a reader of features: a run, a folder of `save_pretrained`, or an ONNX file of `omote export`.
 
     Args:
-        path: the folder or the .onnx file; a file runs on the CPU, without loading torch.
+        path: the folder or the .onnx file; a file runs on the CPU, without loading torch. Or as `omote.load`.
         device: "auto" takes a GPU if there is one; or "cpu", "cuda", "mps".
         bfloat16: compute the codes in bfloat16, which is faster on processors that multiply in it (ONNX files: with
             OpenVINO). The codes change slightly (docs/features.md), so `model` ends in "-bf16".
@@ -128,6 +131,10 @@ def embed(
     skipped = [*task.skipped, *chain.from_iterable(piece.skipped for piece in pieces)]
     types = {"source": "str", "frame": "Int64", "reason": "str"}
     table = pd.concat([piece.table for piece in pieces], ignore_index=True)
+    if task.relative:
+        looks = UsualLooks()
+        looks.add(table)
+        table = pd.concat([table, looks.columns(table)], axis=1)
     table.attrs["searched"] = _join_searched(chain.from_iterable(piece.searched for piece in pieces))
     return (
         table,
@@ -167,7 +174,12 @@ def embed_to(
             if not task.problem(summary):
                 result = parts.new_result()
                 tables = [folder / "table.parquet" for folder in folders]
-                join_tables(tables, result / f"table{to.suffix}", bom=bom)
+                looks = UsualLooks()
+                if task.relative:
+                    for part in tables:
+                        looks.add(pd.read_parquet(part))
+                further = looks.columns if task.relative else None
+                join_tables(tables, result / f"table{to.suffix}", bom=bom, further=further)
                 rows = (row for folder in folders for row in _read_description(folder)["skipped"])
                 if summary.skipped_frames or summary.skipped_files:
                     write_skipped(result / "skipped.csv", chain(task.skipped, rows), bom=bom)
@@ -211,6 +223,7 @@ class _EmbedTask:
         profile: Profile | None = None,
         face: int | None = None,
         axes: Sequence[Axes] = (),
+        relative: bool = False,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -227,6 +240,11 @@ class _EmbedTask:
             profile.check(reader.model)
         self.reader, self.excerpt, self.profile, self.face = reader, excerpt, profile, face or 0
         self.axes = gather_axes(reader, axes)
+        if relative and profile is not None:
+            raise OmoteError(
+                "a profile and relative were given: codes are relative to the profile already; leave one of them out"
+            )
+        self.relative = relative
         self.workers = workers or os.cpu_count() or 1
         self.progress, self.cropped = progress, cropped
         self.frames_done = 0
@@ -245,11 +263,12 @@ class _EmbedTask:
                 self.search != ALL_FACES,
                 rotate,
                 all_frames,
+                relative,
             )
             if any(for_pictures):
                 raise OmoteError(
-                    "a profile, an excerpt, cropped, largest, fast, rotate and all_frames are for pictures, but face "
-                    "sets were given"
+                    "a profile, an excerpt, cropped, largest, fast, rotate, all_frames and relative are for pictures, "
+                    "but face sets were given"
                 )
             for face_set in self.face_sets:
                 if face_set.size != reader.size:
@@ -393,6 +412,7 @@ class _EmbedTask:
             **asdict(self.search),
             "rotate": self.rotate,
             "all_frames": self.all_frames,
+            "relative": self.relative,
             **self.excerpt._asdict(),
             "profile": None if self.profile is None else [self.profile.name, self.profile.neutral.tolist()],
             "face": self.face,

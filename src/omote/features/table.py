@@ -69,7 +69,13 @@ def is_csv(path: Path) -> bool:
     return path.suffix.lower() == ".csv"
 
 
-def join_tables(parts: Sequence[Path], path: Path, *, bom: bool = False) -> None:
+def join_tables(
+    parts: Sequence[Path],
+    path: Path,
+    *,
+    bom: bool = False,
+    further: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> None:
     """Write the rows of several Parquet files as one table, with one part in memory at a time.
 
     Columns are those of all parts; a column that a part lacks is empty in its rows. Parquet holds the numbers exactly,
@@ -78,21 +84,30 @@ def join_tables(parts: Sequence[Path], path: Path, *, bom: bool = False) -> None
     Args:
         path: .parquet or .csv.
         bom: begin a CSV file with a byte order mark, by which Excel knows UTF-8.
+        further: gives further columns for the rows of a part, the same columns for each part.
     """
     schema = pa.unify_schemas([pq.read_schema(part) for part in parts], promote_options="permissive")
+
+    def read(part: Path) -> pa.Table:
+        table = pa.concat_tables([schema.empty_table(), pq.read_table(part)], promote_options="permissive")
+        if further is not None:
+            added = pa.Table.from_pandas(further(to_frame(table)), preserve_index=False)
+            for field, column in zip(added.schema, added.columns, strict=True):
+                table = table.append_column(field.remove_metadata(), column)
+        return table
+
     if is_csv(path):
         with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as stream:
             for number, part in enumerate(parts):
-                table = pd.read_parquet(part).reindex(columns=schema.names)
+                table = to_frame(read(part))
                 if "time" in table:
                     times = table["time"].round(TIME_DIGITS)
                     table["time"] = times.astype(object).where(times.notna())  # not in FLOAT_FORMAT
                 write_csv(table, stream, header=number == 0, float_format=FLOAT_FORMAT)
     else:
-        with pq.ParquetWriter(path, schema) as writer:
+        with pq.ParquetWriter(path, read(parts[0]).schema) as writer:
             for part in parts:
-                tables = [schema.empty_table(), pq.read_table(part)]
-                writer.write_table(pa.concat_tables(tables, promote_options="permissive"))
+                writer.write_table(read(part))
 
 
 def check_table_path(path: str | Path) -> Path:
