@@ -6,14 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import say, status
-from omote.cli.inputs import RunArgument
+from omote.cli.inputs import OptionalRunArgument
+from omote.runs.shipped import SHIPPED
 
 
 def export(
-    run: RunArgument,
     to: Annotated[
         Path, typer.Option("--to", metavar="FILE", help="File to write for the encoder, such as model.onnx.")
     ],
+    run: OptionalRunArgument = Path(SHIPPED),
 ) -> dict[str, Any]:
     """Write a run as ONNX files, which other programs can use without PyTorch.
 

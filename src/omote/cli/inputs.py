@@ -8,6 +8,7 @@ import typer
 
 from omote.errors import OmoteError
 from omote.methods.registry import DEFAULT_METHOD, METHODS
+from omote.runs.shipped import SHIPPED
 
 _OTHERS = [name for name in METHODS if name != DEFAULT_METHOD]
 METHODS_HELP = f"Method: {DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
@@ -26,10 +27,19 @@ def number(text: str, least: float = 1, most: float = MOST) -> Any:
 FaceSetArgument = Annotated[Path, typer.Argument(help="Face set: a folder made by `omote prepare`.")]
 RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.")]
 RunsArgument = Annotated[list[Path], typer.Argument(help="One or more runs: folders made by `omote train`.")]
-RunOrOnnxArgument = Annotated[
+OptionalRunArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="RUN", help="Run (a folder made by `omote train`), or an ONNX file made by `omote export`."
+        help="Run: a folder made by `omote train`. Default: the model that comes with omote.",
+        show_default=False,
+    ),
+]
+OptionalRunsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        default_factory=lambda: [Path(SHIPPED)],
+        help="One or more runs: folders made by `omote train`. Default: the model that comes with omote.",
+        show_default=False,
     ),
 ]
 

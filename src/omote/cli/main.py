@@ -126,14 +126,14 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
     },
     "Features": {
         embed: (
-            "omote embed run interview.mp4 --to features.parquet",
-            "omote embed run photos --to features.csv --profile ann.json",
-            "omote embed run interview.mp4 --to features.parquet --axis smile.json",
+            "omote embed interview.mp4 --to features.parquet",
+            "omote embed photos --to features.csv --profile ann.json",
+            "omote embed interview.mp4 --to features.parquet --axis smile.json",
         ),
         profile: (
             "omote profile features.parquet --to ann.json",
-            "omote profile run ann1.mp4 ann2.mp4 --to ann.json",
-            "omote profile run people --to profiles",
+            "omote profile ann1.mp4 ann2.mp4 --to ann.json",
+            "omote profile people --to profiles",
         ),
         compare: (
             "omote compare features.parquet --to comparison.csv",
@@ -141,8 +141,8 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote compare interview.parquet --synchrony",
         ),
         axis: (
-            "omote axis run --low calm1.jpg,calm2.jpg --high smile1.jpg,smile2.jpg --name smile --to smile.json",
-            "omote axis run --low features.parquet:12 --high features.parquet:90 --name 'jaw open' --to jaw.json",
+            "omote axis --low calm1.jpg,calm2.jpg --high smile1.jpg,smile2.jpg --name smile --to smile.json",
+            "omote axis --low features.parquet:12 --high features.parquet:90 --name 'jaw open' --to jaw.json",
         ),
         fit_axes: ("omote fit-axes run faces --to run/axes.json",),
         events: (
@@ -150,17 +150,17 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote events features.parquet --to events.eaf",
         ),
         plot: ("omote plot features.parquet",),
-        export: ("omote export run --to model.onnx",),
+        export: ("omote export --to model.onnx",),
     },
     "Pictures": {
         swap: (
             "omote swap run --faces faces --to swap.png",
-            "omote swap run --identity ann.jpg --expression bob.jpg --to swap.png",
-            "omote swap run --identity ann.jpg --expression bob.jpg --on-photo --photos-to changed --to swap.png",
+            "omote swap --identity ann.jpg --expression bob.jpg --to swap.png",
+            "omote swap --identity ann.jpg --expression bob.jpg --on-photo --photos-to changed --to swap.png",
         ),
         interpolate: (
             "omote interpolate run --faces faces --to strip.png",
-            "omote interpolate run --identity calm.jpg --expression smile.jpg --to strip.png",
+            "omote interpolate --identity calm.jpg --expression smile.jpg --to strip.png",
         ),
     },
     "Everything at once": {

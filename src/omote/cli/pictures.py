@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omote.cli.display import say, status
-from omote.cli.inputs import Credit, Cropped, Detector, RunsArgument, number
+from omote.cli.inputs import Credit, Cropped, Detector, OptionalRunsArgument, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ GROUPS = {"train": "people of the training", "test": "held-out people"}
 
 
 def swap(
-    runs: RunsArgument,
+    runs: OptionalRunsArgument,
     to: ToPicture,
     faces: ExampleFaces = None,
     people: ExamplePeople = "all",
@@ -119,7 +119,7 @@ def swap(
 
 
 def interpolate(
-    runs: RunsArgument,
+    runs: OptionalRunsArgument,
     to: ToPicture,
     faces: ExampleFaces = None,
     people: ExamplePeople = "all",

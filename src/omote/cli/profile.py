@@ -31,8 +31,9 @@ def profile(
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="Feature tables (.parquet or .csv files) made by `omote embed`; or a run (or exported ONNX file), "
-            "followed by photos, videos and folders that show the person.",
+            help="Feature tables (.parquet or .csv files) made by `omote embed`; or photos, videos and "
+            "folders that show the person. A run or an ONNX file before these is used instead of the model that comes "
+            "with omote.",
         ),
     ],
     to: Annotated[
@@ -105,7 +106,7 @@ def profile(
     tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
     if tables and len(tables) < len(inputs):
         raise OmoteError(
-            "tables and other inputs were given together; give only tables, or a run and photos or videos"
+            "tables and other inputs were given together; give only tables, or only photos and videos"
         )
     which: PersonOptions = {
         "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted,
@@ -159,15 +160,16 @@ def _file_name(person: str) -> str:
 def _embed(
     inputs: list[str], largest: int | None, fast: bool, rotate: Turn, cropped: bool, detector: Path | None
 ) -> "DataFrame":
-    """Return the feature table of all inputs but the first, which is the run."""
+    """Return the feature table of all inputs; the first may be the run to use."""
     from omote.features.embed import embed, open_reader
+    from omote.runs.shipped import split_model
 
-    run, *pictures = inputs
+    model, pictures = split_model(inputs)
     if not pictures:
         raise OmoteError(
-            f"only {run} was given; give tables of `omote embed`, or a run and photos or videos of the person"
+            f"only a run was given, {model}; name photos or videos of the person too, or tables of `omote embed`"
         )
-    reader = open_reader(run)
+    reader = open_reader(model)
     with progress_bar("embedding") as progress:
         table, skipped = embed(
             reader,

@@ -19,8 +19,9 @@ from omote.data.arrays import prepare_arrays
 from omote.data.cut import SIZES
 from omote.data.outputs import Faces, Floats, code_columns
 from omote.errors import OmoteError
-from omote.methods.registry import method_class
+from omote.methods.registry import DEFAULT_METHOD, method_class
 from omote.runs.config import TrainConfig
+from omote.runs.shipped import SHIPPED
 from omote.runs.trained import Trained, load
 from omote.training.loop import train
 
@@ -32,13 +33,15 @@ WIDTHS = {size * size * 3: size for size in SIZES}  # numbers per face -> side i
 
 
 class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Expression features of faces, learned from which person each face shows.
+    """Expression features of faces.
 
-    `fit` takes faces and their subjects, and no expression labels. In a pipeline that ends in a classifier, ``y`` holds
+    ``ExpressionFeatures()`` uses the model that comes with omote, and `fit` trains nothing. With a method, epochs or
+    options, `fit` trains on faces and their subjects, without expression labels. In a pipeline that ends in a classifier, ``y`` holds
     the classifier's labels; pass the subjects as the fit parameter ``subjects``, as below.
 
     Args:
-        method: one of the registry; "omote", or another one that encodes a face without knowing its subject.
+        method: one of the registry that encodes a face without knowing its subject; None for "omote", if epochs or
+            options ask for a training.
         epochs: of each training stage; None takes the method's default.
         batch_size: largest number of faces in a training step.
         options: further options of the method, such as {"latent_size": 32}.
@@ -46,7 +49,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             as elsewhere in scikit-learn.
         device: where to train: "auto", "cpu", "cuda" or "mps". Features are always computed on the CPU.
         run: a finished run, its folder or what `omote.load` returns, whose encoder is used as it is. Then `fit` trains
-            nothing and needs no subjects, and the other arguments are ignored. See `from_run`.
+            nothing and needs no subjects, and method, epochs and options must be left out. See `from_run`.
 
     Attributes:
         trained_: what `omote.train` returned, for example for `trained_.swap` or `trained_.save_pretrained` (which
@@ -84,7 +87,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def __init__(
         self,
-        method: str = "omote",
+        method: str | None = None,
         *,
         epochs: int | None = None,
         batch_size: int = 64,
@@ -124,12 +127,12 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             y: (N,) subject of each face; ids of any type.
             subjects: (N,) the same, if ``y`` is the target of a classifier later in the pipeline.
         Raises:
-            ValueError: If X or y are not as above; if there is only one subject; or if the method compares several
+            ValueError: If X or y are not as above; if a run is given together with settings of a training; if there is only one subject; or if the method compares several
                 faces of a subject and every subject has one.
         """
-        if self.run is not None:
+        if not self._trains:
             given = validate_data(self, _to_rows(X)).shape[1]
-            self._take(self.run)
+            self._take(SHIPPED if self.run is None else self.run)
             if given != self.n_features_in_:
                 size = self.trained_.size
                 raise OmoteError(f"X has {given} numbers a face; the run reads faces of {size} x {size} x 3")
@@ -179,10 +182,19 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.run is None
+        tags.target_tags.required = self._trains
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+    @property
+    def _trains(self) -> bool:
+        given = [name for name in ("method", "epochs", "options") if getattr(self, name) is not None]
+        if given and self.run is not None:
+            raise OmoteError(
+                f"run was given with {' and '.join(given)}, but a finished run is not trained again; leave out one of them"
+            )
+        return bool(given)
 
     def _config(self) -> TrainConfig:
         seed = self.random_state
@@ -191,7 +203,7 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         options = {f"options.{name}": value for name, value in (self.options or {}).items()}
         if self.epochs is not None:
             options["options.epochs"] = self.epochs
-        fields = {"method": self.method, "batch_size": self.batch_size, "seed": seed, "device": self.device}
+        fields = {"method": self.method or DEFAULT_METHOD, "batch_size": self.batch_size, "seed": seed, "device": self.device}
         config = TrainConfig.read(None, {**fields, **options})
         _refuse_subjects(config.method)
         return config

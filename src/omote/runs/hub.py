@@ -13,7 +13,6 @@ people are not real, so their ids stay.
 """
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +39,8 @@ from omote.runs.info import (
     write_tensors,
 )
 from omote.runs.ood import OodModel
+from omote.runs.shipped import FOLDER, HUB_NAME, SHIPPED
 
-NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the hub: ORG/NAME
 WEIGHTS = weights_file(published=True)
 FILES = (
     "config.json",
@@ -79,17 +78,20 @@ def save_pretrained(
     return folder
 
 
-def find_model(run: str | Path, revision: str | None = None) -> Path:
+def find_model(run: str | Path = SHIPPED, revision: str | None = None) -> Path:
     """Return the folder of a run or a model; the name ORG/NAME of a model on the hub is downloaded once.
 
     Args:
-        run: a folder, or a name on the hub if there is no such folder.
+        run: a folder; or, if there is no such folder, "shipped" for the model that comes with omote, or a name on the
+            hub.
         revision: branch, tag or commit of a model on the hub; None for its main branch.
     Raises:
         OmoteError: If a revision is given with a folder, or the model cannot be downloaded.
     """
     folder = Path(run)
-    if folder.exists() or not NAME.fullmatch(folder.as_posix()):
+    if run == SHIPPED and not folder.exists():
+        folder = FOLDER
+    if folder.exists() or not HUB_NAME.fullmatch(folder.as_posix()):
         if revision is not None:
             raise OmoteError(
                 f"revision {revision} was given with {run}; it is for models on the hub, as ORG/NAME"

@@ -28,6 +28,7 @@ from omote.runs.device import choose_device
 from omote.runs.hub import find_model, push, save_pretrained
 from omote.runs.info import RunInfo, file_digest, model_id, read_info_and_digest, read_tensors, weights_file
 from omote.runs.ood import OodModel
+from omote.runs.shipped import SHIPPED
 
 MAX_LOGVAR = 80.0  # a deviation above 1e17 is none
 
@@ -295,13 +296,14 @@ def to_images(faces: Tensor) -> Tensor:
 
 
 def load(
-    run: str | Path, *, revision: str | None = None, stage: int | None = None, device: str = "cpu"
+    run: str | Path = SHIPPED, *, revision: str | None = None, stage: int | None = None, device: str = "cpu"
 ) -> Trained:
     """Return the trained method of a run, or a published model.
 
     Args:
-        run: a folder that `train` or `Trained.save_pretrained` made; or, if there is no such folder, the name ORG/NAME
-            of a model on the Hugging Face hub, which is downloaded once (extra `hub`).
+        run: a folder that `train` or `Trained.save_pretrained` made; or, if there is no such folder, "shipped" for the
+            model that comes with omote, or the name ORG/NAME of a model on the Hugging Face hub, which is downloaded
+            once (extra `hub`).
         revision: branch, tag or commit of a model on the hub; None for its main branch.
         stage: load the weights after this stage, counted from 1, if `train` kept them; None for the final weights.
         device: "cpu", "cuda" or "mps"; "auto" takes a GPU if there is one.
@@ -348,6 +350,8 @@ def _fill_method(info: RunInfo, weights: dict[str, Tensor]) -> Method:
         method = info.method_class(info.image_size, info.config.options, len(info.train_subjects))
     for name, expected in method.state_dict().items():
         found = weights.get(name)
+        if found is not None and (found.dtype, expected.dtype) == (torch.float16, torch.float32):
+            weights[name] = found = found.float()  # kept in half the space, as in the model that comes with omote
         if found is None or (found.shape, found.dtype) != (expected.shape, expected.dtype):
             what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
             raise ValueError(f"{name} is {what}; expected {expected.dtype} {tuple(expected.shape)}")

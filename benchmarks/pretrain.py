@@ -1,0 +1,202 @@
+"""Make the model that comes with omote, and score it on people whom it never saw.
+
+    python benchmarks/pretrain.py FACE_MODEL LONDON --to WORK [--epochs 6] [--install]
+
+FACE_MODEL is the ICT Face Model Light, as for `omote prepare rendered --model`; LONDON is the folder of the Face
+Research Lab London Set with the photos NNN_03.jpg (neutral) and NNN_08.jpg (smiling). All faces are cut out by the eyes.
+
+First `omote` is trained on made faces alone, rendered and drawn people: WORK/made. From there it goes on with London, of
+which 20 people are held out, and a few other made people: WORK/shipped. Nothing is tuned on the people held out. Both
+are scored on them, on rendered and drawn strangers, and on all of London for the model that never saw it; WORK/scores.md
+has the table. With --install, the second model replaces the one in src/omote/runs/shipped_model, in half precision, with
+the scores. A command that was stopped goes on where it was.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from omote.boundary import read_json
+from omote.data.combine import combine_face_sets
+from omote.data.face_set import FaceSet, open_face_set
+from omote.data.prepare import prepare
+from omote.data.splits import split_subjects
+from omote.evaluation.compare import score_run
+from omote.evaluation.protocol import ACROSS_EXPRESSIONS
+from omote.files import write_json, write_text
+from omote.runs.card import write_card
+from omote.runs.config import TrainConfig
+from omote.runs.info import file_digest
+from omote.runs.shipped import FOLDER
+from omote.runs.trained import Trained, load
+from omote.synthetic.prepare import prepare_drawn, prepare_rendered
+from omote.training.loop import TrainingProgress, is_trained, train
+
+HELD_OUT, SPLIT_SEED = 20, 0  # people of London, those of `omote train --config london`
+# Made people; another seed makes others. Strangers are those of docs/results/methods.md.
+RENDERED: dict[str, dict[str, Any]] = {
+    "rendered_a": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 0},
+    "rendered_b": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 2},
+    "rendered_c": {"subjects": 48, "clips": 4, "mixtures": 4, "frames": 4, "wild": True, "seed": 3},
+    "rendered_strangers": {"subjects": 24, "clips": 8, "mixtures": 1, "frames": 6, "seed": 1},
+}
+DRAWN: dict[str, dict[str, Any]] = {
+    "drawn": {"subjects": 100, "clips": 8, "mixtures": 2, "frames": 4, "seed": 2},
+    "drawn_strangers": {"subjects": 24, "clips": 8, "mixtures": 1, "frames": 6, "seed": 1},
+}
+SETTINGS: dict[str, Any] = {"batch_size": 32, "seed": 0, "options.width": 16, "options.contrast_weight": 1000.0}
+MADE = {"options.epochs": 6, "options.learning_rate": 1e-3, "learning_rate_decay": 0.68}
+SHIPPED = {"options.epochs": 40, "options.learning_rate": 5e-4, "learning_rate_decay": 0.94}
+SHOWN = {  # score -> column
+    "accuracy": "clusters",
+    "expression_probe": "probe",
+    ACROSS_EXPRESSIONS: "person named",
+    "r2_au": "R² of action units",
+}
+
+
+def faces_of(name: str, work: Path, make: Callable[..., FaceSet], **options: Any) -> FaceSet:
+    """Return a face set in the folder WORK, made if it is not there."""
+    folder = work / name
+    if not folder.is_dir():
+        make(to=folder, progress=lambda done, whole: say(f"{name}: {done} of {whole}", end="\r"), **options)
+    return open_face_set(folder)
+
+
+def make_faces(face_model: Path, london: Path, work: Path) -> dict[str, FaceSet]:
+    """Return all face sets by name."""
+    found = {
+        name: faces_of(name, work, prepare_rendered, model=face_model, align="eyes", **options)
+        for name, options in RENDERED.items()
+    }
+    found |= {
+        name: faces_of(name, work, prepare_drawn, align="eyes", **options) for name, options in DRAWN.items()
+    }
+    mapping = {"03": "neutral", "08": "smiling"}
+    found["london"] = faces_of(
+        "london", work, prepare, path=london, pattern="{subject}_{expression}.jpg", map_expression=mapping,
+        align="eyes", dataset="london", licence="CC BY 4.0: DeBruine & Jones, Face Research Lab London Set (2017)",
+    )  # fmt: skip
+    parts = {"made": ["rendered_a", "rendered_b", "drawn"], "mixed": ["rendered_c", "london"]}
+    for name, names in parts.items():
+        found[name] = faces_of(
+            name, work, combine_face_sets, face_sets=[found[each] for each in names], names=names
+        )
+    return found
+
+
+def train_one(faces: FaceSet, run: Path, changes: dict[str, Any], start: Path | None = None) -> Trained:
+    """Return the run, trained if it is not."""
+    began, last = time.monotonic(), 0.0
+
+    def report(now: TrainingProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last > 30:
+            last = time.monotonic()
+            say(
+                f"{run.name}: stage {now.stage}, epoch {now.epoch} of {now.num_epochs}, step {now.step} of "
+                f"{now.num_steps}, {(last - began) / 60:.0f} min"
+            )
+
+    if is_trained(run):
+        return load(run)
+    return train(faces, run, TrainConfig.read(None, {**SETTINGS, **changes}), start=start, progress=report)
+
+
+def score_all(runs: dict[str, Trained], faces: dict[str, FaceSet], held_out: list[str]) -> pd.DataFrame:
+    """Return the scores of each run on people whom it did not see, one row a run and face set."""
+    london = faces["london"]
+    parts = {"London, held out": (london, held_out), "London, all": (london, london.subjects)}
+    for kind in ("rendered", "drawn"):
+        strangers = faces[f"{kind}_strangers"]
+        parts[f"{kind} strangers"] = (strangers, strangers.subjects)
+    rows = []
+    for name, run in runs.items():
+        for title, (face_set, unseen) in parts.items():
+            if title == "London, all" and name != "made":
+                continue
+            found = score_run(run, face_set, unseen)
+            for centred, scores in found[found["people"] == "test"].groupby("centred"):
+                values = scores.set_index("score")["value"]
+                less = ", less each person's mean" if centred else ""
+                rows.append(
+                    {"model": name, "people": title + less, **{SHOWN[key]: values.get(key) for key in SHOWN}}
+                )
+    return pd.DataFrame(rows)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Return the scores as a table; all but R² in per cent."""
+    lines = [f"| {' | '.join(table.columns)} |", "|" + " --- |" * len(table.columns)]
+    for row in table.to_dict("records"):
+        cells = [
+            value
+            if isinstance(value, str)
+            else "–"
+            if value is None or np.isnan(value)
+            else f"{value:.2f}"
+            if "R²" in str(column)
+            else f"{100 * value:.1f}"
+            for column, value in row.items()
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def install(trained: Trained, scores: pd.DataFrame) -> None:
+    """Put the model into the package, its weights in half precision."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    trained.save_pretrained(FOLDER, names=True)
+    weights = FOLDER / "model.safetensors"
+    half = {
+        name: tensor.half() if tensor.dtype == torch.float32 else tensor
+        for name, tensor in load_file(weights).items()
+    }
+    save_file(half, weights)
+    write_text(FOLDER / "scores.md", to_markdown(scores))
+    config = read_json(FOLDER / "config.json")
+    write_json(FOLDER / "config.json", {**config, "weights_sha256": file_digest(weights)})
+    write_card(FOLDER)
+
+
+def say(text: str, end: str = "\n") -> None:
+    print(text, file=sys.stderr, flush=True, end=end)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("face_model", type=Path)
+    parser.add_argument("london", type=Path)
+    parser.add_argument("--to", type=Path, required=True, metavar="WORK")
+    parser.add_argument("--epochs", type=int, default=MADE["options.epochs"], help="on made faces")
+    parser.add_argument("--install", action="store_true", help="replace the model in the package")
+    given = parser.parse_args()
+    work = given.to
+    work.mkdir(parents=True, exist_ok=True)
+    faces = make_faces(given.face_model, given.london, work)
+    held_out = split_subjects(faces["london"].frames, HELD_OUT, SPLIT_SEED)[1]
+    made = train_one(faces["made"], work / "made_run", {**MADE, "options.epochs": given.epochs})
+    tested = [f"london/{subject}" for subject in held_out]
+    shipped = train_one(
+        faces["mixed"], work / "shipped_run", {**SHIPPED, "test_subjects": tested}, start=work / "made_run"
+    )
+    scores = score_all({"made": made, "shipped": shipped}, faces, held_out)
+    write_text(work / "scores.md", to_markdown(scores))
+    print(to_markdown(scores))
+    if given.install:
+        install(load(work / "shipped_run"), scores)
+
+
+if __name__ == "__main__":
+    main()
