@@ -3,13 +3,17 @@
     python benchmarks/pretrain.py FACE_MODEL LONDON --to WORK [--epochs 6] [--install]
 
 FACE_MODEL is the ICT Face Model Light, as for `omote prepare rendered --model`; LONDON is the folder of the Face
-Research Lab London Set with the photos NNN_03.jpg (neutral) and NNN_08.jpg (smiling). All faces are cut out by the eyes.
+Research Lab London Set with the photos NNN_03.jpg (neutral) and NNN_08.jpg (smiling). All faces are cut out by the
+eyes.
 
-First `omote` is trained on made faces alone, rendered and drawn people: WORK/made. From there it goes on with London, of
-which 20 people are held out, and a few other made people: WORK/shipped. Nothing is tuned on the people held out. Both
-are scored on them, on rendered and drawn strangers, and on all of London for the model that never saw it; WORK/scores.md
-has the table. With --install, the second model replaces the one in src/omote/runs/shipped_model, in half precision, with
-the scores. A command that was stopped goes on where it was.
+First `omote` is trained on made faces alone, rendered and drawn people: WORK/made_run. From there it goes on with
+London, of which 20 people are held out, and a few other made people: WORK/shipped_run. Nothing is tuned on the people
+held out. Scored are the 20, rendered and drawn strangers, all of London by the model that never saw it, and morphs of
+London people from neutral to smiling and back: the rank correlation of the weight with the distance from the neutral
+photo's code, median and least over people. WORK/scores.md has the table.
+
+With --install, the second model replaces the one in src/omote/runs/shipped_model, in half precision, with axes fitted
+to other rendered people, and the scores. A command that was stopped goes on where it was.
 """
 
 import argparse
@@ -23,7 +27,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from axes import film_morph  # beside this file
 from safetensors.torch import load_file, save_file
+from scipy.stats import spearmanr
 
 from omote.boundary import read_json
 from omote.data.combine import combine_face_sets
@@ -32,8 +38,9 @@ from omote.data.prepare import prepare
 from omote.data.splits import split_subjects
 from omote.evaluation.compare import score_run
 from omote.evaluation.protocol import ACROSS_EXPRESSIONS
+from omote.features.fit_axes import fit_axes
 from omote.files import write_json, write_text
-from omote.runs.card import write_card
+from omote.runs.card import MARK, state_terms, write_card
 from omote.runs.config import TrainConfig
 from omote.runs.info import file_digest
 from omote.runs.shipped import FOLDER
@@ -47,13 +54,19 @@ RENDERED: dict[str, dict[str, Any]] = {
     "rendered_a": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 0},
     "rendered_b": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 2},
     "rendered_c": {"subjects": 48, "clips": 4, "mixtures": 4, "frames": 4, "wild": True, "seed": 3},
+    "rendered_axes": {"subjects": 96, "clips": 4, "mixtures": 8, "frames": 4, "wild": True, "seed": 4},
     "rendered_strangers": {"subjects": 24, "clips": 8, "mixtures": 1, "frames": 6, "seed": 1},
 }
 DRAWN: dict[str, dict[str, Any]] = {
     "drawn": {"subjects": 100, "clips": 8, "mixtures": 2, "frames": 4, "seed": 2},
     "drawn_strangers": {"subjects": 24, "clips": 8, "mixtures": 1, "frames": 6, "seed": 1},
 }
-SETTINGS: dict[str, Any] = {"batch_size": 32, "seed": 0, "options.width": 16, "options.contrast_weight": 1000.0}
+SETTINGS: dict[str, Any] = {
+    "batch_size": 32,
+    "seed": 0,
+    "options.width": 16,
+    "options.contrast_weight": 1000.0,
+}
 MADE = {"options.epochs": 6, "options.learning_rate": 1e-3, "learning_rate_decay": 0.68}
 SHIPPED = {"options.epochs": 40, "options.learning_rate": 5e-4, "learning_rate_decay": 0.94}
 SHOWN = {  # score -> column
@@ -134,6 +147,16 @@ def score_all(runs: dict[str, Trained], faces: dict[str, FaceSet], held_out: lis
     return pd.DataFrame(rows)
 
 
+def score_morphs(trained: Trained, london: Path, people: list[str]) -> tuple[float, float]:
+    """Return the median and the least rank correlation of the weights of morphs with the distance from neutral."""
+    found = []
+    for person in people:
+        faces, weights = film_morph(london, person, trained)
+        codes = trained.represent(faces)[0]
+        found.append(float(spearmanr(np.linalg.norm(codes - codes[0], axis=1), weights).statistic))
+    return float(np.median(found)), min(found)
+
+
 def to_markdown(table: pd.DataFrame) -> str:
     """Return the scores as a table; all but R² in per cent."""
     lines = [f"| {' | '.join(table.columns)} |", "|" + " --- |" * len(table.columns)]
@@ -152,8 +175,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def install(trained: Trained, scores: pd.DataFrame) -> None:
-    """Put the model into the package, its weights in half precision."""
+def install(trained: Trained, to_fit: FaceSet, scores: str) -> None:
+    """Put the model into the package: weights in half precision, axes, and a card that names the people of London."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     trained.save_pretrained(FOLDER, names=True)
     weights = FOLDER / "model.safetensors"
@@ -162,10 +185,31 @@ def install(trained: Trained, scores: pd.DataFrame) -> None:
         for name, tensor in load_file(weights).items()
     }
     save_file(half, weights)
-    write_text(FOLDER / "scores.md", to_markdown(scores))
-    config = read_json(FOLDER / "config.json")
-    write_json(FOLDER / "config.json", {**config, "weights_sha256": file_digest(weights)})
+    write_json(
+        FOLDER / "config.json", read_json(FOLDER / "config.json") | {"weights_sha256": file_digest(weights)}
+    )
     write_card(FOLDER)
+    state_terms(FOLDER, "cc-by-4.0", [])
+    card = (FOLDER / "README.md").read_text(encoding="utf-8")
+    write_text(FOLDER / "README.md", card.replace(MARK, _describe(trained, scores)))
+    fit_axes(load(FOLDER), to_fit).axes.save(FOLDER / "axes.json")
+
+
+def _describe(trained: Trained, scores: str) -> str:
+    """Return what the card of the model in the package says beyond that of a run."""
+    trained_on, held_out = (
+        ", ".join(name.removeprefix("london/") for name in names if name.startswith("london/"))
+        for names in (trained.info.train_subjects, trained.info.test_subjects)
+    )
+    return (
+        "## This model\n\n"
+        "It comes with omote and is used where no run is named. `benchmarks/pretrain.py` trained it, first on rendered "
+        "and drawn people, then on photographs too: DeBruine, L. & Jones, B. (2017), Face Research Lab London Set, doi "
+        "10.6084/m9.figshare.5047666.v5, CC BY 4.0. The rendered people were made with the ICT Face Model Light (MIT)."
+        "\n\n"
+        f"People of the London Set it was trained on, by number: {trained_on}.\n\nHeld out: {held_out}.\n\n"
+        f"## Scores on people it never saw\n\n`made` is the model before it saw photographs.\n\n{scores}"
+    )
 
 
 def say(text: str, end: str = "\n") -> None:
@@ -192,10 +236,16 @@ def main() -> None:
         faces["mixed"], work / "shipped_run", {**SHIPPED, "test_subjects": tested}, start=work / "made_run"
     )
     scores = score_all({"made": made, "shipped": shipped}, faces, held_out)
-    write_text(work / "scores.md", to_markdown(scores))
-    print(to_markdown(scores))
+    lines = [to_markdown(scores)]
+    for name, run, people in (("made", made, faces["london"].subjects), ("shipped", shipped, held_out)):
+        middle, least = score_morphs(run, given.london, people)
+        lines.append(
+            f"Morphs of {len(people)} London people, `{name}`: rank correlation {middle:.3f}, least {least:.3f}."
+        )
+    write_text(work / "scores.md", "\n".join(lines) + "\n")
+    print("\n".join(lines))
     if given.install:
-        install(load(work / "shipped_run"), scores)
+        install(load(work / "shipped_run"), faces["rendered_axes"], "\n".join(lines))
 
 
 if __name__ == "__main__":

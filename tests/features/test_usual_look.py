@@ -16,7 +16,9 @@ from omote.features.usual_look import LEAST_ROWS, UsualLooks
 from omote.runs.trained import Trained
 
 
-def table_of(faces: list[int], codes: np.ndarray, source: str = "a.mp4", trusted: bool = True) -> pd.DataFrame:
+def table_of(
+    faces: list[int], codes: np.ndarray, source: str = "a.mp4", trusted: bool = True
+) -> pd.DataFrame:
     columns = {
         "source": pd.array([source] * len(faces), "str"),
         "face": pd.array(faces, "Int64"),
