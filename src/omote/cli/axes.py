@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omote.cli.display import console, say, status, two_digits
-from omote.cli.inputs import Cropped, Detector, FaceSetArgument, RunOrOnnxArgument
+from omote.cli.inputs import Cropped, Detector, FaceSetArgument, OptionalRunArgument, RunOrOnnxArgument
 from omote.errors import OmoteError
+from omote.runs.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +21,6 @@ ToAxes = Annotated[
 
 
 def axis(
-    run: RunOrOnnxArgument,
     low: Annotated[
         list[str],
         typer.Option(
@@ -36,6 +36,7 @@ def axis(
         str, typer.Option(help='What the axis says of the face, in small letters: "lip corners up", smile.')
     ],
     to: ToAxes,
+    run: OptionalRunArgument = Path(SHIPPED),
     cropped: Cropped = False,
     detector: Detector = None,
 ) -> dict[str, Any]:
@@ -62,7 +63,8 @@ def axis(
     for sentence in said:
         say(sentence)
     say(f"Saved: {to}")
-    say(f"Next: omote embed {run} INPUT... --axis {to} --to features.parquet")
+    named = "" if str(run) == SHIPPED else f"{run} "
+    say(f"Next: omote embed {named}INPUT... --axis {to} --to features.parquet")
     return {"axis": to, "column": made.axes[0].column, "notes": said}
 
 

@@ -27,6 +27,12 @@ def number(text: str, least: float = 1, most: float = MOST) -> Any:
 FaceSetArgument = Annotated[Path, typer.Argument(help="Face set: a folder made by `omote prepare`.")]
 RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.")]
 RunsArgument = Annotated[list[Path], typer.Argument(help="One or more runs: folders made by `omote train`.")]
+RunOrOnnxArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN", help="Run (a folder made by `omote train`), or an ONNX file made by `omote export`."
+    ),
+]
 OptionalRunArgument = Annotated[
     Path,
     typer.Argument(

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from omote.data.outputs import Floats, code_columns, code_names
+from omote.features.profile import DISTANCE
 
 LEAST_ROWS = 25  # trusted rows of a face, one second of video; of fewer, the mean is no usual look
 RELATIVE = "z_e_relative"  # prefix of the columns of relative codes
-DISTANCE = "from_usual"  # column of the length of the relative code
 Face = tuple[str, int]  # source and number of a face
 
 
