@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from axes import film_morph  # beside this file
 from safetensors.torch import load_file, save_file
 from scipy.stats import spearmanr
 
+from axes import film_morph  # beside this file
 from omote.boundary import read_json
 from omote.data.combine import combine_face_sets
 from omote.data.face_set import FaceSet, open_face_set

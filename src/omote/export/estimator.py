@@ -36,8 +36,10 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     """Expression features of faces.
 
     ``ExpressionFeatures()`` uses the model that comes with omote, and `fit` trains nothing. With a method, epochs or
-    options, `fit` trains on faces and their subjects, without expression labels. In a pipeline that ends in a classifier, ``y`` holds
-    the classifier's labels; pass the subjects as the fit parameter ``subjects``, as below.
+    options, `fit` trains on faces and their subjects, without expression labels.
+
+    In a pipeline that ends in a classifier, ``y`` holds the classifier's labels; pass the subjects as the fit parameter
+    ``subjects``, as below.
 
     Args:
         method: one of the registry that encodes a face without knowing its subject; None for "omote", if epochs or
@@ -127,8 +129,8 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             y: (N,) subject of each face; ids of any type.
             subjects: (N,) the same, if ``y`` is the target of a classifier later in the pipeline.
         Raises:
-            ValueError: If X or y are not as above; if a run is given together with settings of a training; if there is only one subject; or if the method compares several
-                faces of a subject and every subject has one.
+            ValueError: If X or y are not as above; if a run is given together with settings of a training; if there is
+                only one subject; or if the method compares several faces of a subject and every subject has one.
         """
         if not self._trains:
             given = validate_data(self, _to_rows(X)).shape[1]
@@ -192,7 +194,8 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         given = [name for name in ("method", "epochs", "options") if getattr(self, name) is not None]
         if given and self.run is not None:
             raise OmoteError(
-                f"run was given with {' and '.join(given)}, but a finished run is not trained again; leave out one of them"
+                f"run was given with {' and '.join(given)}, but a finished run is not trained again; leave out one of "
+                "them"
             )
         return bool(given)
 
@@ -203,7 +206,12 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         options = {f"options.{name}": value for name, value in (self.options or {}).items()}
         if self.epochs is not None:
             options["options.epochs"] = self.epochs
-        fields = {"method": self.method or DEFAULT_METHOD, "batch_size": self.batch_size, "seed": seed, "device": self.device}
+        fields = {
+            "method": self.method or DEFAULT_METHOD,
+            "batch_size": self.batch_size,
+            "seed": seed,
+            "device": self.device,
+        }
         config = TrainConfig.read(None, {**fields, **options})
         _refuse_subjects(config.method)
         return config

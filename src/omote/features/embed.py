@@ -69,7 +69,7 @@ class EmbedOptions(TypedDict, total=False):
     profile: Profile | None  # makes the features relative to a person; the codes of other faces are NaN
     face: int | None  # with a profile: the number of the person's face in each source; 0 if not given
     axes: Sequence[Axes]  # own axes, a column for each, besides those that come with the model
-    relative: bool  # further columns, relative to the mean of each followed face (`omote.features.usual_look`)
+    relative: bool  # further columns, relative to the mean of each followed face (`usual_look.py`)
     workers: int | None  # threads that detect faces; None for one per core
     progress: Progress | None  # called with (frames done, frames in all, as far as the videos state it)
 

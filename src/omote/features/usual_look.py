@@ -1,8 +1,8 @@
 """Features relative to the usual look of a followed face, from the rows of its own track, without labels or ids.
 
-The usual look is the mean code of the face's trusted rows. What is left holds less of the person and more of the change
-(docs/results/shipped.md). It says how a face differs from its own mean in this source: in footage of nothing but smiles,
-the usual look is a smile.
+The usual look is the mean code of the face's trusted rows. What is left holds less of the person and more of the
+change (docs/results/shipped.md). It says how a face differs from its own mean in this source: in footage of nothing but
+smiles, the usual look is a smile.
 """
 
 from typing import NamedTuple
@@ -47,7 +47,9 @@ class UsualLooks:
         relative = np.full((len(table), len(names)), np.nan, np.float32)
         for (source, face), found in self._sums.items():
             if found.rows >= LEAST_ROWS:
-                is_face = (table["source"] == source).to_numpy() & (table["face"] == face).fillna(False).to_numpy()
+                is_face = (table["source"] == source).to_numpy() & (table["face"] == face).fillna(
+                    False
+                ).to_numpy()
                 codes = table.loc[is_face, names].to_numpy(np.float64)
                 relative[is_face] = codes - found.codes / found.rows
         distance = np.linalg.norm(relative, axis=1)

@@ -61,7 +61,7 @@ class Proposed(Conventional):
         return self.generator_terms(batch, self.represent(batch.images))
 
     def generator_terms(self, batch: Batch, q_e: Posterior) -> Terms:
-        """Return L_e' = L_e + beta L_gan + gamma L_switch, given q(z_e|x) of the images, each term (B,). Paper: Eq. 5."""
+        """Return L_e' = L_e + beta L_gan + gamma L_switch, each term (B,), given q(z_e|x). Paper: Eq. 5."""
         c = self.options
         z_i, z_e = self.frozen_identity(batch), sample(q_e)
         codes = [(z_i, z_e)]  # of x'

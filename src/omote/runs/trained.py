@@ -351,7 +351,9 @@ def _fill_method(info: RunInfo, weights: dict[str, Tensor]) -> Method:
     for name, expected in method.state_dict().items():
         found = weights.get(name)
         if found is not None and (found.dtype, expected.dtype) == (torch.float16, torch.float32):
-            weights[name] = found = found.float()  # kept in half the space, as in the model that comes with omote
+            weights[name] = found = (
+                found.float()
+            )  # kept in half the space, as in the model that comes with omote
         if found is None or (found.shape, found.dtype) != (expected.shape, expected.dtype):
             what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
             raise ValueError(f"{name} is {what}; expected {expected.dtype} {tuple(expected.shape)}")

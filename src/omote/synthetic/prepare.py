@@ -30,8 +30,8 @@ def prepare_drawn(
     """Return a face set of drawn faces, written to `to`, with their true factors as further columns of `frames`.
 
     Args:
-        align: "none", or "eyes" to cut the faces out again by their true eyes, as photos are by detected ones. Boxes and
-            landmarks are then, as for photos, positions in the picture before the cut.
+        align: "none", or "eyes" to cut the faces out again by their true eyes, as photos are by detected ones. Boxes
+            and landmarks are then, as for photos, positions in the picture before the cut.
         workers: number of processes; None for one per core. The faces do not depend on it.
         overwrite: replace a face set at `to`, once the new one is complete.
         progress: called with (subjects done, subjects in all).
@@ -121,7 +121,8 @@ def _cut_again(faces: np.ndarray, frames: pd.DataFrame, align: Align) -> FaceBat
         boxes, landmarks = frames[list(BOX)].to_numpy(), frames[list(LANDMARKS)].to_numpy().reshape(-1, 5, 2)
         found = [Face(1.0, box, points) for box, points in zip(boxes, landmarks, strict=True)]
         cut = [
-            cut_out(face, true, len(face), align, DEFAULT_MARGIN) for face, true in zip(faces, found, strict=True)
+            cut_out(face, true, len(face), align, DEFAULT_MARGIN)
+            for face, true in zip(faces, found, strict=True)
         ]
         faces = np.stack(cut)
     return FaceBatch(faces, frames)
