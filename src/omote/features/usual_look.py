@@ -45,12 +45,9 @@ class UsualLooks:
         """
         names = code_names(list(table.columns))
         relative = np.full((len(table), len(names)), np.nan, np.float32)
-        for (source, face), found in self._sums.items():
-            if found.rows >= LEAST_ROWS:
-                is_face = (table["source"] == source).to_numpy() & (table["face"] == face).fillna(
-                    False
-                ).to_numpy()
-                codes = table.loc[is_face, names].to_numpy(np.float64)
-                relative[is_face] = codes - found.codes / found.rows
+        for (source, face), rows in table.groupby(["source", "face"], sort=False).indices.items():
+            found = self._sums.get((str(source), int(face)))
+            if found and found.rows >= LEAST_ROWS:
+                relative[rows] = table[names].iloc[rows].to_numpy(np.float64) - found.codes / found.rows
         distance = np.linalg.norm(relative, axis=1)
         return pd.concat([pd.Series(distance, name=DISTANCE), code_columns(relative, RELATIVE)], axis=1)
