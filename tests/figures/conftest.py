@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omote.data.outputs import Faces
+from omote.data.outputs import Faces, Floats
 
 
 class Painter:
@@ -24,6 +24,15 @@ class Painter:
     def interpolate(self, source: Faces, target: Faces, steps: int) -> Faces:
         greens = np.linspace(source[0, 0, 1], target[0, 0, 1], steps)
         return np.concatenate([self.paint(source[None], green) for green in greens])
+
+    def represent(self, faces: Faces) -> tuple[Floats, Floats]:
+        raise NotImplementedError
+
+    def identify(self, faces: Faces) -> tuple[Floats, Floats]:
+        raise NotImplementedError
+
+    def decode(self, z_i: Floats, z_e: Floats) -> Faces:
+        raise NotImplementedError
 
     def paint(self, who: Faces, green: float) -> Faces:
         """Return (N, size, size, 3) faces with the red of each given face and this green."""

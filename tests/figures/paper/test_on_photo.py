@@ -141,7 +141,7 @@ def test_what_cannot_be_changed_is_refused() -> None:
     with pytest.raises(OmoteError, match=r"expected \(N, S, S, 3\) uint8"):
         swap_on_photos(Mover(), still()[None, :, :-1], target)
     with pytest.raises(OmoteError, match=r"expected \(N, S, S, 3\) uint8"):
-        swap_on_photos(Mover(), still()[None].astype(np.float32), target)  # type: ignore[arg-type]
+        swap_on_photos(Mover(), still()[None].astype(np.float32), target)
     for photos, faces in ((still()[None][:0], target), (still()[None], target[:0])):
         with pytest.raises(OmoteError, match="at least one identity face and one expression face"):
             swap_on_photos(Mover(), photos, faces)
