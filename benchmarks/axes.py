@@ -196,7 +196,8 @@ def film_morph(folder: Path, person: str, reader: Reader) -> tuple[Array, Array]
     pictures = [read_photo(folder / f"{person}_{shown}.jpg") for shown in ("03", "08")]
     detector = find_detector()
     cut = Cut.of(reader.face_set, reader.size)
-    faces = [cut_faces(picture, cut, detector, Search(1, False))[0].face for picture in pictures]
+    found = [cut_faces(picture, cut, detector, Search(1, False))[0].face for picture in pictures]
+    faces = [face for face in found if face is not None]  # all: these are no face crops
     height, width = pictures[0].shape[:2]
     # Beyond the border, so that every pixel lies in a triangle.
     frame = np.array([(x, y) for x in (-9, width / 2, width + 9) for y in (-9, height / 2, height + 9)])

@@ -88,7 +88,7 @@ def main() -> None:
             changed.append(apply_change(faces[target], change(before, after)))
         return np.stack(changed)
 
-    ways = {
+    ways: dict[str, Callable[[], Faces]] = {
         "photo, unchanged": lambda: faces[targets],
         "decoded": lambda: model.decode(z_i[targets], z_e[sources]),
         "difference, one identity": lambda: draw(difference, False),

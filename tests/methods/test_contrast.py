@@ -95,8 +95,8 @@ def test_omote_is_eq_5_without_l_gan_and_the_contrast_of_each_image_and_a_view()
     torch.manual_seed(5)
     views = method.options.draw_views(batch.images)
     terms = terms_of(paper, "expression", batch)
-    codes = [method.represent(images).mean for images in (batch.images, views)]
-    terms["contrast"] = 30 * contrast_within_subject(*codes, batch.subjects, 0.3)
+    own, of_view = (method.represent(images).mean for images in (batch.images, views))
+    terms["contrast"] = 30 * contrast_within_subject(own, of_view, batch.subjects, 0.3)
 
     torch.manual_seed(5)
     found = terms_of(method, "expression", batch)
