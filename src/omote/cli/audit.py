@@ -9,14 +9,24 @@ import typer
 from omote.cli.display import progress_bar, say, show_audit, status
 from omote.cli.inputs import Clusters, KmeansRuns, Workers
 from omote.errors import OmoteError
+from omote.runs.shipped import explain_missing
+
+
+def _check_inputs(inputs: list[Path]) -> list[Path]:
+    """Return the paths; raise OmoteError, before torch is loaded, if one is missing."""
+    for path in inputs:
+        if not path.exists() and explain_missing(path):
+            raise OmoteError(f"there is no run and no table of features {path}")
+    return inputs
 
 
 def audit(
     inputs: Annotated[
         list[Path],
         typer.Argument(
+            callback=_check_inputs,
             help="One or more runs (folders) or feature tables (.parquet or .csv files), of omote or any other tool. "
-            "Several are shown side by side."
+            "Several are shown side by side.",
         ),
     ],
     faces: Annotated[

@@ -16,6 +16,7 @@ from omote.cli.inputs import (
     Rotate,
     Turn,
     number,
+    split_inputs,
 )
 from omote.errors import OmoteError
 
@@ -127,12 +128,9 @@ def embed(
     from omote.features.embed import embed_to, open_reader
     from omote.features.profile import Profile
     from omote.features.table import check_table_path
-    from omote.runs.shipped import split_model
 
     check_table_path(to)
-    model, inputs = split_model(inputs)
-    if not inputs:
-        raise OmoteError(f"only a run was given, {model}; name photos, videos or face sets too")
+    model, inputs = split_inputs(inputs)
     last = None if end is None else parse_seconds(end, "--end")
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()

@@ -8,7 +8,7 @@ import typer
 
 from omote.errors import OmoteError
 from omote.methods.registry import DEFAULT_METHOD, METHODS
-from omote.runs.shipped import SHIPPED
+from omote.runs.shipped import SHIPPED, explain_missing, split_model
 
 _OTHERS = [name for name in METHODS if name != DEFAULT_METHOD]
 METHODS_HELP = f"Method: {DEFAULT_METHOD} (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}."
@@ -24,9 +24,46 @@ def number(text: str, least: float = 1, most: float = MOST) -> Any:
     return typer.Option(min=least, max=most, help=text)
 
 
-FaceSetArgument = Annotated[Path, typer.Argument(help="Face set: a folder made by `omote prepare`.")]
-RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.")]
-RunsArgument = Annotated[list[Path], typer.Argument(help="One or more runs: folders made by `omote train`.")]
+def check_face_set(path: Path | None) -> Path | None:
+    """Return the path; raise OmoteError, before anything heavy is loaded, if it is no face set."""
+    if path is not None and not (path / "about.json").is_file():
+        from omote.data.face_set import open_face_set
+
+        open_face_set(path)
+    return path
+
+
+def check_run(run: Path) -> Path:
+    """Return the path; raise OmoteError, before torch is loaded, if it is no run."""
+    if problem := explain_missing(run):
+        raise OmoteError(problem)
+    return run
+
+
+def check_runs(runs: list[Path]) -> list[Path]:
+    """Return the paths; raise OmoteError, before torch is loaded, if one is no run."""
+    return [check_run(run) for run in runs]
+
+
+def split_inputs(given: list[str]) -> tuple[str, list[str]]:
+    """Return the model to use and the inputs; raise OmoteError, before torch is loaded, if one of them is missing."""
+    model, inputs = split_model(given)
+    if not inputs:
+        raise OmoteError(f"only a run was given, {model}; name photos or videos too")
+    for name in inputs:
+        if name != "-" and not name.isdecimal() and not Path(name).exists():
+            raise OmoteError(f"{name} does not exist")
+    return model, inputs
+
+
+FaceSetArgument = Annotated[
+    Path, typer.Argument(help="Face set: a folder made by `omote prepare`.", callback=check_face_set)
+]
+RunArgument = Annotated[Path, typer.Argument(help="Run: a folder made by `omote train`.", callback=check_run)]
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(help="One or more runs: folders made by `omote train`.", callback=check_runs),
+]
 RunOrOnnxArgument = Annotated[
     Path,
     typer.Argument(
@@ -38,6 +75,7 @@ OptionalRunArgument = Annotated[
     typer.Argument(
         help="Run: a folder made by `omote train`. Default: the model that comes with omote.",
         show_default=False,
+        callback=check_run,
     ),
 ]
 OptionalRunsArgument = Annotated[
@@ -46,6 +84,7 @@ OptionalRunsArgument = Annotated[
         default_factory=lambda: [Path(SHIPPED)],
         help="One or more runs: folders made by `omote train`. Default: the model that comes with omote.",
         show_default=False,
+        callback=check_runs,
     ),
 ]
 

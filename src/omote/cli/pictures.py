@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omote.cli.display import say, status
-from omote.cli.inputs import Credit, Cropped, Detector, OptionalRunsArgument, number
+from omote.cli.inputs import Credit, Cropped, Detector, OptionalRunsArgument, check_face_set, number
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 ToPicture = Annotated[Path, typer.Option("--to", metavar="FILE", help="Picture to write: a .png file.")]
 ExampleFaces = Annotated[
-    Path | None, typer.Option("--faces", help="Face set (folder) from which to choose example faces.")
+    Path | None,
+    typer.Option(
+        "--faces", help="Face set (folder) from which to choose example faces.", callback=check_face_set
+    ),
 ]
 ExamplePeople = Annotated[
     str,

@@ -17,6 +17,7 @@ from omote.cli.inputs import (
     Turn,
     UseDoubted,
     number,
+    split_inputs,
 )
 from omote.errors import OmoteError
 
@@ -162,13 +163,8 @@ def _embed(
 ) -> "DataFrame":
     """Return the feature table of all inputs; the first may be the run to use."""
     from omote.features.embed import embed, open_reader
-    from omote.runs.shipped import split_model
 
-    model, pictures = split_model(inputs)
-    if not pictures:
-        raise OmoteError(
-            f"only a run was given, {model}; name photos or videos of the person too, or tables of `omote embed`"
-        )
+    model, pictures = split_inputs(inputs)
     reader = open_reader(model)
     with progress_bar("embedding") as progress:
         table, skipped = embed(

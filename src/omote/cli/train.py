@@ -12,6 +12,7 @@ from omote.cli.inputs import (
     FaceSetArgument,
     Overwrite,
     To,
+    check_run,
     number,
     parse_pair,
     parse_test_subjects,
@@ -41,7 +42,9 @@ def train(
         Path | None,
         typer.Option(
             "--from",
-            help="A run or model to begin with, instead of random weights. Its method and networks are taken too.",
+            help="A run or model to begin with, instead of random weights; shipped is the one that comes with omote. "
+            "Its method and networks are taken too.",
+            callback=lambda run: run and check_run(run),
         ),
     ] = None,
     epochs: Annotated[int | None, number("Number of epochs per training stage.")] = None,
@@ -105,9 +108,10 @@ def train(
 
 def _networks_of(run: Path, method: str | None) -> dict[str, Any]:
     """Return the settings of a run or model that its weights depend on; none if another method is asked for."""
+    from omote.runs.hub import find_model
     from omote.runs.info import read_run_info
 
-    config = read_run_info(run).config
+    config = read_run_info(find_model(run)).config
     if method not in (None, config.method):
         return {}
     names = ("latent_size", "width", "activation", "normalisation", "discriminator_normalisation")

@@ -29,6 +29,7 @@ from omote.files import write_beside
 from omote.methods.method import Method
 from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
+from omote.runs.shipped import explain_missing
 
 FORMAT_VERSION = 1
 LIBRARY = "omote"  # library_name in config.json
@@ -108,7 +109,7 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
     is_run = (run / "run.json").is_file()
     path = run / ("run.json" if is_run else "config.json")
     if not path.is_file():
-        raise OmoteError(_not_a_run(run))
+        raise OmoteError(explain_missing(run))
     what, remedy = (
         ("of this omote", "Train the run again") if is_run else ("of a model", "Get the model again")
     )
@@ -123,13 +124,6 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
             )
         digest = None if is_run else str(content.pop("weights_sha256"))
         return TypeAdapter(RunInfo).validate_python(content), digest
-
-
-def _not_a_run(run: Path) -> str:
-    """Return the error message for a path that is neither a run nor a published model."""
-    if run.is_file():
-        return f"{run} is not a run: it is a file; a run is a folder made by `omote train`."
-    return f"{run} is not a run: it has no run.json. `omote train` makes runs."
 
 
 class TrainingRecord(BaseModel, extra="allow"):

@@ -8,6 +8,17 @@ FOLDER = Path(__file__).parent / "shipped_model"
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the Hugging Face hub: ORG/NAME
 
 
+def explain_missing(run: Path) -> str:
+    """Return why a path is neither a run nor a published model, or "" if it may be one. Loads nothing."""
+    if any((run / name).is_file() for name in ("run.json", "config.json")):
+        return ""
+    if not run.exists() and (str(run) == SHIPPED or HUB_NAME.fullmatch(run.as_posix())):
+        return ""
+    if run.is_file():
+        return f"{run} is not a run: it is a file; a run is a folder made by `omote train`."
+    return f"{run} is not a run: it has no run.json. `omote train` makes runs."
+
+
 def split_model(given: list[str]) -> tuple[str, list[str]]:
     """Return the model to use and the inputs, of a command line whose first word may name a model.
 
