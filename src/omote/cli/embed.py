@@ -123,6 +123,8 @@ def embed(
     is replaced. A camera is read until Ctrl-C or --end; if the recording breaks off, run the command again to save what
     was recorded.
     """
+    model, inputs = split_inputs(inputs)
+
     from omote.data.videos import Excerpt
     from omote.features.axes import Axes
     from omote.features.embed import embed_to, open_reader
@@ -130,7 +132,6 @@ def embed(
     from omote.features.table import check_table_path
 
     check_table_path(to)
-    model, inputs = split_inputs(inputs)
     last = None if end is None else parse_seconds(end, "--end")
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()

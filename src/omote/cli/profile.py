@@ -90,6 +90,13 @@ def profile(
 
     For long videos, run `omote embed` first and make the profile from its table: embed can be stopped and continued.
     """
+    tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
+    if tables and len(tables) < len(inputs):
+        raise OmoteError(
+            "tables and other inputs were given together; give only tables, or only photos and videos"
+        )
+    model, pictures = ("", []) if tables else split_inputs(inputs)
+
     from omote.features.profile import (
         PersonOptions,
         check_profile_path,
@@ -104,11 +111,6 @@ def profile(
         raise OmoteError(f"--name is for one profile; give {to}.json with --to, or leave --name out")
     if not of_many:
         check_profile_path(to)
-    tables = [given for given in inputs if Path(given).suffix.lower() in (".parquet", ".csv")]
-    if tables and len(tables) < len(inputs):
-        raise OmoteError(
-            "tables and other inputs were given together; give only tables, or only photos and videos"
-        )
     which: PersonOptions = {
         "face": face, "largest": largest, "photo": photo, "detector": detector, "use_doubted": use_doubted,
         "one_person": one_person,
@@ -117,13 +119,13 @@ def profile(
         if tables:
             found = make_profiles_from_tables(tables, **which)
         else:
-            found = make_profiles(_embed(inputs, largest, fast, rotate, cropped, detector), **which)
+            found = make_profiles(_embed(model, pictures, largest, fast, rotate, cropped, detector), **which)
         return _save_all(found, to)
     name = name or to.stem
     if tables:
         made = make_profile_from_tables(tables, name, **which)
     else:
-        made = make_profile(_embed(inputs, largest, fast, rotate, cropped, detector), name, **which)
+        made = make_profile(_embed(model, pictures, largest, fast, rotate, cropped, detector), name, **which)
     made.save(to)
     for sentence in made.describe():
         say(sentence)
@@ -159,12 +161,17 @@ def _file_name(person: str) -> str:
 
 
 def _embed(
-    inputs: list[str], largest: int | None, fast: bool, rotate: Turn, cropped: bool, detector: Path | None
+    model: str,
+    pictures: list[str],
+    largest: int | None,
+    fast: bool,
+    rotate: Turn,
+    cropped: bool,
+    detector: Path | None,
 ) -> "DataFrame":
-    """Return the feature table of all inputs; the first may be the run to use."""
+    """Return the feature table of photos and videos."""
     from omote.features.embed import embed, open_reader
 
-    model, pictures = split_inputs(inputs)
     reader = open_reader(model)
     with progress_bar("embedding") as progress:
         table, skipped = embed(
