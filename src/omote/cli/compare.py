@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import say, status
-from omote.cli.inputs import UseDoubted, number
+from omote.cli.inputs import UseDoubted, check_tables, number
 from omote.errors import OmoteError
 
 
@@ -15,6 +15,7 @@ def compare(
         list[Path],
         typer.Argument(
             metavar="TABLE",
+            callback=check_tables,
             help="Feature tables: .parquet or .csv files made by `omote embed`.",
         ),
     ],

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import errors, say
-from omote.cli.inputs import OwnAxes, UseDoubted
+from omote.cli.inputs import OwnAxes, UseDoubted, check_table
 
 
 def events(
     table: Annotated[
         Path,
-        typer.Argument(help="Feature table (.parquet or .csv file) of videos, made by `omote embed`."),
+        typer.Argument(
+            help="Feature table (.parquet or .csv file) of videos, made by `omote embed`.",
+            callback=check_table,
+        ),
     ],
     to: Annotated[
         Path,

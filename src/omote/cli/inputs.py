@@ -45,6 +45,18 @@ def check_runs(runs: list[Path]) -> list[Path]:
     return [check_run(run) for run in runs]
 
 
+def check_table(path: Path) -> Path:
+    """Return the path; raise OmoteError, before anything heavy is loaded, if there is no such table."""
+    if not path.exists():
+        raise OmoteError(f"there is no table {path}; make one with `omote embed`")
+    return path
+
+
+def check_tables(paths: list[Path]) -> list[Path]:
+    """Return the paths; raise OmoteError, before anything heavy is loaded, if there is no such table."""
+    return [check_table(path) for path in paths]
+
+
 def split_inputs(given: list[str]) -> tuple[str, list[str]]:
     """Return the model to use and the inputs; raise OmoteError, before torch is loaded, if one of them is missing."""
     model, inputs = split_model(given)

@@ -6,12 +6,15 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import errors, progress_bar, say
-from omote.cli.inputs import Credit, UseDoubted, number
+from omote.cli.inputs import Credit, UseDoubted, check_table, number
 
 
 def plot(
     table: Annotated[
-        Path, typer.Argument(help="Feature table: a .parquet or .csv file made by `omote embed`.")
+        Path,
+        typer.Argument(
+            help="Feature table: a .parquet or .csv file made by `omote embed`.", callback=check_table
+        ),
     ],
     to: Annotated[
         Path | None,
