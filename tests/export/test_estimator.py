@@ -26,6 +26,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
+from omote.data.arrays import prepare_arrays
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export import estimator
@@ -124,10 +125,16 @@ def fitted(faces: FaceSet, people: list[str]) -> ExpressionFeatures:
 
 
 def test_fit_trains_as_omote_train_does(
-    fitted: ExpressionFeatures, faces: FaceSet, run: Path, configure: Configure
+    fitted: ExpressionFeatures,
+    faces: FaceSet,
+    people: list[str],
+    run: Path,
+    tmp_path: Path,
+    configure: Configure,
 ) -> None:
     config = configure(method="omote", options__epochs=1, test_subjects=0, batch_size=64, precision="auto")
-    expected = train(faces, run, config).represent(faces.faces)[0]
+    alone = prepare_arrays(np.asarray(faces.faces), people, tmp_path / "faces")  # without clips, as in `fit`
+    expected = train(alone, run, config).represent(faces.faces)[0]
     np.testing.assert_allclose(fitted.transform(faces.faces), expected, atol=1e-5)
     assert fitted.transform(faces.faces).dtype == np.float32
 
@@ -297,7 +304,12 @@ def test_a_search_over_settings_trains_on_the_people_of_each_fold(faces: FaceSet
         ({"options": {"widht": 8}}, None, '"widht" is not an option here'),
         ({"epochs": 0}, None, "epochs: .* greater than or equal to 1"),
         ({"random_state": -1}, None, "seed: .* greater than or equal to 0"),
-        ({"run": "nowhere"}, None, "nowhere is not a run"),
+        (
+            {"run": "nowhere", "method": None, "epochs": None, "options": None},
+            None,
+            "nowhere is not a run",
+        ),
+        ({"run": "nowhere"}, None, "run was given with method and epochs and options"),
     ],
 )
 def test_bad_input_is_refused(
