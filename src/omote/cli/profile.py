@@ -1,6 +1,5 @@
 """`omote profile`: the usual look of a person, or of many, as a reference for their features."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,13 +135,8 @@ def profile(
 
 def _save_all(found: "Profiles", to: Path) -> dict[str, Any]:
     """Write a file for each person, and return the result of the command."""
-    paths = {name: to / f"{_file_name(name)}.json" for name in found.profiles}
-    if len({str(path).casefold() for path in paths.values()}) < len(paths):
-        raise OmoteError(
-            f"two of the people would have the same file in {to}: {', '.join(paths)}; rename one in the table"
-        )
-    for name, made in found.profiles.items():
-        made.save(paths[name])
+    paths = found.save(to)
+    for made in found.profiles.values():
         for sentence in made.describe():
             say(sentence)
     for name, reason in found.left_out.items():
@@ -153,11 +147,6 @@ def _save_all(found: "Profiles", to: Path) -> dict[str, Any]:
     example = next(iter(paths.values()))
     say(f"Next: omote embed RUN INPUT... --profile {example} --to features.parquet")
     return {"profiles": paths, "left_out": found.left_out, "notes": found.notes}
-
-
-def _file_name(person: str) -> str:
-    """Return the name of a person without what a file name cannot hold."""
-    return re.sub(r"[^\w .()-]", "_", person).strip(" .") or "_"
 
 
 def _embed(

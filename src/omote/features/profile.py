@@ -9,6 +9,7 @@ frames change the features only a little. It is not the code of a face at rest, 
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -241,6 +242,26 @@ class Profiles(NamedTuple):
     notes: list[
         str
     ]  # sentences: how people were told apart, which rows were left out, and what was not checked
+
+    def save(self, folder: str | Path) -> dict[str, Path]:
+        """Write a file for each person, PERSON.json, and return the files by person.
+
+        Raises:
+            OmoteError: If two people would have the same file.
+        """
+        paths = {name: Path(folder) / f"{_file_name(name)}{SUFFIX}" for name in self.profiles}
+        if len({str(path).casefold() for path in paths.values()}) < len(paths):
+            raise OmoteError(
+                f"two of the people would have the same file in {folder}: {', '.join(paths)}; rename one of them"
+            )
+        for name, made in self.profiles.items():
+            made.save(paths[name])
+        return paths
+
+
+def _file_name(person: str) -> str:
+    """Return the name of a person without what a file name cannot hold."""
+    return re.sub(r"[^\w .()-]", "_", person).strip(" .") or "_"
 
 
 def make_profiles(table: pd.DataFrame, **options: Unpack[PersonOptions]) -> Profiles:
