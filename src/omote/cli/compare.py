@@ -84,7 +84,7 @@ def compare(
         raise OmoteError(
             "--by and --columns are for conditions; name these too, such as --conditions rest,smile"
         )
-    pair = _parse_conditions(conditions)
+    pair = parse_conditions(conditions)
     read = [read_table(path) for path in tables]
     with status("comparing"):
         if synchrony:
@@ -102,7 +102,12 @@ def compare(
     return {"table": to, "notes": found.sentences, "results": found.table}
 
 
-def _parse_conditions(text: str | None) -> tuple[str, str] | None:
+def parse_conditions(text: str | None) -> tuple[str, str] | None:
+    """Return the value of --conditions: two names, or None if it was not given.
+
+    Raises:
+        OmoteError: If ``text`` is not two names with a comma between.
+    """
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]

@@ -51,6 +51,7 @@ class PeopleComparison(NamedTuple):
 
     table: pd.DataFrame  # one row a result; `COLUMNS`
     sentences: list[str]  # the same in words, and what was left out
+    overall: Sequence[str] = ()  # of these, those about everybody
 
     def save(self, path: str | Path) -> None:
         """Write the table as CSV, with 6 significant digits."""
@@ -121,6 +122,7 @@ def compare_people(
             f"a comparison takes two people with {takes}; {len(found)} of {len(each)} have them. {' '.join(sentences)}"
         )
     results, said = _compare_changes(found, frames)
+    overall = [*sentences, said[0]]
     sentences += said
     if conditions is not None and where is not None:
         measures = _find_measures(table, distances, columns)
@@ -128,7 +130,7 @@ def compare_people(
             measures, conditions, {name: each[name] for name in found}, where
         )
         results, sentences = results + differing, sentences + said
-    return PeopleComparison(results_table(results), sentences)
+    return PeopleComparison(results_table(results), sentences, overall)
 
 
 def results_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
