@@ -31,6 +31,7 @@ ORDER = [
     "figures",
     "export",
     "reproduction",
+    "analysis",
     "cli",
     "__main__",
 ]

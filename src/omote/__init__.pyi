@@ -1,4 +1,6 @@
 # The public names, each listed once: `__init__.py` loads them from here, type checkers and editors read them here.
+from .analysis.analyse import Analysis as Analysis
+from .analysis.analyse import analyse as analyse
 from .data.arrays import prepare_arrays as prepare_arrays
 from .data.combine import combine_face_sets as combine_face_sets
 from .data.face_set import FaceSet as FaceSet

@@ -100,6 +100,23 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
+def step_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar with the time left for each step; yields a function of (name of the step, done, total)."""
+    from rich.progress import MofNCompleteColumn
+
+    with _bars(MofNCompleteColumn()) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: str, done: int, total: int) -> None:
+            bars.start()  # as in `progress_bar`
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=None)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield show
+
+
+@contextmanager
 def training_progress(title: str) -> Iterator[Callable[["TrainingProgress"], None]]:
     """Show a bar per stage with the epoch, the speed and the time left; finished stages stay on the screen."""
     from rich.progress import TextColumn

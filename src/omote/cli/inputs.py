@@ -173,6 +173,12 @@ OwnAxes = Annotated[
         "that come with a run are added in any case.",
     ),
 ]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file with the columns path and subject, and optionally clip, frame, expression, use."
+    ),
+]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from omote.cli.analyse import analyse
 from omote.cli.audit import audit
 from omote.cli.axes import axis, fit_axes
 from omote.cli.choose import choose
@@ -125,6 +126,10 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
         audit: ("omote audit run --judge run2", "omote audit features.csv --columns AU,pose_"),
     },
     "Features": {
+        analyse: (
+            "omote analyse people --to results",
+            "omote analyse people --to results --conditions rest,smile --fps 10 --xlsx",
+        ),
         embed: (
             "omote embed interview.mp4 --to features.parquet",
             "omote embed photos --to features.csv --profile ann.json",

@@ -15,6 +15,7 @@ from omote.cli.inputs import (
     Fast,
     FramesPerSecond,
     Largest,
+    Manifest,
     Overwrite,
     Photo,
     Rotate,
@@ -83,12 +84,7 @@ def prepare_folder(
             "matches anything. Default: subject/photo.jpg, subject/clip/frame.jpg, subject/video.mp4."
         ),
     ] = None,
-    manifest: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file with the columns path and subject, and optionally clip, frame, expression, use."
-        ),
-    ] = None,
+    manifest: Manifest = None,
     map_expression: Annotated[
         list[str] | None,
         typer.Option(help="Rename an expression, such as 03=neutral; can be given several times."),
