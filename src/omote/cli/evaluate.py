@@ -6,6 +6,7 @@ import typer
 
 from omote.cli.display import say, show_scores, status
 from omote.cli.inputs import Clusters, FaceSetArgument, KmeansRuns, RunArgument
+from omote.errors import OmoteError
 
 
 def evaluate(
@@ -22,6 +23,11 @@ def evaluate(
     ] = False,
 ) -> dict[str, Any]:
     """Score a run: how well its codes separate expressions, and how much they reveal about the person's identity."""
+    if not run.is_dir():
+        raise OmoteError(
+            f"scores are written into the folder of a run, and {run} is not in a folder of yours; give "
+            f"`omote audit {run} --faces {faces}`"
+        )
     from omote.data.face_set import open_face_set
     from omote.evaluation.evaluate import evaluate
     from omote.runs.card import write_card

@@ -32,7 +32,8 @@ from omote.files import write_text
 from omote.formulas import write_csv
 from omote.metrics.continuity import rising_by_factors, rising_by_pixels
 from omote.metrics.score import Array
-from omote.runs.hub import check_people
+from omote.runs.hub import check_people, find_model
+from omote.runs.shipped import SHIPPED
 from omote.runs.info import read_training
 from omote.runs.trained import Trained, load
 
@@ -93,7 +94,7 @@ def audit(
     the subject's mean.
 
     Args:
-        inputs: runs, and tables (.parquet or .csv, see `omote.evaluation.representation.read_feature_table`), all of
+        inputs: runs ("shipped" for the model that comes with omote), and tables (.parquet or .csv, see `omote.evaluation.representation.read_feature_table`), all of
             the same faces.
         faces: the face set; None for the one that the first run was trained on. A table alone needs none, but then
             there are no baselines.
@@ -110,6 +111,7 @@ def audit(
             fit, a test subject is unknown, or a table lacks what is needed.
     """
     check_settings(k=k, seeds=seeds)
+    inputs = [find_model() if str(given) == SHIPPED else given for given in inputs]
     folders = [Path(given) for given in inputs if Path(given).is_dir()]
     runs = {folder.name: load(folder) for folder in folders}
     if len(runs) < len(folders):
