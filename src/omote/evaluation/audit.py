@@ -33,8 +33,8 @@ from omote.formulas import write_csv
 from omote.metrics.continuity import rising_by_factors, rising_by_pixels
 from omote.metrics.score import Array
 from omote.runs.hub import check_people, find_model
-from omote.runs.shipped import SHIPPED
 from omote.runs.info import read_training
+from omote.runs.shipped import SHIPPED
 from omote.runs.trained import Trained, load
 
 AUDIT_COLUMNS = ["people", "feature", "reading", "group", "score", "value", "low", "high", "chance", "reason"]
@@ -94,8 +94,8 @@ def audit(
     the subject's mean.
 
     Args:
-        inputs: runs ("shipped" for the model that comes with omote), and tables (.parquet or .csv, see `omote.evaluation.representation.read_feature_table`), all of
-            the same faces.
+        inputs: runs ("shipped" for the model that comes with omote), and tables (.parquet or .csv, see
+            `omote.evaluation.representation.read_feature_table`), all of the same faces.
         faces: the face set; None for the one that the first run was trained on. A table alone needs none, but then
             there are no baselines.
         judge: another run, trained with another seed or method, that reads the swapped images.
