@@ -61,7 +61,10 @@ def split_inputs(given: list[str]) -> tuple[str, list[str]]:
     """Return the model to use and the inputs; raise OmoteError, before torch is loaded, if one of them is missing."""
     model, inputs = split_model(given)
     if not inputs:
-        raise OmoteError(f"only a run was given, {model}; name photos or videos too")
+        missing = (
+            "" if model == SHIPPED or Path(model).exists() else f" (and there is no file or folder {model})"
+        )
+        raise OmoteError(f"only a run was given, {model}{missing}; name photos or videos too")
     for name in inputs:
         if name != "-" and not name.isdecimal() and not Path(name).exists():
             raise OmoteError(f"{name} does not exist")

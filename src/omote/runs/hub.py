@@ -89,7 +89,7 @@ def find_model(run: str | Path = SHIPPED, revision: str | None = None) -> Path:
         OmoteError: If a revision is given with a folder, or the model cannot be downloaded.
     """
     folder = Path(run)
-    if run == SHIPPED and not folder.exists():
+    if str(run) == SHIPPED and not folder.exists():
         folder = FOLDER
     if folder.exists() or not HUB_NAME.fullmatch(folder.as_posix()):
         if revision is not None:

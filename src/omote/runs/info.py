@@ -109,7 +109,7 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
     is_run = (run / "run.json").is_file()
     path = run / ("run.json" if is_run else "config.json")
     if not path.is_file():
-        raise OmoteError(explain_missing(run))
+        raise OmoteError(explain_missing(run) or f"{run} is not a run: there is no such folder.")
     what, remedy = (
         ("of this omote", "Train the run again") if is_run else ("of a model", "Get the model again")
     )
