@@ -31,5 +31,5 @@ def is_code(column: str) -> bool:
 
 
 def code_names(columns: Sequence[str]) -> list[str]:
-    """Return the names of the feature's columns, in order."""
-    return sorted(column for column in columns if is_code(column))
+    """Return the names of the feature's columns by their number: z_e_11 is before z_e_100."""
+    return sorted(filter(is_code, columns), key=lambda column: (len(column), column))
