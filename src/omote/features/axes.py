@@ -188,9 +188,14 @@ def axis_column(name: str) -> str:
     return PREFIX + name.replace(" ", "_").replace("-", "_")
 
 
+def is_axis(column: str) -> bool:
+    """Return whether a column of a table holds an axis."""
+    return column.startswith(PREFIX) and column != PREFIX
+
+
 def axis_columns(columns: Sequence[str]) -> list[str]:
     """Return the columns of axes, in the order of the table."""
-    return [column for column in columns if column.startswith(PREFIX)]
+    return [column for column in columns if is_axis(column)]
 
 
 def say_axis(column: str) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 from omote.data.build import Progress
 from omote.data.face_set import open_face_set
 from omote.data.sampling import evenly_spaced
+from omote.features.axes import say_axis
 from omote.figures.page import encode_picture, load_template
 from omote.figures.style import BLUE, GREEN, ORANGE, PINK, SKY, VERMILION
 from omote.figures.table.clusters import CLUSTERS, check_clusters, cluster_rows, select_typical
@@ -24,7 +25,6 @@ from omote.figures.table.crops import SMALL_SIDE, Crops, locate_faces, recut_fac
 from omote.figures.table.face_figure import format_time
 from omote.figures.table.path import GAP, bin_times, summarise_curve
 from omote.figures.table.tracks import (
-    AXIS,
     PHOTOS,
     Features,
     Rows,
@@ -233,7 +233,7 @@ def render_timelines(
         {"name": DISTANCE, "colour": "var(--ink)", "shown": True},
         *(
             {
-                "name": axis.removeprefix(AXIS).replace("_", " "),
+                "name": say_axis(axis),
                 "colour": AXIS_COLOURS[place % len(AXIS_COLOURS)],
                 "shown": place < MOST_AXES,
             }

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from omote.data.face_set import BOX
 from omote.data.outputs import code_names, is_code
 from omote.errors import OmoteError
+from omote.features.axes import axis_columns, is_axis
 from omote.features.table import read_table
 
 KEYS = ("subject", "clip", "frame")  # identify a row of a face set
@@ -31,7 +32,6 @@ READ = (
     "turned",
     *BOX,
 )
-AXIS = "axis_"  # begins the name of a column that holds a named dimension, 0 to 1
 PHOTOS = "photos"
 TEXTS = dict.fromkeys(("subject", "clip", PERSON, "source", "doubt", "model", "profile"), str)
 DEFAULT_FPS = 25.0  # for videos without times
@@ -87,12 +87,7 @@ class Features(NamedTuple):
     @property
     def axes(self) -> list[str]:
         """The columns that hold a named dimension, in the order of the table."""
-        return [str(column) for column in self.frames.columns if is_axis(str(column))]
-
-
-def is_axis(column: str) -> bool:
-    """Return whether a column holds a named dimension of the face, from 0 to 1."""
-    return column.startswith(AXIS) and len(column) > len(AXIS)
+        return axis_columns([str(column) for column in self.frames.columns])
 
 
 def read_features(table: Table | str | Path, use_doubted: bool = False) -> Features:
@@ -128,7 +123,7 @@ def read_features(table: Table | str | Path, use_doubted: bool = False) -> Featu
         )
     codes = np.stack([_as_numbers(read[column], name, np.float32) for column in columns], axis=1)
     whole = np.isfinite(codes).all(axis=1)
-    axes = [column for column in map(str, read.columns) if is_axis(column)]
+    axes = axis_columns([str(column) for column in read.columns])
     for axis in axes:
         _as_numbers(read[axis], name)
     described = [
