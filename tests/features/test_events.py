@@ -98,7 +98,7 @@ def test_missing_and_doubted_frames_are_bridged_and_a_single_wrong_frame_is_noth
 def test_a_face_of_doubted_frames_only_is_used_and_this_is_said() -> None:
     both = pd.concat([table_of(bumps((2, 5))), table_of(bumps((6, 8)), face=1, trusted=False)])
     found = find_events(both)
-    assert found["note"].tolist() == ["", "no frame of this face is to be trusted"]
+    assert found["note"].tolist() == ["", "hardly any frame of this face is to be trusted"]
     assert found.attrs["left_out"] == {}
     assert find_events(both, use_doubted=True)["note"].tolist() == ["", ""]
 
@@ -215,6 +215,20 @@ def test_elan_gets_a_file_for_each_video_and_hostile_names_stay_xml(tmp_path: Pa
     files = write_events(find_events(pd.concat(tables)), tmp_path / "e.eaf")
     assert len(set(files)) == 3
     assert [len(list(ET.parse(file).iter("TIER"))) for file in files] == [1, 1, 0]
+
+
+def test_no_file_of_a_video_replaces_that_of_another(tmp_path: Path) -> None:
+    sources = ["a/x-3.mp4", "a/x.mp4", "b/x.mp4", "c/X.mp4"]
+    files = write_events(
+        find_events(pd.concat([table_of(bumps((2, 4)), source=source) for source in sources])),
+        tmp_path / "e.eaf",
+    )
+    assert len({file.name.casefold() for file in files}) == 4
+
+
+def test_the_events_of_a_camera_whose_number_was_read_from_csv_are_written(tmp_path: Path) -> None:
+    (file,) = write_events(find_events(table_of(bumps((2, 4)), source=0)), tmp_path / "e.eaf")
+    assert len(list(ET.parse(file).iter("TIER"))) == 1
 
 
 def test_boris_gets_start_and_stop_of_state_events(events: pd.DataFrame, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def write_events(events: pd.DataFrame, to: str | Path) -> list[Path]:
         )
         return [to]
     files = _name_files(to, sources)
-    for source, file in files.items():
-        write_text(file, _to_eaf(_of(events, source), source))
+    for source, own in _split(events, sources).items():
+        write_text(files[source], _to_eaf(own, source))
     return list(files.values())
 
 
@@ -74,24 +74,30 @@ def _sources(events: pd.DataFrame) -> list[str]:
     """Return all sources that were looked at, also those without events; [""] if the table has none."""
     if SOURCE not in events:
         return [""]
-    return list(events.attrs.get("sources", [])) or [str(source) for source in events[SOURCE].unique()]
+    return list(events.attrs.get("sources", [])) or list(dict.fromkeys(events[SOURCE].astype(str)))
 
 
-def _of(events: pd.DataFrame, source: str) -> pd.DataFrame:
-    return events[events[SOURCE] == source] if SOURCE in events else events
+def _split(events: pd.DataFrame, sources: list[str]) -> dict[str, pd.DataFrame]:
+    """Return the events of each source."""
+    if SOURCE not in events:
+        return dict.fromkeys(sources, events)
+    # As text, as in `_sources`: a camera is a number, 0.
+    rows = events.groupby(events[SOURCE].astype(str)).indices
+    return {source: events.iloc[rows.get(source, [])] for source in sources}
 
 
 def _name_files(to: Path, sources: list[str]) -> dict[str, Path]:
-    """Return a file for each source: `to`, or with the source's name added if there are several."""
+    """Return a file of its own for each source: `to`, or with the source's name added if there are several."""
     if len(sources) < 2:
         return dict.fromkeys(sources, to)
     files: dict[str, Path] = {}
+    taken: set[str] = set()  # in small letters, because some file systems know no others
     for number, source in enumerate(sources, 1):
         stem = re.sub(r"[^\w.-]+", "_", Path(source).stem)[:80]
-        file = to.with_name(f"{to.stem}-{stem}{to.suffix}")
-        files[source] = (
-            to.with_name(f"{to.stem}-{stem}-{number}{to.suffix}") if file in files.values() else file
-        )
+        while (name := f"{to.stem}-{stem}{to.suffix}").casefold() in taken:
+            stem += f"-{number}"
+        taken.add(name.casefold())
+        files[source] = to.with_name(name)
     return files
 
 
@@ -191,8 +197,8 @@ def _boris_project(events: pd.DataFrame, sources: list[str], name: str) -> dict[
         ),
         "behaviors_conf": _numbered(behaviours),
         "observations": {
-            _clean(source) or "events": _boris_observation(_of(events, source), source, now)
-            for source in sources
+            _clean(source) or "events": _boris_observation(own, source, now)
+            for source, own in _split(events, sources).items()
         },
         "behavioral_categories": [],
         "independent_variables": {},

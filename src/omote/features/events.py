@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from omote.errors import OmoteError
 from omote.features.axes import PREFIX, axis_columns, say_axis
-from omote.features.profile import DISTANCE
+from omote.features.profile import DISTANCE, DISTANCE_WORDS
 
 SMOOTH_SECONDS = 0.15  # three frames at 25 frames a second, so that one wrong frame is no event
 REST_SHARE = 0.2
@@ -34,7 +34,7 @@ LEAST_RISE_OF_DISTANCE = 0.5  # as a share of rest
 NOISE_TIMES = 4.0  # so that none of the thousands of frames of a film at rest reaches it
 MAX_GAP = 0.5  # seconds; with fewer than 6 frames a second, three times the usual time between frames
 LEAST_ROWS = 3  # of a followed face
-ALL_DOUBTED = "no frame of this face is to be trusted"
+HARDLY_TRUSTED = "hardly any frame of this face is to be trusted"
 TRACK = ("source", "stream", "subject", "clip", "person", "face")  # together they name a followed face
 MEASURES = ("onset", "apex", "offset", "duration", "peak", "rest", "amplitude", "area")
 
@@ -94,10 +94,12 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
         track = track.sort_values("time", kind="stable").drop_duplicates("time")
         for column, measure in measures.items():
             events = _events_of(
-                track["time"].to_numpy(), track[column].to_numpy(np.float64), is_axis=column != DISTANCE
+                track["time"].to_numpy(),
+                track[column].to_numpy(np.float64, na_value=np.nan),
+                is_axis=column != DISTANCE,
             )
             for number, event in enumerate(events, 1):
-                notes = [*([event["note"]] if event["note"] else []), *([ALL_DOUBTED] if doubtful else [])]
+                notes = [*([event["note"]] if event["note"] else []), *([HARDLY_TRUSTED] if doubtful else [])]
                 rows.append({**named, "measure": measure, "event": number, **event, "note": "; ".join(notes)})
     left_out["not to be trusted"] = doubted
     columns = [*keys, "measure", "event", *MEASURES, "frames", "complete", "note"]
@@ -137,7 +139,7 @@ def find_measures(columns: pd.DataFrame | Sequence[str]) -> dict[str, str]:
     names = list(columns.columns) if isinstance(columns, pd.DataFrame) else list(columns)
     measures = {column: say_axis(column) for column in axis_columns(names)}
     if DISTANCE in names:
-        measures[DISTANCE] = "distance from usual look"
+        measures[DISTANCE] = DISTANCE_WORDS
     if not measures:
         raise OmoteError(
             f"the table has no column of an axis ({PREFIX}...) and no {DISTANCE}; add axes with --axis "

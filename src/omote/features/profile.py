@@ -49,7 +49,7 @@ VARIED, UNIFORM = (
 NO_SPREAD = 1e-6  # below this spread all frames have the same code, but for rounding
 UNLIKE = 0.5  # share of pairs of sources that look like different people, above which they are not one person
 OTHER_FACE = "not the person of the profile"  # reason in the column `doubt`
-DISTANCE = "from_usual"  # column: length of the relative code
+DISTANCE, DISTANCE_WORDS = "from_usual", "distance from usual look"  # column: length of the relative code
 FIRST_CODE = "z_e_00"
 TEXTS = dict.fromkeys(("source", "model", "profile", "subject", "clip", "person"), str)
 # Rows of frames without a face have no number of a face.
