@@ -80,7 +80,7 @@ def test_a_column_tells_people_and_conditions() -> None:
     assert "(column state)" in found.sentences[0]
     last = found.table.iloc[-1]
     assert (last["measure"], last["note"], last["count"]) == ("blur", "a test takes 6 people", 3)
-    assert any("With fewer than 5 people, chance is not known" in said for said in found.sentences)
+    assert any("With fewer than 6 people, chance is not known" in said for said in found.sentences)
 
 
 def test_one_photo_of_each_condition_is_enough_for_a_person() -> None:
@@ -130,3 +130,20 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence() -> None:
     ):  # fmt: skip
         with pytest.raises(OmoteError, match=message):
             compare_people(bad, **options)
+
+
+def test_conditions_that_nothing_tells_apart_are_named() -> None:
+    table = study(np.random.default_rng(6), [SMILE] * 2, clips=1)
+    partly = table.assign(condition=pd.Series(["rest"] * 20 + [None] * 60, dtype="str"))
+    with pytest.raises(OmoteError, match=r"no row is of the condition smile .*it holds rest"):
+        compare_people(partly, conditions=("rest", "smile"))
+    nameless = table.assign(person=table["source"].str.extract("all/(p.)")[0]).drop(columns="source")
+    with pytest.raises(OmoteError, match="name the column that holds them with --by"):
+        compare_people(nameless, conditions=("rest", "smile"))
+
+
+def test_plain_codes_are_not_compared_with_relative_ones() -> None:
+    table = study(np.random.default_rng(7), [SMILE] * 2, clips=1)
+    mixed = table.assign(profile=pd.Series(["ann"] * 40 + [None] * 40, dtype="str"))
+    with pytest.raises(OmoteError, match="relative to a profile and others are plain"):
+        compare_people(mixed)

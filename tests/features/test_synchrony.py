@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import lfilter
 
 from omote.errors import OmoteError
-from omote.features.synchrony import compare_synchrony
+from omote.features.synchrony import _describe, compare_synchrony
 from omote.metrics.score import Array
 from tests.features.test_profile import Z, table_of
 
@@ -64,6 +64,27 @@ def test_two_tables_with_one_clock_may_have_other_frame_rates() -> None:
     assert found.table["source"].iloc[0] == "left.mp4 and right.mp4"
     assert "bob follows ann by 0.6 s" in found.sentences[0]
     assert (found.table["p_adjusted"] >= found.table["p"]).all()
+
+
+def test_two_faces_of_one_name_are_told_apart_by_their_videos() -> None:
+    rng = np.random.default_rng(5)
+    shared = wander(rng)
+    tables = [face(rng, shared, 0, 0, 10), face(rng, shared, 0.6, 0, 10).assign(source="right.mp4")]
+    found = compare_synchrony(tables, columns=["axis_lip_corners_up"])
+    assert "face 0 of right.mp4 follows face 0 of talk.mp4 by 0.6 s" in found.sentences[0]
+
+
+def test_the_verdict_counts_how_many_tests_there_are() -> None:
+    row = {
+        "first": "a",
+        "second": "b",
+        "source": "s",
+        "measure": "m",
+        "value": 0.4,
+        "lag": 0.0,
+        "chance": 0.3,
+    }
+    assert "no more than chance" in _describe(row | {"p": 0.03, "p_adjusted": 0.6}, 10, 20)
 
 
 def test_faces_out_of_step_are_no_more_than_chance() -> None:

@@ -90,6 +90,21 @@ def test_a_common_direction_is_found_and_none_is_made_up(monkeypatch: pytest.Mon
     assert math.isnan(find_common_direction([person(rng, shared) for _ in range(4)]).p)
 
 
+def test_five_people_are_too_few_for_a_test_by_signs() -> None:
+    alike = [Direction(np.ones(Z), np.zeros((0, Z)), math.nan) for _ in range(6)]
+    assert math.isnan(find_common_direction(alike[:5]).p)  # 2 of 32 signs: it could not be below 0.0625
+    assert find_common_direction(alike).p == 2 / 64
+
+
+def test_the_chance_of_a_pair_is_the_quantile_of_all_others() -> None:
+    rng = np.random.default_rng(3)
+    found = compare_directions([Direction(unit(rng), np.zeros((0, Z)), math.nan) for _ in range(7)])
+    cosines = found["cosine"].to_numpy()
+    chance = [np.quantile(np.delete(cosines, pair), directions.CHANCE) for pair in range(len(cosines))]
+    np.testing.assert_allclose(found["chance"], chance)
+    np.testing.assert_allclose(found["p"], [(cosines >= cosine).mean() for cosine in cosines])
+
+
 def test_signs_are_all_of_them_or_a_sample_that_begins_unchanged() -> None:
     assert len(np.unique(flip_signs(4), axis=0)) == 16
     many = flip_signs(30, most=100)

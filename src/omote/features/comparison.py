@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 
 from omote.data.outputs import Floats, code_names
 from omote.errors import OmoteError
-from omote.features.axes import PREFIX, axis_columns, say_axis
+from omote.features.axes import axis_columns, is_axis, say_axis
 from omote.features.people import as_numbers, list_names, name_people
-from omote.features.profile import DISTANCE, LEAST_FRAMES, find_usual_look, number_blocks, number_sources
+from omote.features.profile import (
+    DISTANCE,
+    DISTANCE_WORDS,
+    LEAST_FRAMES,
+    find_usual_look,
+    number_blocks,
+    number_sources,
+)
 from omote.files import write_text
 from omote.formulas import write_csv
 from omote.metrics import conditions as paired
@@ -96,10 +103,8 @@ def compare_people(
         left_out["of neither condition"] = int((used & (where < 0)).sum())
         used &= where >= 0
         change = f"from {conditions[0]} to {conditions[1]} ({how})"
-    each = {
-        str(name): np.flatnonzero(used & (people.names == name).to_numpy(bool, na_value=False))
-        for name in sorted(people.names.dropna().unique())
-    }
+    grouped = people.names.groupby(people.names, sort=True).indices
+    each = {str(name): np.asarray(rows, np.int64)[used[rows]] for name, rows in grouped.items()}
     frames = {name: len(rows) for name, rows in each.items()}
     counted = f"{len(each)} people, told apart by {people.how}; {sum(frames.values())} frames."
     sentences = [
@@ -147,8 +152,8 @@ def results_table(results: Sequence[dict[str, Any]]) -> pd.DataFrame:
 def say_measure(column: str) -> str:
     """Return the name of a measure in words: "lip corners up" of axis_lip_corners_up."""
     if column == DISTANCE:
-        return "distance from usual look"
-    return say_axis(column) if column.startswith(PREFIX) else column
+        return DISTANCE_WORDS
+    return say_axis(column) if is_axis(column) else column
 
 
 def measure_columns(table: pd.DataFrame, columns: Sequence[str] | None) -> list[str]:
@@ -179,6 +184,11 @@ def _check_codes(table: pd.DataFrame) -> list[str]:
     if len(models) > 1:
         raise OmoteError(
             f"the table has codes of several models ({', '.join(models)}), which cannot be compared"
+        )
+    if "profile" in table and not table["profile"].replace("", np.nan).notna().all():
+        raise OmoteError(
+            "some codes of the table are relative to a profile and others are plain, which cannot be compared; embed "
+            "all with --profile, or none"
         )
     return names
 
@@ -234,7 +244,11 @@ def _find_conditions(
     column = by or ("condition" if "condition" in table else None)
     if column is not None and column not in table:
         raise OmoteError(f"the table has no column {column}; name the one that holds the condition with --by")
-    given = table[column or "source"].astype(str)
+    if column is None and "source" not in table:
+        raise OmoteError(
+            "the table has no sources to tell conditions apart; name the column that holds them with --by"
+        )
+    given = table[column or "source"].astype(str).fillna("")
     if column is not None:
         holds = [given == name for name in conditions]
         how = f"column {column}"
@@ -250,7 +264,7 @@ def _find_conditions(
             )
     for name, held in zip(conditions, holds, strict=True):
         if not held.any():
-            others = f"; it holds {list_names(sorted(given.unique()))}" if column else ""
+            others = f"; it holds {list_names(sorted(filter(None, given.unique())))}" if column else ""
             raise OmoteError(f"no row is of the condition {name} ({how}{others})")
     return np.where(holds[1], 1, np.where(holds[0], 0, -1)), how
 
@@ -282,7 +296,7 @@ def _compare_changes(
     cosine = f"mean cosine of all pairs {common.value:.2f}"
     if math.isnan(common.p):
         sentences = [
-            f"Directions of change: {cosine}. With fewer than {directions.LEAST_PEOPLE} people, chance is not known."
+            f"Directions of change: {cosine}. With fewer than {directions.LEAST_FOR_TEST} people, chance is not known."
         ]
     else:
         verdict = "a common direction" if common.p <= 0.05 else "no sign of a common direction"
@@ -331,12 +345,12 @@ def _compare_conditions(
             sentences.append(f"{say_measure(column)}: no person has values of it in both conditions.")
             continue
         tested.append(found)
-        few = found.people < paired.LEAST_FOR_TEST
+        few = found.people < directions.LEAST_FOR_TEST
         results.append({
             "question": "do conditions differ", "first": conditions[0], "second": conditions[1],
             "measure": say_measure(column), "value": found.value, "low": found.low, "high": found.high,
             "p": found.p, "effect": found.effect, "count": found.people,
-            "note": f"a test takes {paired.LEAST_FOR_TEST} people" if few else "",
+            "note": f"a test takes {directions.LEAST_FOR_TEST} people" if few else "",
         })  # fmt: skip
     known = [number for number, found in enumerate(tested) if not math.isnan(found.p)]
     for number, p in zip(known, holm([tested[number].p for number in known]), strict=True):

@@ -21,6 +21,7 @@ from omote.features.comparison import (
     say_measure,
     say_p,
 )
+from omote.features.events import TRACK
 from omote.features.people import as_numbers
 from omote.features.profile import DISTANCE, LEAST_FRAMES, find_usual_look
 from omote.metrics.intervals import holm
@@ -79,6 +80,7 @@ def compare_synchrony(
     results: list[dict[str, Any]] = []
     too_short = 0
     for one, other in pairs:
+        first_name, second_name = _tell_apart(one, other)
         for column in one.values:
             if column not in other.values:
                 continue
@@ -89,7 +91,7 @@ def compare_synchrony(
                 continue
             found = find_synchrony(first, second, window=size, max_lag=reach)
             results.append({
-                "question": "do faces move together", "first": one.name, "second": other.name,
+                "question": "do faces move together", "first": first_name, "second": second_name,
                 "source": one.source if one.source == other.source else f"{one.source} and {other.source}",
                 "measure": say_measure(column), "value": found.value, "chance": found.chance, "p": found.p,
                 "lag": found.lag * step, "count": found.windows, "note": found.reason,
@@ -109,6 +111,15 @@ def compare_synchrony(
     return PeopleComparison(results_table(results), sentences)
 
 
+def _tell_apart(one: _Face, other: _Face) -> tuple[str, str]:
+    """Return the names of two faces, with their sources if both have the same, as the only faces of two videos."""
+    if one.name != other.name:
+        return one.name, other.name
+    if one.source != other.source:
+        return f"{one.name} of {one.source}", f"{other.name} of {other.source}"
+    return f"{one.name} (first)", f"{other.name} (second)"
+
+
 def _describe(row: dict[str, Any], window: float, tests: int) -> str:
     about = f"{row['first']} and {row['second']} ({row['source']}), {row['measure']}"
     if math.isnan(row["value"]):
@@ -118,7 +129,7 @@ def _describe(row: dict[str, Any], window: float, tests: int) -> str:
     if math.isnan(row["p"]):
         return f"{said}; {row['note']}."
     adjusted = f", {say_p(row['p_adjusted'])} for {tests} tests" if tests > 1 else ""
-    verdict = "more than chance" if row["p"] <= 0.05 else "no more than chance"
+    verdict = "more than chance" if row["p_adjusted"] <= 0.05 else "no more than chance"
     chance = f"95 of 100 out of step are below {row['chance']:.2f}"
     return f"{said}. That is {verdict}: {chance} ({say_p(row['p'])}{adjusted})."
 
@@ -153,12 +164,13 @@ def _find_faces(
     ):
         left_out[reason] = left_out.get(reason, 0) + int(count)
     rows = np.flatnonzero(np.isfinite(times) & shows & trusted)
-    keys = [name for name in ("source", "stream", "subject", "clip", "person", "face") if name in table]
+    keys = [name for name in TRACK if name in table]
     who = table.iloc[rows][keys].reset_index(drop=True)
+    face_of_row = who.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    order = np.argsort(face_of_row, kind="stable")
     faces = []
-    faces_of_rows = who.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
-    for face, named in enumerate(who.drop_duplicates().to_dict("records")):
-        own = rows[faces_of_rows == face]
+    for places in np.split(order, np.flatnonzero(np.diff(face_of_row[order])) + 1) if len(order) else []:
+        own, named = rows[places], who.iloc[places[0]].to_dict()
         own = own[np.unique(times[own], return_index=True)[1]]
         if len(own) < LEAST_FRAMES:
             left_out[FEW] = left_out.get(FEW, 0) + len(own)

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import t
 
-from omote.metrics.directions import flip_signs
+from omote.metrics.directions import LEAST_FOR_TEST, flip_signs
 from omote.metrics.intervals import CONFIDENCE
 from omote.metrics.score import Array
 
 LEAST_PEOPLE = 3  # for an interval
-LEAST_FOR_TEST = 6  # with five people, the smallest p of a two-sided test by signs is 0.0625
 
 
 class PairedDifference(NamedTuple):

@@ -16,6 +16,9 @@ from omote.metrics.score import Array
 
 RESAMPLES = 1000  # of blocks, for the interval; of signs, for the level of chance
 LEAST_PEOPLE = 5  # from which other pairs tell what is usual for a pair
+LEAST_FOR_TEST = (
+    6  # by signs: all of them and their opposites give the same, so with five people p is at least 0.0625
+)
 CHANCE = 0.95  # share of what chance gives that lies below the level of chance
 
 
@@ -94,10 +97,8 @@ def compare_directions(directions: Sequence[Direction]) -> pd.DataFrame:
     pairs["chance"], pairs["p"] = math.nan, math.nan
     if len(directions) >= LEAST_PEOPLE:
         cosines = pairs["cosine"].to_numpy()
-        apart = np.ones((len(pairs), len(pairs)), bool)
-        np.fill_diagonal(apart, False)
-        pairs["chance"] = [float(np.quantile(cosines[others], CHANCE)) for others in apart]
-        pairs["p"] = [float((cosines >= cosine).mean()) for cosine in cosines]
+        pairs["chance"] = _quantile_of_others(cosines, CHANCE)
+        pairs["p"] = (len(cosines) - np.searchsorted(np.sort(cosines), cosines)) / len(cosines)
     return pairs
 
 
@@ -107,7 +108,7 @@ def find_common_direction(directions: Sequence[Direction], seed: int = 0) -> Com
     If there is no common direction, a change and its opposite are equally likely for each person.
 
     Args:
-        directions: of at least two people. With fewer than `LEAST_PEOPLE`, chance and p are nan.
+        directions: of at least two people. With fewer than `LEAST_FOR_TEST`, chance and p are nan.
     """
     units = np.stack([each.change / max(float(np.linalg.norm(each.change)), 1e-12) for each in directions])
     people = len(units)
@@ -117,7 +118,7 @@ def find_common_direction(directions: Sequence[Direction], seed: int = 0) -> Com
         return np.asarray((totals.sum(axis=-1) - people) / (people * (people - 1)))
 
     value = float(mean_cosine(np.ones(people)))
-    if people < LEAST_PEOPLE:
+    if people < LEAST_FOR_TEST:
         return CommonDirection(value, math.nan, math.nan)
     flipped = mean_cosine(flip_signs(people, seed))
     p = float((flipped >= value - 1e-12).mean())
@@ -132,6 +133,16 @@ def flip_signs(people: int, seed: int = 0, most: int = 2**14) -> Array:
         bits = np.random.default_rng(seed).integers(0, 2, (most, people))
         bits[0] = 0
     return np.asarray(1.0 - 2.0 * bits)
+
+
+def _quantile_of_others(values: Array, share: float) -> Array:
+    """Return for each of N values the quantile of the N - 1 others, without a list of the others for each."""
+    order = np.argsort(values, kind="stable")
+    rank = np.empty(len(values), np.int64)
+    rank[order] = np.arange(len(values))
+    ordered, place = values[order], share * (len(values) - 2)
+    low, high = (ordered[at + (at >= rank)] for at in (math.floor(place), math.ceil(place)))
+    return np.asarray(low + (place - math.floor(place)) * (high - low))
 
 
 def _cosine(one: Array, other: Array) -> float:
