@@ -230,6 +230,13 @@ def test_faces_that_tell_nothing_are_refused() -> None:
     reader = cast(Reader, _Coded(np.random.default_rng(4).normal(size=(len(face_set), 4))))
     with pytest.raises(OmoteError, match="no axis can be read from the codes of omote-12345678: the best, "):
         fit_axes(reader, face_set)
+    still = rendered(np.random.default_rng(3), people=LEAST_PEOPLE)
+    still.frames["au_jawOpen"] = 0.0  # nothing to read, so that there is no R2, not a perfect one
+    with pytest.raises(OmoteError, match="no axis can be read"):
+        fit_axes(reader, still)
+    still.frames.loc[:9, "au_jawOpen"] = np.nan
+    with pytest.raises(OmoteError, match="10 of 150 faces have no true shapes"):
+        fit_axes(reader, still)
     few = rendered(np.random.default_rng(3), people=LEAST_PEOPLE - 1)
     with pytest.raises(OmoteError, match="has 9 people; axes are fitted on at least 10"):
         fit_axes(reader, few)
@@ -303,12 +310,25 @@ def test_photos_are_pointed_at_and_their_light_is_compared(
     np.testing.assert_allclose(values["axis_eyes_closed"][2:].mean(), 1, atol=0.2)
 
 
+def test_photos_and_frames_of_a_turned_stream_make_one_axis(
+    trained: Trained, faces: FaceSet, tmp_path: Path
+) -> None:
+    names = [tmp_path / f"{number}.png" for number in range(2)]
+    for number, name in zip((0, 20), names, strict=True):
+        Image.fromarray(np.asarray(faces.faces[number])).save(name)
+    rows, _ = embed(open_reader(trained.path), names[1:], cropped=True)
+    save_table(rows.assign(stream=0, turned=90), tmp_path / "t.parquet")
+    axes = point_axis(trained, names[:1], frames(tmp_path / "t.parquet", 0), "smile", cropped=True)
+    assert axes.names == ["smile"]
+
+
 def test_what_is_no_frame_is_refused(table: Path, tmp_path: Path) -> None:
     reader = cast(Reader, _Coded(np.zeros((0, 4))))
     low, high = frames(table, 0), frames(table, 10)
     for one, other, name, message in [
         ([], high, "a", "no low frame was given"),
         (low, low, "a", "was given as low and as high"),
+        ([*low, f"{table.parent}/./{table.name}:0"], high, "a", "was given twice"),
         (low, [str(table)], "a", "is a table; name one of its frames"),
         (low, [f"{table}:99"], "a", "has no face 0 in frame 99"),
         (low, [f"{table}:x"], "a", "the number of a frame"),

@@ -60,7 +60,9 @@ class FittedAxes(NamedTuple):
     """The axes that are good enough, and a table of all that were tried."""
 
     axes: Axes
-    table: pd.DataFrame  # axis, r2, kept, and the correlation with each of NUISANCES
+    table: (
+        pd.DataFrame
+    )  # axis, r2 (nan for a shape that never varies), kept, and the correlation with each of NUISANCES
     notes: list[str]  # sentences about what limits them
 
 
@@ -94,6 +96,7 @@ def fit_axes(reader: Reader, face_set: FaceSet, least_r2: float = LEAST_R2) -> F
             held_out[asked] = codes[asked] @ weights.T + offsets
         weights, offsets = _fit(codes, truth.to_numpy(), subjects)
     scores = np.atleast_1d(r2_score(truth, held_out, multioutput="raw_values"))
+    scores[(truth.max() == truth.min()).to_numpy()] = np.nan  # scikit-learn gives 1 where nothing varies
     moved = _correlate(held_out, frames)
     known = _was_trained_on(reader.face_set, face_set.about)
     axes: list[Axis] = []
@@ -111,7 +114,7 @@ def fit_axes(reader: Reader, face_set: FaceSet, least_r2: float = LEAST_R2) -> F
             )
             axes.append(to_axis(name, weights[number], float(offsets[number]), fitted=how))
     if not axes:
-        best = int(np.argmax(scores))
+        best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
         raise OmoteError(
             f"no axis can be read from the codes of {reader.model}: the best, {list(UNITS)[best]}, has an R2 of "
             f"{scores[best]:.2f} on people held out, and {least_r2} is the least; train longer, or on more people"
@@ -125,10 +128,15 @@ def true_shapes(frames: pd.DataFrame) -> pd.DataFrame:
     """Return the true value in [0, 1] of each axis of `UNITS` in each frame of a rendered face set, (N, axes).
 
     Raises:
-        OmoteError: If a column is missing.
+        OmoteError: If a column is missing, or some faces have no value, as in a set combined with other faces.
     """
     columns = {name: [c for unit in units for c in _columns(frames, unit)] for name, units in UNITS.items()}
-    return pd.DataFrame({name: frames[some].mean(axis=1) for name, some in columns.items()})
+    truth = pd.DataFrame({name: frames[some].mean(axis=1) for name, some in columns.items()})
+    if unknown := int(truth.isna().any(axis=1).sum()):
+        raise OmoteError(
+            f"{unknown} of {len(truth)} faces have no true shapes; fit axes on a set of rendered faces alone"
+        )
+    return truth
 
 
 def _columns(frames: pd.DataFrame, unit: str) -> list[str]:

@@ -4,8 +4,10 @@ The axis is the direction from the mean code of the low frames to that of the hi
 two groups, such as the pose of the head or the light, is in that direction too, so both are compared.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +58,21 @@ def point_axis(
         cropped: the photos are face crops already.
         detector: a local copy of the detector's model.
     Raises:
-        OmoteError: If a frame has no face or cannot be read, a frame is in both groups, codes are of another model, or
-            the two groups have the same code.
+        OmoteError: If a frame has no face or cannot be read, a frame is given twice, codes are of another model, or the
+            two groups have the same code.
     """
     check_axis_name(name)
     for which, given in (("low", low), ("high", high)):
         if not given:
             raise OmoteError(f"no {which} frame was given; point at one or more photos, or TABLE:FRAME")
-    if both := {str(frame) for frame in low} & {str(frame) for frame in high}:
+    groups = [[normpath(frame) for frame in given] for given in (low, high)]
+    if both := set(groups[0]) & set(groups[1]):
         raise OmoteError(f"{sorted(both)[0]} was given as low and as high")
+    for group in groups:
+        if twice := [frame for frame, count in Counter(group).items() if count > 1]:
+            raise OmoteError(
+                f"{twice[0]} was given twice; how well the axis separates is told by different frames"
+            )
     options = {"cropped": cropped, "detector": detector}
     rows = [_read_rows(reader, str(frame), options) for frame in (*low, *high)]
     table = pd.concat(rows, ignore_index=True)
@@ -162,7 +170,7 @@ def _margin(values: Array, is_high: Array) -> float | None:
     low, high = values[~is_high], values[is_high]
     squares = ((low - low.mean()) ** 2).sum() + ((high - high.mean()) ** 2).sum()
     deviation = float(np.sqrt(squares / (len(values) - 2)))
-    return float(high.mean() - low.mean()) / deviation if deviation > 0 else None
+    return float(high.mean() - low.mean()) / deviation if deviation > TINY else None  # copies of one picture
 
 
 def _differences(table: pd.DataFrame, is_high: Array) -> tuple[dict[str, float], list[str]]:
@@ -183,12 +191,13 @@ def _measure_light(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Return brightness (0-1) and side light (right minus left half) of each face, and how many were not read."""
     measured = []
     for _, row in table.iterrows():
-        excerpt = Excerpt(stream=int(row["stream"])) if "stream" in table else Excerpt()
-        turned, box = int(row.get("turned", 0)), row.reindex(list(BOX)).to_numpy(float)
+        # Both are missing in the rows of photos, if there are rows of tables that have them.
+        stream, turned = (None if pd.isna(at := row.get(name)) else int(at) for name in ("stream", "turned"))
+        excerpt, box = Excerpt(stream=stream), row.reindex(list(BOX)).to_numpy(float)
         values = (np.nan, np.nan)
         with suppress(Unreadable, OSError):  # the video of a table may be gone
             for _, _, image in read_frames(str(row["source"]), excerpt, only={int(row["frame"])}):
-                values = _light(turn(image, turned), box)
+                values = _light(turn(image, turned or 0), box)
         measured.append(values)
     light = pd.DataFrame(measured, columns=["brightness", "side_light"])
     return light, int(light["brightness"].isna().sum())
