@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from omote.cli.axes import _split
 from omote.data.face_set import FaceSet
 from omote.data.outputs import code_columns
 from omote.errors import OmoteError
@@ -86,4 +87,10 @@ def test_events_of_an_own_axis_are_found_in_a_table_that_has_no_column_of_it(
         omote("events", table, "--to", tmp_path / "f.csv")
     with pytest.raises(OmoteError, match=r"in \.boris for BORIS"):
         omote("events", table, "--to", tmp_path / "f.txt")
+    with pytest.raises(OmoteError, match='two axes given with --axis are called "smile"'):
+        omote("events", table, "--axis", axis, "--axis", axis, "--to", tmp_path / "f.csv")
     assert not list(tmp_path.glob("f.*"))
+
+
+def test_many_names_of_frames_are_no_name_of_a_file_that_is_too_long() -> None:
+    assert _split([",".join(["a.jpg"] * 100)], "--low") == ["a.jpg"] * 100

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,8 +161,12 @@ def test_whole_photos_are_written_with_a_note_that_they_were_changed(
     (tmp_path / "other").mkdir()
     two.rename(tmp_path / "other" / "0.png")
     namesakes = ["--identity", tmp_path / "other" / "0.png", "--expression", one, "--cropped", "--on-photo"]
-    with pytest.raises(OmoteError, match="two of them have the same name"):
+    with pytest.raises(OmoteError, match="two of these would have the same name"):
         omote(*command, *namesakes)
+    copies = [shutil.copy(one, tmp_path / f"{name}.png") for name in ("0_1", "2", "1_2")]
+    ambiguous = ["--identity", copies[0], "--expression", copies[1], "--expression", copies[2]]
+    with pytest.raises(OmoteError, match="two of these would have the same name"):  # 0_1_2.png
+        omote(*command, *ambiguous, "--cropped", "--on-photo")
 
 
 def test_people_of_the_training_and_held_out_people_share_a_picture(

@@ -52,20 +52,31 @@ def test_two_faces_of_a_video_are_compared_over_time(tmp_path: Path) -> None:
     assert "face 1 follows face 0 by 0.6 s" in printed
 
 
+def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
+    study_table = study(np.random.default_rng(2), [SMILE] * 2)
+    number = study_table["source"].str.extract("all/p(.)")[0]
+    state = np.where(study_table["source"].str.contains("smile"), "02", "01")
+    study_table.assign(person="00" + number, state=state).to_csv(tmp_path / "t.csv", index=False)
+    printed = omote("compare", tmp_path / "t.csv", "--conditions", "01,02", "--by", "state")
+    assert "000 and 001: cosine" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["none.parquet"], "there is no table none.parquet"),
-        (["none.parquet", "--to", "x.txt"], r"ends in \.csv"),
-        (["none.parquet", "--conditions", "rest"], "takes two names with a comma"),
-        (["none.parquet", "--conditions", "a,b", "--synchrony"], "two different questions"),
-        (["none.parquet", "--columns", "blur"], "name these too"),
+        (["t.parquet", "--to", "x.txt"], r"ends in \.csv"),
+        (["t.parquet", "--conditions", "rest"], "takes two names with a comma"),
+        (["t.parquet", "--conditions", "a,b", "--synchrony"], "two different questions"),
+        (["t.parquet", "--columns", "blur"], "name these too"),
+        (["t.parquet", "--synchrony", "--columns", " ,"], "names of columns with commas"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_writes_nothing(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("t.parquet").touch()  # it is there, but nothing reads it
     with pytest.raises(OmoteError, match=message):
         omote("compare", *arguments)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["t.parquet"]

@@ -1,5 +1,6 @@
 """`omote axis` and `omote fit-axes`: named dimensions of the expression code, from 0 to 1."""
 
+import os.path
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,7 +108,7 @@ def _split(given: list[str], option: str) -> list[str]:
     names = [
         name.strip()
         for each in given
-        for name in ([each] if Path(each).exists() else each.split(","))
+        for name in ([each] if os.path.exists(each) else each.split(","))  # Path.exists refuses long text
         if name.strip()
     ]
     if not names:

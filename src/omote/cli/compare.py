@@ -70,12 +70,15 @@ def compare(
     import pandas as pd
 
     from omote.features.comparison import compare_people
+    from omote.features.profile import TEXTS
     from omote.features.synchrony import compare_synchrony
     from omote.features.table import read_table
 
     if to is not None and (to.suffix.lower() != ".csv" or not to.parent.is_dir()):
         raise OmoteError(f"{to} was given with --to; give a file that ends in .csv, in an existing folder")
-    named = None if columns is None else [name for name in columns.split(",") if name]
+    named = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    if columns is not None and not named:
+        raise OmoteError(f'--columns was given "{columns}"; it takes names of columns with commas between')
     if synchrony and (conditions is not None or by is not None):
         raise OmoteError(
             "--synchrony and --conditions ask two different questions; give the command for each"
@@ -85,7 +88,8 @@ def compare(
             "--by and --columns are for conditions; name these too, such as --conditions rest,smile"
         )
     pair = parse_conditions(conditions)
-    read = [read_table(path) for path in tables]
+    types = dict.fromkeys([*TEXTS, "condition", *([by] if by else [])], str)
+    read = [read_table(path, types=types) for path in tables]
     with status("comparing"):
         if synchrony:
             found = compare_synchrony(

@@ -1,5 +1,6 @@
 """`omote events`: when something on a face begins, is strongest and ends."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from omote.cli.display import errors, say
 from omote.cli.inputs import OwnAxes, UseDoubted, check_table
+from omote.errors import OmoteError
 
 
 def events(
@@ -38,17 +40,20 @@ def events(
     in seconds.
     """
     from omote.data.outputs import is_code
-    from omote.features.axes import PREFIX, Axes
+    from omote.features.axes import Axes, is_axis, say_axis
     from omote.features.event_files import check_events_path, write_events
     from omote.features.events import TRACK, find_events
-    from omote.features.profile import DISTANCE
+    from omote.features.profile import DISTANCE, TEXTS
     from omote.features.table import read_table
 
     check_events_path(to)
     axes = [Axes.load(file) for file in axis or []]
     wanted = {*TRACK, "time", "trusted", "model", "profile", DISTANCE}
+    columns = Counter(one.column for each in axes for one in each.axes)
+    if twice := [column for column, count in columns.items() if count > 1]:
+        raise OmoteError(f'two axes given with --axis are called "{say_axis(twice[0])}"; leave one out')
     frames = read_table(
-        table, lambda name: name in wanted or name.startswith(PREFIX) or (bool(axes) and is_code(name))
+        table, lambda name: name in wanted or is_axis(name) or (bool(axes) and is_code(name)), TEXTS
     )
     for each in axes:
         read = each.read_table(frames)

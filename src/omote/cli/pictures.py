@@ -263,7 +263,7 @@ def save_changed_photos(
     Args:
         columns: (n, T, T, 3) the faces of `identity`, as `crop_photos` returns them; `rows` those of `expression`.
     Raises:
-        OmoteError: If two photos of a kind have the same name, so that one would replace the other.
+        OmoteError: If two results would have the same name, so that one would replace the other.
     """
     from PIL import Image
 
@@ -273,16 +273,18 @@ def save_changed_photos(
     from omote.figures.paper.on_photo import apply_change, estimate_changes
     from omote.figures.picture import save_picture
 
-    for photos in (identity, expression):
-        if len({photo.stem for photo in photos}) < len(photos):
-            raise OmoteError("--photos-to names files after the photos, and two of them have the same name")
+    names = [[f"{photo.stem}_{shown.stem}.png" for shown in expression] for photo in identity]
+    if len({name.casefold() for row in names for name in row}) < len(identity) * len(expression):
+        raise OmoteError(
+            "--photos-to names files after the photos, and two of these would have the same name"
+        )
     cut = cut_for(model, cropped=cropped)
     changes = estimate_changes(model, columns, rows)
-    for photo, own in zip(identity, zip(*changes, strict=True), strict=True):
+    for photo, row, own in zip(identity, names, zip(*changes, strict=True), strict=True):
         image, found = cut_photo(photo, cut, None if cropped else find_detector(detector))
-        for shown, change in zip(expression, own, strict=True):
+        for name, change in zip(row, own, strict=True):
             changed = apply_change(image, change, square_in(image, found, cut))
-            save_picture(Image.fromarray(changed), to / f"{photo.stem}_{shown.stem}.png", note=CHANGED)
+            save_picture(Image.fromarray(changed), to / name, note=CHANGED)
     say(f"Saved: {len(identity) * len(expression)} photos in {to}")
 
 
