@@ -35,6 +35,13 @@ def test_files_that_are_not_in_a_folder_for_each_person_name_nobody(sources: tup
         name_people(rows(*sources))
 
 
+def test_a_row_without_a_source_is_refused_where_folders_name_people() -> None:
+    table = rows("x/ann/a.jpg", "x/bob/b.jpg")
+    table["source"] = table["source"].where([True, False])
+    with pytest.raises(OmoteError, match="nor a source in every row"):
+        name_people(table)
+
+
 def test_two_faces_of_one_picture_are_not_one_person() -> None:
     table = rows("film.mp4", "film.mp4", face=[0, 1], person="ann")
     with pytest.raises(
