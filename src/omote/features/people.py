@@ -60,8 +60,8 @@ def name_people(table: pd.DataFrame, **which: Any) -> People:
 def _name_by_folder(table: pd.DataFrame, rows: pd.RangeIndex) -> pd.Series:
     if "source" not in table or table["source"].isna().any():
         raise OmoteError(
-            "the table has neither a column person nor a source in every row; add a column person that says who each row "
-            "shows"
+            "the table has neither a column person nor a source in every row; add a column person that says who each "
+            "row shows"
         )
     sources = table["source"].astype(str)
     folders = {source: PurePath(source).parts[:-1] for source in sources.unique()}
