@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from omote.features.profile import (
     make_profiles,
     make_profiles_from_tables,
 )
+from omote.features.table import read_batches
 from omote.runs.trained import Trained
 from tests.conftest import save_table
 
@@ -483,6 +485,27 @@ def test_profiles_of_many_people_are_those_of_each_alone(suffix: str, tmp_path: 
     assert [each.describe() for each in of_file.profiles.values()] == [
         each.describe() for each in found.profiles.values()
     ]
+
+
+def test_a_table_of_many_people_is_read_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = many(*"abcdefgh").sample(frac=1, random_state=0)  # the rows of a person are not together
+    save_table(table, tmp_path / "table.parquet")
+    read = []
+
+    def count(*arguments: Any) -> Iterator[pd.DataFrame]:
+        read.append(arguments[0])
+        return read_batches(*arguments)
+
+    monkeypatch.setattr(profiles, "read_batches", count)
+    once = make_profiles_from_tables([tmp_path / "table.parquet"])
+    assert len(read) == 2  # all but the codes, and the codes
+    monkeypatch.setattr(profiles, "ROWS_AT_ONCE", 60)  # three people with 20 frames each
+    often = make_profiles_from_tables([tmp_path / "table.parquet"])
+    assert len(read) == 2 + 1 + 3
+    for name, made in often.profiles.items():
+        alone = make_profile(table[table["person"] == name], name)
+        np.testing.assert_array_equal(made.neutral, alone.neutral)
+        np.testing.assert_array_equal(once.profiles[name].neutral, alone.neutral)
 
 
 def test_people_are_told_apart_by_their_folders_and_those_with_few_frames_are_left_out() -> None:

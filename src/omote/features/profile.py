@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypedDict, Unpack
@@ -37,6 +37,7 @@ FORMAT, FORMAT_VERSION = "omote profile", 1
 SUFFIX = ".json"
 LEAST_FRAMES = 5  # frames of the person that a profile needs
 MOST_FRAMES = 2000  # a larger number of frames is thinned to this, evenly, because all pairs are compared
+ROWS_AT_ONCE = 200_000  # whose codes are held in memory, or all of one person
 BLOCK_SECONDS = (
     10.0  # frames within this time are one unit of the jackknife: other footage would bring all or none
 )
@@ -282,7 +283,7 @@ def make_profiles(table: pd.DataFrame, **options: Unpack[PersonOptions]) -> Prof
 def make_profiles_from_tables(paths: Sequence[str | Path], **options: Unpack[PersonOptions]) -> Profiles:
     """Return a profile of each person in files of `omote embed`; see `make_profiles`.
 
-    Only the codes of one person are held in memory at a time.
+    About `ROWS_AT_ONCE` rows of codes are held in memory at a time; the files are read once for each that many.
     """
     return _make_profiles(*_open_tables(paths), **options)
 
@@ -296,15 +297,16 @@ def _make_profiles(
     **which: Any,
 ) -> Profiles:
     people = name_people(table, **which)
-    made, left_out, unchecked = {}, {}, []
-    for name, rows in people.names.groupby(people.names, sort=True).indices.items():
-        is_person = np.zeros(len(table), bool)
-        is_person[rows] = True
+    footage = _check_footage(table)
+    kept: dict[str, NDArray[np.int64]] = {}
+    left_out, unchecked = {}, []
+    for name, every in people.names.groupby(people.names, sort=True).indices.items():
+        rows = np.asarray(every, np.int64)
         if len(rows) < LEAST_FRAMES:
             frames = f"{len(rows)} frame{'s' * (len(rows) != 1)}"
             left_out[str(name)] = f"only {frames}; a profile takes at least {LEAST_FRAMES}"
             continue
-        unlike = None if one_person else measure_unlike(table, np.asarray(rows, np.int64))
+        unlike = None if one_person else measure_unlike(table, rows)
         if unlike is None:
             unchecked.append(str(name))
         elif unlike > UNLIKE:
@@ -312,12 +314,11 @@ def _make_profiles(
                 "the files look like different people (--one-person believes that they are one)"
             )
             continue
-        made[str(name)] = _make_profile(
-            table, read_codes, str(name), use_doubted=use_doubted, one_person=True, is_person=is_person
-        )
-    if not made:
+        kept[str(name)] = _drop_doubted(rows, footage, use_doubted)
+    if not kept:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in [*left_out.items()][:5])
         raise OmoteError(f"there is nobody to make a profile of: {reasons or 'the table names nobody'}")
+    made = _estimate_profiles(kept, footage, read_codes)
     notes = [f"{len(made)} people, told apart by {people.how}."]
     notes += [f"Left out: {count} rows {reason}." for reason, count in people.left_out.items()]
     if unchecked:
@@ -365,14 +366,37 @@ def _make_profile(
     *,
     use_doubted: bool = False,
     one_person: bool = False,
-    is_person: NDArray[np.bool_] | None = None,
     **which: Any,
 ) -> Profile:
-    """Return the profile from a table without its codes, and a function that returns the codes of some rows.
+    """Return the profile from a table without its codes, and a function that returns the codes of some rows."""
+    footage = _check_footage(table)
+    kept = _drop_doubted(np.flatnonzero(_find_person(table, name, which)), footage, use_doubted)
+    if len(kept) < LEAST_FRAMES:
+        raise OmoteError(
+            f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} "
+            f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. "
+            f"{_count_people(table, footage.trusted)}"
+        )
+    if not one_person and (measure_unlike(table, kept) or 0) > UNLIKE:
+        raise OmoteError(
+            f"the files of {name} look like different people: most of those that were compared are as unlike as two "
+            "people are. For several people, sort them into folders FOLDER/PERSON/files, or add a column person, and "
+            "give a folder with --to. If it is one person all the same, give --one-person"
+        )
+    return _estimate_profiles({name: kept}, footage, read_codes)[name]
 
-    Args:
-        is_person: (N,) the rows of the person; None finds them by the name, or by `which`.
-    """
+
+class _Footage(NamedTuple):
+    """What profiles take from a table besides codes."""
+
+    model: str
+    trusted: NDArray[np.bool_]  # (N,)
+    sources: NDArray[np.int64]  # (N,) numbers of videos, clips and photos
+    seconds: NDArray[np.float64]  # (N,)
+
+
+def _check_footage(table: pd.DataFrame) -> _Footage:
+    """Return these, or raise OmoteError if rows are of two kinds or models, or a column is of a wrong type."""
     if "subject" in table and table["subject"].isna().any():
         raise OmoteError(
             "some rows have no subject: tables of face sets and of videos were given together; give those of one kind"
@@ -391,34 +415,48 @@ def _make_profile(
             f"the table has codes of several models ({', '.join(models)}); give codes of one model"
         )
     trusted = table["trusted"].to_numpy(bool) if "trusted" in table else np.ones(len(table), bool)
-    if is_person is None:
-        is_person = _find_person(table, name, which)
-    kept = np.flatnonzero(is_person & (trusted | use_doubted))
-    if len(kept) < LEAST_FRAMES:
-        kept = np.flatnonzero(is_person)
-    if len(kept) < LEAST_FRAMES:
-        raise OmoteError(
-            f"of {name} there {'is' if len(kept) == 1 else 'are'} {len(kept)} "
-            f"frame{'s' * (len(kept) != 1)}; a profile takes at least {LEAST_FRAMES}. {_count_people(table, trusted)}"
-        )
-    if not one_person and (measure_unlike(table, kept) or 0) > UNLIKE:
-        raise OmoteError(
-            f"the files of {name} look like different people: most of those that were compared are as unlike as two "
-            "people are. For several people, sort them into folders FOLDER/PERSON/files, or add a column person, and "
-            "give a folder with --to. If it is one person all the same, give --one-person"
-        )
-    chosen = kept[evenly_spaced(len(kept), MOST_FRAMES)]
-    with one_sentence(f"some codes of {name} are no numbers", "Make the table again with `omote embed`"):
-        codes = read_codes(chosen)
-    if not np.isfinite(codes).all():
-        raise OmoteError(f"some codes of {name} are no numbers; make the table again with `omote embed`")
-    sources = number_sources(table)
-    seconds = table["time"].to_numpy(np.float64)[chosen] if "time" in table else np.zeros(len(chosen))
-    estimate = _estimate_neutral(codes, number_blocks(sources[chosen], seconds))
-    num_sources = len(np.unique(sources[kept]))
-    return Profile(
-        name, models[0], len(kept), num_sources, *estimate, num_doubted=int((~trusted[kept]).sum())
-    )
+    seconds = table["time"].to_numpy(np.float64) if "time" in table else np.zeros(len(table))
+    return _Footage("".join(models), trusted, number_sources(table), seconds)
+
+
+def _drop_doubted(rows: NDArray[np.int64], footage: _Footage, use_doubted: bool) -> NDArray[np.int64]:
+    """Return the trusted ones of a person's rows, or all if these are asked for or too few are trusted."""
+    trusted = rows[footage.trusted[rows]]
+    return rows if use_doubted or len(trusted) < LEAST_FRAMES else trusted
+
+
+def _estimate_profiles(
+    kept: Mapping[str, NDArray[np.int64]],
+    footage: _Footage,
+    read_codes: Callable[[NDArray[np.int64]], Floats],
+) -> dict[str, Profile]:
+    """Return the profile of each person from the numbers of their rows."""
+    chosen = {name: rows[evenly_spaced(len(rows), MOST_FRAMES)] for name, rows in kept.items()}
+    made = {}
+    for name, codes in _read_people(chosen, read_codes):
+        if not np.isfinite(codes).all():
+            raise OmoteError(f"some codes of {name} are no numbers; make the table again with `omote embed`")
+        rows, used = kept[name], chosen[name]
+        estimate = _estimate_neutral(codes, number_blocks(footage.sources[used], footage.seconds[used]))
+        num_sources, num_doubted = len(np.unique(footage.sources[rows])), int((~footage.trusted[rows]).sum())
+        made[name] = Profile(name, footage.model, len(rows), num_sources, *estimate, num_doubted=num_doubted)
+    return made
+
+
+def _read_people(
+    chosen: Mapping[str, NDArray[np.int64]], read_codes: Callable[[NDArray[np.int64]], Floats]
+) -> Iterator[tuple[str, Floats]]:
+    """Yield the codes of each person's rows; one call of `read_codes` gives those of about `ROWS_AT_ONCE` rows."""
+    batch = np.cumsum([len(rows) for rows in chosen.values()]) // ROWS_AT_ONCE
+    for number in np.unique(batch):
+        names = [name for name, own in zip(chosen, batch, strict=True) if own == number]
+        rows = np.sort(np.concatenate([chosen[name] for name in names]))
+        with one_sentence(
+            f"some codes of {list_names(names)} are no numbers", "Make the table again with `omote embed`"
+        ):
+            codes = read_codes(rows)
+        for name in names:
+            yield name, codes[np.searchsorted(rows, chosen[name])]
 
 
 def _find_person(table: pd.DataFrame, name: str, which: Mapping[str, Any]) -> NDArray[np.bool_]:
