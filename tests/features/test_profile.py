@@ -508,6 +508,16 @@ def test_a_table_of_many_people_is_read_once_for_all(tmp_path: Path, monkeypatch
         np.testing.assert_array_equal(once.profiles[name].neutral, alone.neutral)
 
 
+def test_rows_without_a_code_are_left_out_and_counted() -> None:
+    table = many("ann", "bob", "cy")
+    nobody = table.index.isin([3, 5, *range(40, 60)])  # two frames of ann, and all of cy
+    table.loc[nobody, code_names(list(table.columns))] = np.nan
+    found = make_profiles(table.assign(face=table["face"].astype("Int64").mask(nobody)))
+    assert {name: made.num_frames for name, made in found.profiles.items()} == {"ann": 18, "bob": 20}
+    assert found.left_out == {"cy": "only 0 frames; a profile takes at least 5"}
+    assert "Left out: 22 rows without a code." in found.notes
+
+
 def test_people_are_told_apart_by_their_folders_and_those_with_few_frames_are_left_out() -> None:
     table = many("ann", "bob", "cy").drop(columns="person")
     table["source"] = "people/" + table["source"].str[:-4] + "/film.mp4"

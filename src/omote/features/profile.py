@@ -298,10 +298,13 @@ def _make_profiles(
 ) -> Profiles:
     people = name_people(table, **which)
     footage = _check_footage(table)
+    has_code = table[code_names(list(table.columns))[0]].notna().to_numpy()
+    no_code = int((people.names.notna().to_numpy() & ~has_code).sum())
     kept: dict[str, NDArray[np.int64]] = {}
     left_out, unchecked = {}, []
     for name, every in people.names.groupby(people.names, sort=True).indices.items():
         rows = np.asarray(every, np.int64)
+        rows = rows[has_code[rows]]
         if len(rows) < LEAST_FRAMES:
             frames = f"{len(rows)} frame{'s' * (len(rows) != 1)}"
             left_out[str(name)] = f"only {frames}; a profile takes at least {LEAST_FRAMES}"
@@ -320,7 +323,8 @@ def _make_profiles(
         raise OmoteError(f"there is nobody to make a profile of: {reasons or 'the table names nobody'}")
     made = _estimate_profiles(kept, footage, read_codes)
     notes = [f"{len(made)} people, told apart by {people.how}."]
-    notes += [f"Left out: {count} rows {reason}." for reason, count in people.left_out.items()]
+    without = people.left_out | ({"without a code": no_code} if no_code else {})
+    notes += [f"Left out: {count} rows {reason}." for reason, count in without.items()]
     if unchecked:
         notes.append(
             f"Of {list_names(unchecked)} it was not checked that all files show one person: that takes three files "
