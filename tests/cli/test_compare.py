@@ -69,6 +69,8 @@ def test_names_that_look_like_numbers_stay_text(tmp_path: Path) -> None:
         (["t.parquet", "--conditions", "rest"], "takes two names with a comma"),
         (["t.parquet", "--conditions", "a,b", "--synchrony"], "two different questions"),
         (["t.parquet", "--columns", "blur"], "name these too"),
+        (["t.parquet", "--window", "5"], "are for --synchrony"),
+        (["t.parquet", "--conditions", "a,b", "--max-lag", "2"], "are for --synchrony"),
         (["t.parquet", "--synchrony", "--columns", " ,"], "names of columns with commas"),
     ],
 )

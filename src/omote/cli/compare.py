@@ -44,11 +44,13 @@ def compare(
         ),
     ] = False,
     window: Annotated[
-        float, number("With --synchrony: seconds within which movements are compared.", 1, 600)
-    ] = 10,
+        float | None,
+        number("With --synchrony: seconds within which movements are compared. Default: 10.", 1, 600),
+    ] = None,
     max_lag: Annotated[
-        float, number("With --synchrony: seconds by which one face may follow the other.", 0, 60)
-    ] = 2,
+        float | None,
+        number("With --synchrony: seconds by which one face may follow the other. Default: 2.", 0, 60),
+    ] = None,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +73,7 @@ def compare(
 
     from omote.features.comparison import compare_people
     from omote.features.profile import TEXTS
-    from omote.features.synchrony import compare_synchrony
+    from omote.features.synchrony import MAX_LAG, WINDOW, compare_synchrony
     from omote.features.table import read_table
 
     if to is not None and (to.suffix.lower() != ".csv" or not to.parent.is_dir()):
@@ -87,13 +89,19 @@ def compare(
         raise OmoteError(
             "--by and --columns are for conditions; name these too, such as --conditions rest,smile"
         )
+    if not synchrony and (window is not None or max_lag is not None):
+        raise OmoteError("--window and --max-lag are for --synchrony; give this too, or leave them out")
     pair = parse_conditions(conditions)
     types = dict.fromkeys([*TEXTS, "condition", *([by] if by else [])], str)
     read = [read_table(path, types=types) for path in tables]
     with status("comparing"):
         if synchrony:
             found = compare_synchrony(
-                read, columns=named, window=window, max_lag=max_lag, use_doubted=use_doubted
+                read,
+                columns=named,
+                window=WINDOW if window is None else window,
+                max_lag=MAX_LAG if max_lag is None else max_lag,
+                use_doubted=use_doubted,
             )
         else:
             table = pd.concat([each.assign(table=i) for i, each in enumerate(read)], ignore_index=True)
