@@ -95,6 +95,14 @@ def test_missing_and_doubted_frames_are_bridged_and_a_single_wrong_frame_is_noth
     np.testing.assert_allclose(find_events(empty)[["onset", "offset"]].to_numpy(), expected, atol=0.01)
 
 
+def test_rows_with_equal_times_are_counted_and_the_first_is_used() -> None:
+    table = table_of(bumps((2, 5)))
+    twice = pd.concat([table, table.iloc[[30, 90, 90]].assign(axis_lip_corners_up=5.0)])
+    found = find_events(twice)
+    pd.testing.assert_frame_equal(found, find_events(table))
+    assert found.attrs["left_out"] == {"with the time of another row of the same face": 3}
+
+
 def test_a_face_of_doubted_frames_only_is_used_and_this_is_said() -> None:
     both = pd.concat([table_of(bumps((2, 5))), table_of(bumps((6, 8)), face=1, trusted=False)])
     found = find_events(both)

@@ -74,6 +74,14 @@ def test_two_faces_of_one_name_are_told_apart_by_their_videos() -> None:
     assert "face 0 of right.mp4 follows face 0 of talk.mp4 by 0.6 s" in found.sentences[0]
 
 
+def test_rows_with_equal_times_are_counted() -> None:
+    rng = np.random.default_rng(6)
+    table = pd.concat([face(rng, wander(rng), 0, number, 10) for number in (0, 1)], ignore_index=True)
+    found = compare_synchrony([pd.concat([table, table.iloc[[7, 9, 9]]], ignore_index=True)])
+    pd.testing.assert_frame_equal(found.table, compare_synchrony([table]).table)
+    assert found.sentences[-1] == "Left out: 3 rows with the time of another row of the same face."
+
+
 def test_the_verdict_counts_how_many_tests_there_are() -> None:
     row = {
         "first": "a",

@@ -4,8 +4,8 @@ usual look.
 The rule, for each followed face and each measure:
 
 1. Rows that are not trusted, or have no value, count as missing; but if a face has hardly any other rows, all its rows
-   are used, and `note` says so. What is left is smoothed by a running median of
-   `SMOOTH_SECONDS`.
+   are used, and `note` says so. Of rows with equal times, the first is used. What is left is smoothed by a running
+   median of `SMOOTH_SECONDS`.
 2. *Rest* is the level that the smoothed values are below for `REST_SHARE` of the time. The *upper level* is rest plus
    `LEAST_RISE` (of the distance: times 1 + `LEAST_RISE_OF_DISTANCE`), or plus `NOISE_TIMES` times the noise from frame
    to frame if that is more. The *lower level* is half way between rest and the upper level.
@@ -34,6 +34,7 @@ LEAST_RISE_OF_DISTANCE = 0.5  # as a share of rest
 NOISE_TIMES = 4.0  # so that none of the thousands of frames of a film at rest reaches it
 MAX_GAP = 0.5  # seconds; with fewer than 6 frames a second, three times the usual time between frames
 LEAST_ROWS = 3  # of a followed face
+SAME_TIME = "with the time of another row of the same face"  # why a row was not used
 HARDLY_TRUSTED = "hardly any frame of this face is to be trusted"
 TRACK = ("source", "stream", "subject", "clip", "person", "face")  # together they name a followed face
 MEASURES = ("onset", "apex", "offset", "duration", "peak", "rest", "amplitude", "area")
@@ -83,7 +84,7 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
     used = has_time & shows
     frames = table.loc[used, [*keys, *measures]].assign(time=times[used], trusted=trusted[used])
     rows: list[dict[str, Any]] = []
-    doubted = 0
+    doubted = repeated = 0
     groups = frames.groupby(keys, sort=False, dropna=False) if keys else [((), frames)]
     for who, track in groups:
         named = dict(zip(keys, who, strict=True))
@@ -91,6 +92,7 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
         if not doubtful:
             doubted += int((~track["trusted"]).sum())
             track = track[track["trusted"]]
+        repeated += int(track["time"].duplicated().sum())
         track = track.sort_values("time", kind="stable").drop_duplicates("time")
         for column, measure in measures.items():
             events = _events_of(
@@ -101,7 +103,7 @@ def find_events(table: pd.DataFrame, *, use_doubted: bool = False) -> pd.DataFra
             for number, event in enumerate(events, 1):
                 notes = [*([event["note"]] if event["note"] else []), *([HARDLY_TRUSTED] if doubtful else [])]
                 rows.append({**named, "measure": measure, "event": number, **event, "note": "; ".join(notes)})
-    left_out["not to be trusted"] = doubted
+    left_out |= {"not to be trusted": doubted, SAME_TIME: repeated}
     columns = [*keys, "measure", "event", *MEASURES, "frames", "complete", "note"]
     found = pd.DataFrame(rows, columns=columns)
     kinds: dict[str, Any] = {

@@ -21,7 +21,7 @@ from omote.features.comparison import (
     say_measure,
     say_p,
 )
-from omote.features.events import TRACK
+from omote.features.events import SAME_TIME, TRACK
 from omote.features.people import as_numbers
 from omote.features.profile import DISTANCE, LEAST_FRAMES, find_usual_look
 from omote.metrics.intervals import holm
@@ -172,6 +172,7 @@ def _find_faces(
     for places in np.split(order, np.flatnonzero(np.diff(face_of_row[order])) + 1) if len(order) else []:
         own, named = rows[places], who.iloc[places[0]].to_dict()
         own = own[np.unique(times[own], return_index=True)[1]]
+        left_out[SAME_TIME] = left_out.get(SAME_TIME, 0) + len(places) - len(own)
         if len(own) < LEAST_FRAMES:
             left_out[FEW] = left_out.get(FEW, 0) + len(own)
             continue
