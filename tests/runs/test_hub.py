@@ -21,6 +21,7 @@ from omote.runs import hub
 from omote.runs.card import write_card
 from omote.runs.hub import check_people
 from omote.runs.info import read_run_info
+from omote.runs.shipped import FOLDER
 from omote.runs.trained import Trained, load
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -303,7 +304,7 @@ def test_changed_damaged_missing_and_foreign_files_give_a_one_line_error(
 
 
 def test_the_model_that_comes_with_omote_is_found_by_its_name_as_text_and_as_a_path() -> None:
-    assert hub.find_model("shipped") == hub.find_model(Path("shipped")) == hub.FOLDER
+    assert hub.find_model("shipped") == hub.find_model(Path("shipped")) == FOLDER
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

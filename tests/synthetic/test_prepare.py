@@ -1,6 +1,7 @@
 """Face sets of synthetic faces: how they are cut out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from omote.data.cut import EYES_ABOVE_MIDDLE, EYES_APART, Cut
 from omote.data.face_set import LANDMARKS
 from omote.synthetic.prepare import prepare_drawn
 
-OPTIONS = {"subjects": 2, "clips": 2, "mixtures": 0, "frames": 4, "workers": 1}
+OPTIONS: dict[str, Any] = {"subjects": 2, "clips": 2, "mixtures": 0, "frames": 4, "workers": 1}
 
 
 def test_faces_aligned_by_the_eyes_are_the_same_people_cut_out_again(tmp_path: Path) -> None:
