@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.stats import spearmanr
 
 from axes import film_morph  # beside this file
@@ -42,7 +42,7 @@ from omote.features.fit_axes import fit_axes
 from omote.files import write_json, write_text
 from omote.runs.card import MARK, state_terms, write_card
 from omote.runs.config import TrainConfig
-from omote.runs.info import file_digest
+from omote.runs.info import file_digest, write_tensors
 from omote.runs.shipped import FOLDER
 from omote.runs.trained import Trained, load
 from omote.synthetic.prepare import prepare_drawn, prepare_rendered
@@ -54,7 +54,7 @@ RENDERED: dict[str, dict[str, Any]] = {
     "rendered_a": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 0},
     "rendered_b": {"subjects": 320, "clips": 8, "mixtures": 8, "frames": 4, "wild": True, "seed": 2},
     "rendered_c": {"subjects": 48, "clips": 4, "mixtures": 4, "frames": 4, "wild": True, "seed": 3},
-    "rendered_axes": {"subjects": 96, "clips": 4, "mixtures": 8, "frames": 4, "wild": True, "seed": 4},
+    "rendered_axes": {"subjects": 64, "clips": 4, "mixtures": 8, "frames": 4, "seed": 5},
     "rendered_strangers": {"subjects": 24, "clips": 8, "mixtures": 1, "frames": 6, "seed": 1},
 }
 DRAWN: dict[str, dict[str, Any]] = {
@@ -184,7 +184,7 @@ def install(trained: Trained, to_fit: FaceSet, scores: str) -> None:
         name: tensor.half() if tensor.dtype == torch.float32 else tensor
         for name, tensor in load_file(weights).items()
     }
-    save_file(half, weights)
+    write_tensors(weights, half)
     write_json(
         FOLDER / "config.json", read_json(FOLDER / "config.json") | {"weights_sha256": file_digest(weights)}
     )
