@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from omote.cli.commands import to_json
 from omote.cli.main import app
 from omote.data.face_set import FaceSet
+from omote.errors import OmoteError
 from omote.runs.trained import Trained
 
 
@@ -44,7 +46,8 @@ def test_every_command_has_examples_that_it_accepts(name: str) -> None:
     for example in examples:
         words = shlex.split(example)
         assert " ".join(words).startswith(name)
-        command.make_context(name, words[len(name.split()) :])  # a usage error, if an option is not there
+        with suppress(OmoteError):  # the files of the examples are not there
+            command.make_context(name, words[len(name.split()) :])  # a usage error, if an option is not there
 
 
 @pytest.mark.parametrize("name", COMMANDS)

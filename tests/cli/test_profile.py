@@ -71,9 +71,9 @@ def test_a_table_of_a_face_set_is_asked_for_a_subject(
     [
         (["none.parquet", "--to", "ann.json"], "there is no table none.parquet"),
         (["a.parquet", "film.mp4", "--to", "ann.json"], "given together"),
-        (["run", "--to", "ann.json"], "only run was given"),
-        (["run", "film.mp4", "--to", "ann.json"], "not a run"),
-        (["run", "film.mp4", "--to", "film.mp4"], r"ends in \.json"),
+        (["shipped", "--to", "ann.json"], "only a run was given, shipped"),
+        (["run", "film.mp4", "--to", "ann.json"], "run does not exist"),
+        (["table.csv", "--to", "film.mp4"], r"ends in \.json"),
         (["table.csv", "--to", "ann.json"], "has no codes"),
     ],
 )
