@@ -63,8 +63,8 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.parquet"], "there is no table"),
-        (["audio.wav"], "neither a run nor a table"),
+        (["none.parquet"], "there is no run and no table of features none.parquet"),
+        (["audio.wav"], "there is no run and no table of features audio.wav"),
         (["code.csv", "--test-subjects", "3"], "these test subjects are not in the faces or the table: 3"),
         (["code.csv", "--judge", "nowhere"], "not a run"),
         (["code.csv", "--to", "code.csv"], "is a file"),

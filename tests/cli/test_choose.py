@@ -43,15 +43,17 @@ def test_a_single_run_is_scored_on_its_training_faces_and_missing_scores_have_a_
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere is not a run"),
-        (["nowhere", "--to", "table.parquet"], "ends in .csv"),
-        (["nowhere", "--to", "gone/table.csv"], "in an existing folder"),
-        (["nowhere", "--faces", "none"], "no face set at none"),
+        (["run", "--to", "table.parquet"], "ends in .csv"),
+        (["run", "--to", "gone/table.csv"], "in an existing folder"),
+        (["run", "--faces", "none"], "no face set at none"),
     ],
 )
 def test_a_mistake_is_one_sentence(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    Path("run/run.json").touch()
     with pytest.raises(OmoteError, match=message):
         omote("choose", *arguments)
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]

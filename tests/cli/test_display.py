@@ -64,7 +64,7 @@ def test_control_characters_of_arguments_are_shown_escaped(
     for arguments in (
         [HOSTILE],
         [f"--{HOSTILE}"],
-        ["plot", "a", HOSTILE],
+        ["plot", HOSTILE, "b"],
         ["plot", HOSTILE, "--to", "page.html"],
     ):
         monkeypatch.setattr(sys, "argv", ["omote", *(word.replace("\x00", "") for word in arguments)])

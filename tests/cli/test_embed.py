@@ -188,7 +188,7 @@ def a_folder_without_images(folder: Path, trained: Trained) -> list[object]:
     return [trained.path, folder / "notes"]
 
 
-def no_run(folder: Path, trained: Trained) -> list[object]:
+def an_empty_folder_first(folder: Path, trained: Trained) -> list[object]:
     (folder / "norun").mkdir()
     return [folder / "norun", save(scene(), folder / "room.png")]
 
@@ -214,7 +214,7 @@ def no_onnx(folder: Path, trained: Trained) -> list[object]:
         (no_face, "room.png: no face"),
         (a_truncated_photo, "half.jpg: unreadable: "),
         (a_folder_without_images, "holds no photos or videos"),
-        (no_run, "is not a run: it has no run.json"),
+        (an_empty_folder_first, "norun holds no photos or videos"),
         (a_run_of_a_newer_version, "has format 99; this omote reads format 1"),
         (no_onnx, "damaged or not an ONNX file"),
     ],

@@ -31,13 +31,13 @@ def test_a_run_is_exported_and_only_the_files_and_the_difference_are_printed(
 
 
 @pytest.mark.parametrize(
-    ("to", "message"),
-    [("model.onnx", "nowhere is not a run"), ("model.pt", r"must end in \.onnx")],
+    ("run", "to", "message"),
+    [("nowhere", "model.onnx", "nowhere is not a run"), ("shipped", "model.pt", r"must end in \.onnx")],
 )
 def test_a_mistake_is_one_sentence(
-    to: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: str, to: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OmoteError, match=message):
-        omote("export", "nowhere", "--to", to)
+        omote("export", run, "--to", to)
     assert not list(tmp_path.iterdir())
