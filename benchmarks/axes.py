@@ -221,7 +221,8 @@ def measure_morphs(reader: Reader, axes: Axes, folder: Path, people: int) -> Non
         return
     there = sorted(path.name.removesuffix("_03.jpg") for path in folder.glob("*_03.jpg"))
     info = getattr(reader, "info", None)
-    held_out = [person for person in there if info is not None and person in info.test_subjects]
+    tested = set() if info is None else {name.rpartition("/")[2] for name in info.test_subjects}
+    held_out = [person for person in there if person in tested]
     chosen = (held_out or there)[:people]
     read, truth = [], []
     for person in chosen:
