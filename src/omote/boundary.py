@@ -103,6 +103,28 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_versioned(path: Path, name: str, version: int, refusal: str) -> dict[str, Any]:
+    """Return the object in a JSON file without its keys `format` and `format_version`.
+
+    Args:
+        name: what `format` has to be.
+        version: the newest `format_version` that this omote reads.
+        refusal: what is said of a file of another format.
+    Raises:
+        OmoteError: If the file is of another format or of a newer version.
+        ValueError: As `read_json`.
+    """
+    content = read_json(path)
+    if content.pop("format", None) != name:
+        raise OmoteError(f"{path} {refusal}")
+    found = content.pop("format_version", None)
+    if isinstance(found, int) and found > version:
+        raise OmoteError(
+            f"{path} is of format {found}, and this omote reads format {version}. Update omote to read it"
+        )
+    return content
+
+
 def read_parquet(path: Path, wanted: Callable[[str], bool] | None = None) -> pa.Table:
     """Return the `wanted` columns of a Parquet file, by name; None reads all but lists and bytes. See
     `read_row_groups`.

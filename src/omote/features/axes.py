@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from omote.boundary import read_json, reading
+from omote.boundary import read_versioned, reading
 from omote.data.outputs import AXES_FILE, Floats, code_names
 from omote.errors import OmoteError
 from omote.features.reader import IN_BFLOAT16, Reader
@@ -167,16 +167,8 @@ class Axes(_Stored):
         if not path.is_file():
             raise OmoteError(f"there is no file of axes {path}; `omote axis` and `omote fit-axes` make one")
         with reading(path, "a file of axes", "Make it again with `omote axis` or `omote fit-axes`"):
-            content = read_json(path)
-            if content.pop("format", None) != FORMAT:
-                raise OmoteError(f"{path} holds no axes; `omote axis` and `omote fit-axes` make such files")
-            version = content.pop("format_version", None)
-            if isinstance(version, int) and version > FORMAT_VERSION:
-                raise OmoteError(
-                    f"{path} is of format {version}, and this omote reads format {FORMAT_VERSION}. Update omote to "
-                    "read it"
-                )
-            return Axes.model_validate(content)
+            refusal = "holds no axes; `omote axis` and `omote fit-axes` make such files"
+            return Axes.model_validate(read_versioned(path, FORMAT, FORMAT_VERSION, refusal))
 
     def digest(self) -> str:
         """Return the SHA-256 of the content."""

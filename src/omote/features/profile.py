@@ -23,7 +23,7 @@ from pandas.api.types import pandas_dtype
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from omote.boundary import one_sentence, read_json, reading
+from omote.boundary import one_sentence, read_versioned, reading
 from omote.data.face_set import BOX
 from omote.data.outputs import Floats, code_names, is_code
 from omote.data.sampling import evenly_spaced
@@ -171,16 +171,8 @@ class Profile:
         if not path.is_file():
             raise OmoteError(f"there is no profile {path}; `omote profile` makes one")
         with reading(path, "a profile", "Make the profile again with `omote profile`"):
-            content = read_json(path)
-            if content.pop("format", None) != FORMAT:
-                raise OmoteError(f"{path} is not a profile; `omote profile` makes one")
-            version = content.pop("format_version", None)
-            if isinstance(version, int) and version > FORMAT_VERSION:
-                raise OmoteError(
-                    f"{path} is of format {version}, and this omote reads format {FORMAT_VERSION}. Update omote to "
-                    "read it"
-                )
-            return Profile(**content)
+            refusal = "is not a profile; `omote profile` makes one"
+            return Profile(**read_versioned(path, FORMAT, FORMAT_VERSION, refusal))
 
 
 def check_profile_path(path: str | Path) -> Path:

@@ -105,8 +105,10 @@ def join_tables(
                     table["time"] = times.astype(object).where(times.notna())  # not in FLOAT_FORMAT
                 write_csv(table, stream, header=number == 0, float_format=FLOAT_FORMAT)
     else:
-        with pq.ParquetWriter(path, read(parts[0]).schema) as writer:
-            for part in parts:
+        table = read(parts[0])
+        with pq.ParquetWriter(path, table.schema) as writer:
+            writer.write_table(table)
+            for part in parts[1:]:
                 writer.write_table(read(part))
 
 

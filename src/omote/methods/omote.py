@@ -1,6 +1,6 @@
 """omote's own method: the paper's two stages and switch loss, with a contrast within a subject in the expression stage.
 
-Not in the paper but for its other terms. The decoder makes the expression code hold what an image needs beside the
+The contrast is not in the paper; all other terms are the paper's. The decoder makes the expression code hold what an image needs beside the
 identity code, which includes what the identity code lacks of the person. The contrast tells frames of one person apart,
 so it makes the code leave out what all of them share.
 """
@@ -36,7 +36,7 @@ class Omote(Proposed):
         return [replace(stage, frames_per_subject=together[stage.name]) for stage in super().stages()]
 
     def expression_terms(self, batch: Batch) -> Terms:
-        """Return L_e' and the contrast, each term (B,). Paper: Eq. 5, for all terms but the last."""
+        """Return L_e' of Eq. 5 and the contrast, each term (B,)."""
         c = self.options
         # images and views in one call, so that they share BatchNorm statistics
         codes = self.represent(torch.cat([batch.images, c.draw_views(batch.images)]))

@@ -10,7 +10,7 @@ HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the Hugging Face hub:
 
 def explain_missing(run: Path) -> str:
     """Return why a path is neither a run nor a published model, or "" if it may be one. Loads nothing."""
-    if any((run / name).is_file() for name in ("run.json", "config.json")):
+    if _holds_model(run):
         return ""
     if not run.exists() and (str(run) == SHIPPED or HUB_NAME.fullmatch(run.as_posix())):
         return ""
@@ -26,11 +26,15 @@ def split_model(given: list[str]) -> tuple[str, list[str]]:
     a name on the hub. Otherwise all words are inputs, for the model that comes with omote.
     """
     first = Path(given[0])
-    is_folder = any((first / name).is_file() for name in ("run.json", "config.json"))
     is_name = not first.exists() and (given[0] == SHIPPED or _is_hub_name(given[0]))
-    if is_folder or is_name or first.suffix.lower() == ".onnx":
+    if _holds_model(first) or is_name or first.suffix.lower() == ".onnx":
         return given[0], given[1:]
     return SHIPPED, given
+
+
+def _holds_model(folder: Path) -> bool:
+    """Return whether a folder is a run or a published model."""
+    return any((folder / name).is_file() for name in ("run.json", "config.json"))
 
 
 def _is_hub_name(text: str) -> bool:
