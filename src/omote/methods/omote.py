@@ -1,8 +1,8 @@
 """omote's own method: the paper's two stages and switch loss, with a contrast within a subject in the expression stage.
 
-The contrast is not in the paper; all other terms are the paper's. The decoder makes the expression code hold what an image needs beside the
-identity code, which includes what the identity code lacks of the person. The contrast tells frames of one person apart,
-so it makes the code leave out what all of them share.
+The contrast is not in the paper; all other terms are the paper's. The decoder makes the expression code hold what an
+image needs beside the identity code, which includes what the identity code lacks of the person. The contrast tells
+frames of one person apart, so it makes the code leave out what all of them share.
 """
 
 from dataclasses import replace
