@@ -32,6 +32,7 @@ ORDER = [
     "export",
     "reproduction",
     "analysis",
+    "app",
     "cli",
     "__main__",
 ]

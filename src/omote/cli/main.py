@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.analyse import analyse
+from omote.cli.app import app as open_app
 from omote.cli.audit import audit
 from omote.cli.axes import axis, fit_axes
 from omote.cli.choose import choose
@@ -169,6 +170,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
         ),
     },
     "Everything at once": {
+        open_app: ("omote app", "omote app run --port 8000"),
         demo: ("omote demo --to demo",),
         reproduce: ("omote reproduce faces --to paper --rows 1,4 --seeds 3",),
     },

@@ -195,10 +195,10 @@ def _load_scripts() -> list[Script]:
 
 
 @cache
-def load_template(name: str) -> Template:
-    """Return a template of this package; it escapes all text but Markup."""
+def load_template(name: str, package: str = "omote.figures") -> Template:
+    """Return a template of a package; it escapes all text but Markup."""
     environment = Environment(
-        loader=PackageLoader("omote.figures"),
+        loader=PackageLoader(package),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

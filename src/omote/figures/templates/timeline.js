@@ -282,7 +282,7 @@
     };
   }
 
-  for (const timelines of document.querySelectorAll(".timelines")) {
+  function start(timelines) {
     const settings = JSON.parse(timelines.querySelector("script.settings").textContent);
     const chips = [...timelines.querySelectorAll("button.chip")];
     const isHidden = (chip) => chip.getAttribute("aria-pressed") === "false";
@@ -316,4 +316,7 @@
       });
     }
   }
+
+  document.querySelectorAll(".timelines").forEach(start);
+  window.omote = { startTimelines: start }; // for pages that get timelines later
 })();
