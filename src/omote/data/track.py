@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from omote.data.detect import Face
 from omote.data.quality import face_square
@@ -129,6 +128,8 @@ class Tracker:
 
     def _match(self, found: list[_Track], same_scene: bool) -> None:
         """Assign faces to tracks so that the sum of gains is greatest; a face without a gain stays unassigned."""
+        from scipy.optimize import linear_sum_assignment  # half a second, which photos need not wait for
+
         tracks = self._tracks
         starts = np.cumsum([0, *(len(track.views) for track in tracks)])
         ours, views = (np.concatenate([one.views for one in ones]) for ones in (found, tracks))

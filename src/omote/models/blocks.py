@@ -37,10 +37,13 @@ def initialise(network: nn.Module, activation: Activation) -> None:
     """Draw all convolution and linear weights as He et al. (2015), "Delving Deep into Rectifiers"; set biases to 0.
 
     The distribution is normal with variance 2 / ((1 + leak^2) fan_in). The fan-in of a transposed convolution is the
-    number of inputs that reach one output pixel: kernel area x input channels / stride^2.
+    number of inputs that reach one output pixel: kernel area x input channels / stride^2. On the device "meta", where
+    weights have no values, nothing is drawn: torch would load its compiler for it.
     """
     leak = LEAK if activation == "leaky_relu" else 0.0
     for layer in network.modules():
+        if any(weight.is_meta for weight in layer.parameters(recurse=False)):
+            continue
         if isinstance(layer, nn.ConvTranspose2d):
             area, stride = layer.kernel_size[0] * layer.kernel_size[1], layer.stride[0] * layer.stride[1]
             fan_in = layer.in_channels * area / stride

@@ -357,7 +357,7 @@ def _fill_method(info: RunInfo, weights: dict[str, Tensor]) -> Method:
         if found is None or (found.shape, found.dtype) != (expected.shape, expected.dtype):
             what = "missing" if found is None else f"{found.dtype} {tuple(found.shape)}"
             raise ValueError(f"{name} is {what}; expected {expected.dtype} {tuple(expected.shape)}")
-    method.to_empty(device="cpu").load_state_dict(weights)
+    method.load_state_dict(weights, assign=True)
     return method
 
 
