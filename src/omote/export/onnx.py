@@ -77,7 +77,7 @@ def export_onnx(trained: Trained, to: str | Path) -> list[OnnxFile]:
             f"{trained.path} cannot be exported: its method, {trained.name}, needs to know whose face it sees, and "
             "knows only its training subjects. Export a run of another method"
         )
-    need_packages("onnx", "onnxscript", "onnxruntime")
+    need_packages("onnx", "onnxscript")
     trained = replace(trained, method=copy.deepcopy(trained.method).cpu())
     parts = _build_parts(trained)
     for suffix in {".identity.onnx", ".decoder.onnx"} - {part.suffix for part in parts}:

@@ -60,7 +60,8 @@ class OnnxReader:
             raise OmoteError(f"runtime is {runtime!r}; expected {' or '.join(_OPEN)}")
         if bfloat16 and runtime != "openvino":
             raise OmoteError(f"{runtime} does not compute in bfloat16; give openvino")
-        need_packages(runtime)
+        if runtime == "openvino":
+            need_packages(runtime)
         if not self.path.is_file():
             kind = "is a folder" if self.path.is_dir() else "does not exist"
             raise OmoteError(f"{self.path} {kind}; give a file that `omote export` wrote")

@@ -35,7 +35,7 @@ from omote.features.profile import DISTANCE, OTHER_FACE, Profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
 
-MAX_QUEUE_FRAMES = 16  # frames waiting for detection or being searched
+MAX_QUEUE_FRAMES = 32  # frames waiting for detection or being searched; for as long as a batch is encoded
 MAX_QUEUE_BYTES = 100_000_000  # of those frames together; one larger frame is still accepted
 BATCH_FACES = 64  # faces encoded at once, at least
 PIECE_FACES, PIECE_SECONDS = 2048, 20.0  # a piece ends after so many rows, or so long after the last one
