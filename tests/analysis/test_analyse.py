@@ -11,9 +11,21 @@ from openpyxl import load_workbook
 from PIL import Image
 
 import omote.analysis.analyse as module
-from omote.analysis.analyse import COMPARISON, EVENTS, FEATURES, PEOPLE, REPORT, WORKBOOK, Analysis, analyse
+from omote.analysis.analyse import (
+    COMPARISON,
+    EVENTS,
+    FEATURES,
+    PEOPLE,
+    REPORT,
+    WORKBOOK,
+    Analysis,
+    analyse,
+    analyse_share,
+    join_analysis,
+)
 from omote.data.face_set import FaceSet
 from omote.data.outputs import code_names
+from omote.data.shards import read_shares
 from omote.errors import OmoteError
 from omote.features import stream
 from omote.features.axes import Axes, to_axis
@@ -209,6 +221,39 @@ def test_it_goes_on_where_it_was_stopped(
     assert (to / PEOPLE).read_text() == (done.folder / PEOPLE).read_text()
     assert again.left_out == done.left_out
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_an_analysis_of_joined_parts_is_that_of_one_command(
+    done: Analysis, people: Path, reader: Trained, axes: Axes, tmp_path: Path
+) -> None:
+    for number in (2, 1):
+        analyse_share(people, tmp_path / "parts", (number, 2), run=reader, axes=[axes], xlsx=True)
+    joined = join_analysis(read_shares(tmp_path / "parts"), tmp_path / "results")
+    assert joined._replace(folder=done.folder, people=None, events=None, comparison=None) == done._replace(
+        people=None, events=None, comparison=None
+    )
+    assert {path.name for path in joined.folder.iterdir()} == {path.name for path in done.folder.iterdir()}
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(joined.folder / FEATURES),
+        pd.read_parquet(done.folder / FEATURES),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+    for name in (PEOPLE, EVENTS, COMPARISON, "skipped.csv", "searched.csv"):
+        tables = [pd.read_csv(folder / name) for folder in (joined.folder, done.folder)]
+        pd.testing.assert_frame_equal(*tables, rtol=1e-3, atol=1e-4)
+
+
+def test_parts_of_files_that_changed_since_make_no_analysis(
+    people: Path, reader: Trained, tmp_path: Path
+) -> None:
+    own = tmp_path / "people"
+    shutil.copytree(people / "cem", own / "cem")
+    analyse_share(own, tmp_path / "parts", (1, 1), run=reader)
+    shutil.copy(own / "cem" / "1.png", own / "cem" / "2.png")
+    with pytest.raises(OmoteError, match="have changed since the parts were made"):
+        join_analysis(read_shares(tmp_path / "parts"), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_manifest_names_people_and_adds_its_columns(people: Path, reader: Trained, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_an_interrupted_preparation_is_resumed_only_with_the_same_arrays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(build, "_join_parts", lambda *_: 1 / 0)
+        patch.setattr(build, "_join_jobs", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             prepare(tmp_path)
     other = NOISE.copy()

@@ -135,17 +135,17 @@ def test_after_a_kill_the_same_call_finishes_the_same_table(
     ]
     whole = embed_to(reader, inputs, tmp_path / f"whole{suffix}", detector=detector)
     monkeypatch.setattr(streaming, "PIECE_FACES", 6)
-    write_part, count = embedding._write_part, 0
+    write_piece, count = embedding._write_piece, 0
 
     def killed(*args: Any) -> None:
         nonlocal count
         count += 1
         if count == killed_at:
             raise KeyboardInterrupt
-        write_part(*args)
+        write_piece(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_write_part", killed)
+        patch.setattr(embedding, "_write_piece", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, inputs, tmp_path / f"again{suffix}", detector=detector)
     assert not (tmp_path / f"again{suffix}").exists()
@@ -176,7 +176,7 @@ def test_an_interrupted_embedding_of_other_inputs_is_not_resumed(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_write_part", killed)
+        patch.setattr(embedding, "_write_piece", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
     with pytest.raises(OmoteError, match=r"other source files \(inputs; number of inputs: was 4, now 2\)"):
@@ -270,7 +270,7 @@ def test_an_embedding_of_images_in_memory_is_resumed_only_with_the_same_images(
 
     images = list(faces.faces[:2])
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_write_part", killed)
+        patch.setattr(embedding, "_write_piece", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, images, tmp_path / "t.csv", cropped=True)
     with pytest.raises(OmoteError, match=r"other source files \(inputs"):
@@ -418,13 +418,13 @@ def test_the_parts_of_an_embedding_hold_the_point_to_resume(
 ) -> None:
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
     points: list[Any] = []
-    write_part = embedding._write_part
+    write_piece = embedding._write_piece
 
     def note(folder: Path, *rest: Any) -> None:
-        write_part(folder, *rest)
+        write_piece(folder, *rest)
         points.append(json.loads((folder / "part.json").read_text())["resume"])
 
-    monkeypatch.setattr(embedding, "_write_part", note)
+    monkeypatch.setattr(embedding, "_write_piece", note)
     embed_to(reader, [photos], tmp_path / "t.csv", cropped=True)
     assert [(point["source"], point["frame"]) for point in points] == [
         (0, 0),
@@ -466,17 +466,17 @@ def test_after_a_kill_the_same_call_writes_what_a_camera_recorded(
     monkeypatch.setattr(FakeCamera, "pictures", list(faces.faces[:6]))
     monkeypatch.setattr(cv2, "VideoCapture", FakeCamera)
     monkeypatch.setattr(streaming, "PIECE_FACES", 1)
-    write_part, count = embedding._write_part, 0
+    write_piece, count = embedding._write_piece, 0
 
     def killed(*args: Any) -> None:
         nonlocal count
         count += 1
         if count == 4:
             raise KeyboardInterrupt
-        write_part(*args)
+        write_piece(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_write_part", killed)
+        patch.setattr(embedding, "_write_piece", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True)
     assert embed_to(reader, ["0"], tmp_path / "t.csv", cropped=True).num_faces == 3
@@ -531,7 +531,7 @@ def test_a_changed_face_set_is_not_mixed_with_the_old_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(embedding, "_write_part", killed)
+        patch.setattr(embedding, "_write_piece", killed)
         with pytest.raises(KeyboardInterrupt):
             embed_to(reader, [copy], tmp_path / "t.csv")
     os.utime(copy / "faces.npy", (0, 0))

@@ -4,10 +4,11 @@ Each step is a public function that has a command of its own; `steps` says which
 """
 
 import hashlib
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,14 +17,15 @@ from omote.analysis.footage import Chosen, Footage, count, estimate_seconds, fin
 from omote.analysis.people import summarise_people
 from omote.analysis.report import Report, summarise_measures, write_report
 from omote.analysis.workbook import check_workbooks, write_workbook
-from omote.data.build import Skipped, write_skipped
+from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.outputs import code_names
 from omote.data.parts import Parts, claim_parts
+from omote.data.shards import Shares
 from omote.data.videos import GAP, Excerpt
 from omote.errors import OmoteError
 from omote.features.axes import Axes, axis_columns, gather_axes
 from omote.features.comparison import PeopleComparison, compare_people
-from omote.features.embed import embed_to, open_reader
+from omote.features.embed import EmbedSummary, embed_share, embed_to, join_features, open_reader
 from omote.features.event_files import write_events
 from omote.features.events import find_events, find_measures
 from omote.features.people import list_names
@@ -108,6 +110,146 @@ def analyse(
             comparison of one, is left out and said.
     """
     to = Path(to)
+    asked = _prepare(folder, run, manifest, fps, face, photo, conditions, axes, xlsx)
+    say = tell or (lambda sentence: None)
+    with claim_parts(to, asked.request(), "analysis", lambda: _check_target(to, overwrite)) as parts:
+        if parts.outcome is None:
+            embedded = parts.part(0) / FEATURES
+            say(f"{asked.footage.describe()}.")
+            if not embedded.is_file():
+                goes_on = "An interrupted analysis goes on. " if parts.part(0).exists() else ""
+                seconds = estimate_seconds(asked.reader, asked.footage, asked.excerpt, workers)
+                say(f"{goes_on}About {_say_about(seconds)} for all of it on this machine.")
+                parts.part(0).mkdir(exist_ok=True)
+                embed_to(
+                    asked.reader, list(asked.footage.people), embedded, excerpt=asked.excerpt, axes=axes,
+                    workers=workers,
+                    progress=progress and (lambda done, total: progress("faces and features", done, total)),
+                )  # fmt: skip
+            work = _Work(
+                parts, embedded, asked.footage, asked.chosen, conditions, xlsx, asked.commands, progress
+            )
+            parts.finish(work.write())
+        parts.replace(parts.result, to)
+        outcome = parts.outcome
+    return _read_analysis(to, outcome)
+
+
+def analyse_share(
+    folder: str | Path,
+    to: str | Path,
+    shard: tuple[int, int],
+    *,
+    run: Reader | str | Path = SHIPPED,
+    manifest: str | Path | None = None,
+    fps: float | None = None,
+    face: int | None = None,
+    photo: str | Path | None = None,
+    conditions: tuple[str, str] | None = None,
+    axes: Sequence[Axes] = (),
+    xlsx: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> EmbedSummary:
+    """Compute the features of a share of the files, as a part in the folder `to`, and return how many there are.
+
+    `join_analysis` makes the analysis of all parts, which need the arguments of `analyse`, the same for each.
+
+    Args:
+        shard: (K, N) for the K-th of N shares, from 1.
+        progress: called with (frames done, frames in all).
+    Raises:
+        OmoteError: As `analyse` and `embed_share`.
+    """
+    asked = _prepare(folder, run, manifest, fps, face, photo, conditions, axes, xlsx)
+    arguments = {
+        "folder": str(folder),
+        "manifest": manifest and str(manifest),
+        "photo": photo and str(photo),
+        "commands": asked.commands,
+        **asked.request(),
+    }
+    return embed_share(
+        asked.reader, list(asked.footage.people), to, shard, analysis=arguments, excerpt=asked.excerpt, axes=axes,
+        workers=workers, progress=progress,
+    )  # fmt: skip
+
+
+def join_analysis(
+    shares: Shares, to: str | Path, *, overwrite: bool = False, progress: Steps | None = None
+) -> Analysis:
+    """Return the analysis of all parts, written to the folder `to`; see `analyse` for it and for the arguments.
+
+    Raises:
+        OmoteError: If the photos and videos are not there any more, or have changed; and as `analyse`.
+    """
+    to, arguments = Path(to), shares.request["analysis"]
+    face, photo = arguments["person's face"][0], arguments["photo"]
+    excerpt, conditions = Excerpt(fps=arguments["fps"]), arguments["conditions"]
+    footage = find_footage(arguments["folder"], arguments["manifest"], excerpt)
+    chosen = Chosen(face, photo and Path(photo))
+    chosen.check(footage)
+    changed = _digest(footage) != arguments["inputs"]
+    if changed or json.loads(json.dumps(chosen.state())) != arguments["person's face"]:
+        raise OmoteError(
+            f"the files in {arguments['folder']}, the manifest or the photo of the person have changed since the parts "
+            "were made; make them again, in a new folder"
+        )
+    request = {"parts": shares.request}
+    with claim_parts(to, request, "analysis", lambda: _check_target(to, overwrite)) as parts:
+        if parts.outcome is None:
+            embedded = parts.part(0) / FEATURES
+            if not embedded.is_file():
+                parts.part(0).mkdir(exist_ok=True)
+                join_features(shares, embedded)
+            work = _Work(
+                parts, embedded, footage, chosen, conditions and tuple(conditions), arguments["xlsx"],
+                arguments["commands"], progress,
+            )  # fmt: skip
+            parts.finish(work.write())
+        parts.replace(parts.result, to)
+        outcome = parts.outcome
+    return _read_analysis(to, outcome)
+
+
+class _Asked(NamedTuple):
+    """The checked arguments of an analysis."""
+
+    reader: Reader
+    footage: Footage
+    excerpt: Excerpt
+    chosen: Chosen
+    conditions: tuple[str, str] | None
+    axes: Sequence[Axes]
+    xlsx: bool
+    commands: list[str]
+
+    def request(self) -> dict[str, Any]:
+        """Return what must be the same for an interrupted analysis to be resumed."""
+        return {
+            "model": self.reader.model,
+            "inputs": _digest(self.footage),
+            "number of inputs": len(self.footage.people),
+            "fps": self.excerpt.fps,
+            "person's face": self.chosen.state(),
+            "conditions": self.conditions,
+            "axes": [own.digest() for own in self.axes],
+            "xlsx": self.xlsx,
+        }
+
+
+def _prepare(
+    folder: str | Path,
+    run: Reader | str | Path,
+    manifest: str | Path | None,
+    fps: float | None,
+    face: int | None,
+    photo: str | Path | None,
+    conditions: tuple[str, str] | None,
+    axes: Sequence[Axes],
+    xlsx: bool,
+) -> _Asked:
+    """Return the arguments of an analysis, checked as far as possible without looking at a picture."""
     if xlsx:
         check_workbooks()
     excerpt = Excerpt(fps=fps)
@@ -117,38 +259,18 @@ def analyse(
     gather_axes(reader, axes)  # raises if they are of another model
     chosen = Chosen(face, None if photo is None else Path(photo))
     chosen.check(footage)
-    say = tell or (lambda sentence: None)
+    named = run if isinstance(run, str | Path) else "RUN"
+    commands = steps(folder, named, manifest, fps, conditions, axes)
+    return _Asked(reader, footage, excerpt, chosen, conditions, axes, xlsx, commands)
+
+
+def _digest(footage: Footage) -> str:
+    """Return what changes with the files, their people and the manifest."""
     files = [(path, person, file_state(path)) for path, person in footage.people.items()]
-    request = {
-        "model": reader.model,
-        "inputs": hashlib.sha256(repr((files, footage.further)).encode()).hexdigest(),
-        "number of inputs": len(files),
-        "fps": fps,
-        "person's face": chosen.state(),
-        "conditions": conditions,
-        "axes": [own.digest() for own in axes],
-        "xlsx": xlsx,
-    }
-    with claim_parts(to, request, "analysis", lambda: _check_target(to, overwrite)) as parts:
-        if parts.outcome is None:
-            embedded = parts.part(0) / FEATURES
-            say(f"{footage.describe()}.")
-            if not embedded.is_file():
-                goes_on = "An interrupted analysis goes on. " if parts.part(0).exists() else ""
-                seconds = estimate_seconds(reader, footage, excerpt, workers)
-                say(f"{goes_on}About {_say_about(seconds)} for all of it on this machine.")
-                parts.part(0).mkdir(exist_ok=True)
-                embed_to(
-                    reader, list(footage.people), embedded, excerpt=excerpt, axes=axes, workers=workers,
-                    progress=progress and (lambda done, total: progress("faces and features", done, total)),
-                )  # fmt: skip
-            commands = steps(
-                folder, run if isinstance(run, str | Path) else "RUN", manifest, fps, conditions, axes
-            )
-            work = _Work(parts, embedded, footage, chosen, conditions, xlsx, commands, progress)
-            parts.finish(work.write())
-        parts.replace(parts.result, to)
-        outcome = parts.outcome
+    return hashlib.sha256(repr((files, footage.further)).encode()).hexdigest()
+
+
+def _read_analysis(to: Path, outcome: dict[str, list[str]]) -> Analysis:
     tables = {name: _read_csv(to / name) if (to / name).is_file() else None for name in (EVENTS, COMPARISON)}
     return Analysis(to, _read_csv(to / PEOPLE), tables[EVENTS], tables[COMPARISON], **outcome)
 

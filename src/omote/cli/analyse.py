@@ -1,13 +1,28 @@
 """`omote analyse`: from a folder of people to a table, events, people compared, and a report."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from omote.cli.compare import parse_conditions
-from omote.cli.display import errors, resumable, say, step_progress
-from omote.cli.inputs import FramesPerSecond, Manifest, Overwrite, OwnAxes, Photo, To, number
+from omote.cli.display import errors, progress_bar, resumable, say, step_progress
+from omote.cli.embed import show_embedded
+from omote.cli.inputs import (
+    FramesPerSecond,
+    Manifest,
+    Overwrite,
+    OwnAxes,
+    Photo,
+    ShardOption,
+    To,
+    number,
+    parse_shard,
+)
+from omote.errors import OmoteError
+
+if TYPE_CHECKING:
+    from omote.analysis.analyse import Analysis
 
 
 def analyse(
@@ -55,6 +70,7 @@ def analyse(
     workers: Annotated[
         int | None, number("Number of threads that detect faces. Default: one per CPU core.", most=1024)
     ] = None,
+    shard: ShardOption = None,
 ) -> dict[str, Any]:
     """Analyse the photos and videos of people: how much and when each face moves, and whether people move alike.
 
@@ -66,17 +82,36 @@ def analyse(
     If the command is stopped, run it again to continue. At the end it prints the commands that do the same step by
     step.
     """
+    part = parse_shard(shard)
+    pair = parse_conditions(conditions)
+    if part and overwrite:
+        raise OmoteError(
+            "--overwrite and --shard were given; remove the folder of parts yourself to start over"
+        )
+
     from omote.analysis.analyse import analyse as make
+    from omote.analysis.analyse import analyse_share
     from omote.features.axes import Axes
     from omote.runs.shipped import SHIPPED
 
-    pair = parse_conditions(conditions)
     axes = [Axes.load(file) for file in axis or []]
+    if part:
+        with resumable(), progress_bar("faces and features") as show:
+            summary = analyse_share(
+                folder, to, part, run=run or SHIPPED, manifest=manifest, fps=fps, face=face, photo=photo,
+                conditions=pair, axes=axes, xlsx=xlsx, workers=workers, progress=show,
+            )  # fmt: skip
+        return show_embedded(summary, to, part)
     with resumable(), step_progress() as progress:
         done = make(
             folder, to, run=run or SHIPPED, manifest=manifest, fps=fps, face=face, photo=photo, conditions=pair,
             axes=axes, xlsx=xlsx, overwrite=overwrite, workers=workers, tell=say, progress=progress,
         )  # fmt: skip
+    return show_analysis(done)
+
+
+def show_analysis(done: "Analysis") -> dict[str, Any]:
+    """Print and return what an analysis found."""
     for sentence in done.summary[1:]:
         say(sentence)
     for sentence in done.left_out:

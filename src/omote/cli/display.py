@@ -15,6 +15,8 @@ from rich.segment import Segment
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.progress import Progress as Bars
     from rich.progress import ProgressColumn, Task, TaskID
 
@@ -276,7 +278,14 @@ def show_face_set(face_set: "FaceSet") -> None:
             f"  {row.source} shows {row.clip} faces one after another, and became {row.clip} clips of {row.subject}; "
             "if one is somebody else, prepare again with --face or --photo"
         )
-    say(f"  faces of every clip: {face_set.path / 'contact_sheet.jpg'}")
+    if len(face_set):
+        say(f"  faces of every clip: {face_set.path / 'contact_sheet.jpg'}")
+
+
+def say_next(folder: "Path", part: tuple[int, int]) -> None:
+    """Say what to do when a part of the work is done."""
+    number, count = part
+    say(f"part {number} of {count} is done; when all are: omote join {folder} --to RESULT")
 
 
 def show_scores(table: Any) -> None:

@@ -1,11 +1,11 @@
 """`omote embed`: expression features of photos and videos, as a table."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omote.cli.display import errors, progress_bar, resumable, say
+from omote.cli.display import errors, progress_bar, resumable, say, say_next
 from omote.cli.inputs import (
     Cropped,
     Detector,
@@ -14,11 +14,16 @@ from omote.cli.inputs import (
     Largest,
     OwnAxes,
     Rotate,
+    ShardOption,
     Turn,
     number,
+    parse_shard,
     split_inputs,
 )
 from omote.errors import OmoteError
+
+if TYPE_CHECKING:
+    from omote.features.embed import EmbedSummary
 
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
 
@@ -38,7 +43,8 @@ def embed(
         typer.Option(
             "--to",
             metavar="FILE",
-            help="Table to write: a .parquet file, or a .csv file with 6 significant digits.",
+            help="Table to write: a .parquet file, or a .csv file with 6 significant digits. With --shard, a folder "
+            "for the parts of a table.",
         ),
     ],
     bom: Annotated[
@@ -112,6 +118,7 @@ def embed(
     workers: Annotated[
         int | None, number("Number of threads that detect faces. Default: one per CPU core.", most=1024)
     ] = None,
+    shard: ShardOption = None,
 ) -> dict[str, Any]:
     """Compute the expression features of photos and videos and write them to a table.
 
@@ -123,15 +130,17 @@ def embed(
     is replaced. A camera is read until Ctrl-C or --end; if the recording breaks off, run the command again to save what
     was recorded.
     """
+    part = parse_shard(shard)
     model, inputs = split_inputs(inputs)
 
     from omote.data.videos import Excerpt
     from omote.features.axes import Axes
-    from omote.features.embed import embed_to, open_reader
+    from omote.features.embed import EmbedOptions, embed_share, embed_to, open_reader
     from omote.features.profile import Profile
     from omote.features.table import check_table_path
 
-    check_table_path(to)
+    if not part:
+        check_table_path(to)
     last = None if end is None else parse_seconds(end, "--end")
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()
@@ -139,24 +148,33 @@ def embed(
     axes = [Axes.load(file) for file in axis or []]
     reader = open_reader(model, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
-        done = embed_to(
-            reader, inputs, to, bom=bom, cropped=cropped, detector=detector, excerpt=excerpt, largest=largest,
-            fast=fast, rotate=rotate.degrees, all_frames=all_frames,
-            profile=person, face=face, axes=axes, relative=relative, workers=workers, progress=progress,
+        options = EmbedOptions(
+            cropped=cropped, detector=detector, excerpt=excerpt, largest=largest, fast=fast, rotate=rotate.degrees,
+            all_frames=all_frames, profile=person, face=face, axes=axes, relative=relative, workers=workers,
+            progress=progress,
         )  # fmt: skip
+        if part:
+            done = embed_share(reader, inputs, to, part, bom=bom, **options)
+        else:
+            done = embed_to(reader, inputs, to, bom=bom, **options)
+    if person is not None:
+        for sentence in person.describe():
+            say(sentence)
+    return show_embedded(done, to, part)
+
+
+def show_embedded(done: "EmbedSummary", to: Path, part: tuple[int, int] | None = None) -> dict[str, Any]:
+    """Print and return what an embedding found, and what was left out; ``part`` is the share that it is of."""
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""
     say(f"{done.num_faces} faces{others}{doubted}: {to}")
     if done.num_doubted:
         reasons = ", ".join(f"{reason} {count}" for reason, count in done.doubts.most_common())
         say(f"not to be trusted (column doubt): {reasons}")
-    if not done.knows_ood:
+    if done.num_faces and not done.knows_ood:
         say(
             "ood is empty: an earlier version of omote trained the model without recording its training faces"
         )
-    if person is not None:
-        for sentence in person.describe():
-            say(sentence)
     for degrees, count in done.turned.items():
         kind = "photo or video" if count == 1 else "photos and videos"
         say(f"turned clockwise by {degrees} degrees: {count} {kind}")
@@ -166,7 +184,9 @@ def embed(
         say(f"left out: {one['source']}: {one['reason']}", to=errors)
     if len(done.skipped_files) > MAX_LISTED:
         say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files or parts of files", to=errors)
-    if done.skipped_frames or done.skipped_files:
+    if part:
+        say_next(to, part)
+    elif done.skipped_frames or done.skipped_files:
         say(f"All that was left out: {to.with_name(f'{to.name}.skipped.csv')}", to=errors)
     return {"table": to, "faces": done.num_faces, "of_other_people": done.num_others, "doubted": done.num_doubted,
             "skipped_frames": done.skipped_frames, "skipped_files": done.skipped_files}  # fmt: skip

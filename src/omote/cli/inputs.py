@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, and how their text is read."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -182,6 +183,15 @@ Manifest = Annotated[
         help="CSV file with the columns path and subject, and optionally clip, frame, expression, use."
     ),
 ]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="K/N",
+        help="Do only the K-th of N shares of the inputs, from 1, and write it as a part to the folder of --to; give "
+        "the same command with every K, on as many machines as you like, then `omote join`.",
+    ),
+]
 Credit = Annotated[str | None, typer.Option(help="Text to print below each picture.")]
 
 
@@ -195,6 +205,22 @@ def parse_pair(text: str, option: str) -> tuple[str, str]:
     if not name or not equals:
         raise OmoteError(f'{option} was given "{text}"; it takes NAME=VALUE')
     return name, value
+
+
+def parse_shard(text: str | None) -> tuple[int, int] | None:
+    """Return K and N of --shard K/N; raise OmoteError, before anything heavy is loaded, if there is no such share."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not found:
+        raise OmoteError(
+            f'--shard was given "{text}"; it takes K/N, such as 3/10 for the third of ten shares'
+        )
+    number, count = int(found[1]), int(found[2])
+    if not 1 <= number <= count:
+        hint = "; a Slurm array counts from 1 with --array=1-N" if number == 0 else ""
+        raise OmoteError(f"--shard was given {text}; K goes from 1 to N{hint}")
+    return number, count
 
 
 def parse_test_subjects(text: str | None) -> int | list[str] | None:

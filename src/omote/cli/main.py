@@ -24,6 +24,7 @@ from omote.cli.embed import embed
 from omote.cli.evaluate import evaluate
 from omote.cli.events import events
 from omote.cli.export import export
+from omote.cli.join import join
 from omote.cli.pictures import interpolate, swap
 from omote.cli.plot import plot
 from omote.cli.prepare import prepare
@@ -135,6 +136,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote embed interview.mp4 --to features.parquet",
             "omote embed photos --to features.csv --profile ann.json",
             "omote embed interview.mp4 --to features.parquet --axis smile.json",
+            "omote embed videos --to parts --shard 3/10",
+        ),
+        join: (
+            "omote join parts --to features.parquet",
+            "omote join parts --to faces",
         ),
         profile: (
             "omote profile features.parquet --to ann.json",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omote.cli.commands import Group, add_command
-from omote.cli.display import progress_bar, say, show_face_set
+from omote.cli.display import progress_bar, say, say_next, show_face_set
 from omote.cli.inputs import (
     Cropped,
     Detector,
@@ -19,11 +19,13 @@ from omote.cli.inputs import (
     Overwrite,
     Photo,
     Rotate,
+    ShardOption,
     To,
     Turn,
     Workers,
     number,
     parse_pair,
+    parse_shard,
 )
 from omote.data.importers.registry import IMPORTERS, load_importer
 
@@ -113,11 +115,14 @@ def prepare_folder(
     licence: Annotated[str | None, typer.Option(help="Terms of the photos, stored with the faces.")] = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
+    shard: ShardOption = None,
 ) -> dict[str, Any]:
     """Find and cut out the faces of photos and videos.
 
     Frames that show two people are left out, unless --largest 1, --face or --photo tells which of them is meant.
     """
+    part = parse_shard(shard)
+
     from omote.data.prepare import prepare as make
 
     mapping = dict(parse_pair(text, "--map-expression") for text in map_expression or [])
@@ -126,9 +131,9 @@ def prepare_folder(
             path, to, pattern=pattern, manifest=manifest, map_expression=mapping, size=size, align=align.value,
             margin=margin, cropped=cropped, detector=detector, largest=largest, fast=fast, fps=fps, face=face,
             photo=photo, rotate=rotate.degrees, dataset=dataset, licence=licence,
-            workers=workers, overwrite=overwrite, progress=progress,
+            workers=workers, overwrite=overwrite, shard=part, progress=progress,
         )  # fmt: skip
-    return _show(face_set)
+    return show_prepared(face_set, part)
 
 
 def prepare_drawn(
@@ -151,7 +156,7 @@ def prepare_drawn(
             to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, size=size, align=align.value,
             seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    return _show(face_set)
+    return show_prepared(face_set)
 
 
 def prepare_rendered(
@@ -198,7 +203,7 @@ def prepare_rendered(
             model, to, subjects=subjects, clips=clips, mixtures=mixtures, frames=frames, total=total, size=size,
             align=align.value, wild=wild, seed=seed, workers=workers, overwrite=overwrite, progress=progress,
         )  # fmt: skip
-    return _show(face_set)
+    return show_prepared(face_set)
 
 
 def prepare_combined(
@@ -217,7 +222,7 @@ def prepare_combined(
         face_set = make(
             face_sets, to, names=names.split(",") if names else None, overwrite=overwrite, progress=progress
         )
-    return _show(face_set)
+    return show_prepared(face_set)
 
 
 def dataset_command(name: str) -> Any:
@@ -241,19 +246,26 @@ def dataset_command(name: str) -> Any:
         "size": (Size, 64),
         **{option: shared[option] for option in importer.shared},
         "overwrite": (Overwrite, False),
+        **({"shard": (ShardOption, None)} if "workers" in importer.shared else {}),
     }
 
     def command(
-        path: Path | None, to: Path, align: Align = Align.none, cropped: bool = False, **options: Any
+        path: Path | None,
+        to: Path,
+        align: Align = Align.none,
+        cropped: bool = False,
+        shard: str | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         from omote.data.prepare import prepare_dataset as make
 
+        part = parse_shard(shard)
         with progress_bar("preparing") as progress:
             face_set = make(
                 name, path, to, align=align.value, cropped=cropped or None,  # not given: the importer knows
-                progress=progress, **options,
+                progress=progress, **options, **({"shard": part} if part else {}),
             )  # fmt: skip
-        return _show(face_set)
+        return show_prepared(face_set, part)
 
     command.__signature__ = Signature(  # type: ignore[attr-defined]
         [
@@ -289,9 +301,11 @@ def _add_commands() -> None:
 _add_commands()
 
 
-def _show(face_set: "FaceSet") -> dict[str, Any]:
+def show_prepared(face_set: "FaceSet", part: tuple[int, int] | None = None) -> dict[str, Any]:
     """Print and return what is in a face set; for a published data set, also its counts beside the published ones."""
     show_face_set(face_set)
+    if part:
+        say_next(face_set.path.parent, part)
     found, published = (
         ", ".join(f"{number:,} {noun}" for noun, number in (counts or {}).items())
         for counts in (face_set.about.found, face_set.about.published)

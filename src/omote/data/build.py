@@ -35,7 +35,8 @@ from omote.data.face_set import (
     find_schema_problem,
     open_face_set,
 )
-from omote.data.parts import claim_parts, is_whole, new_part
+from omote.data.parts import Parts, claim_parts, is_whole, new_part
+from omote.data.shards import Shard, Shares, check_folder, claim_share, share_request
 from omote.errors import OmoteError
 from omote.files import write_json
 from omote.formulas import write_csv_rows
@@ -90,30 +91,94 @@ def build_face_set(
             other options or is in use, or if no frame at all was kept.
     """
     to = Path(to)
-    if workers is not None and workers < 1:
-        raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core.")
     if not to.name or (to.exists() and not to.is_dir()):
         raise OmoteError(f"Cannot write a face set to {to}: it is no folder. Name a new folder.")
-    about = about.model_copy(update={"licence": about.licence or DEFAULT_LICENCE})
-    digest = hashlib.sha256("\n".join(map(repr, jobs)).encode()).hexdigest()
-    request = {"size": size, "about": about.to_json(), "jobs": {"count": len(jobs), "sha256": digest}}
+    _check_workers(workers)
+    about, request = _complete(about, size, jobs)
     problem = ""
     with claim_parts(to, request, "preparation", lambda: _check_target(to, overwrite)) as parts:
-        folders = [parts.part(i) for i in range(len(jobs))]
-        is_joined = parts.outcome is not None  # by a process that was killed afterwards
-        pending = [i for i, folder in enumerate(folders) if not is_joined and not is_whole(folder)]
-        done = len(jobs) - len(pending)
-        workers = min(workers or cpu_count(), max(len(pending), 1))
-        if progress:
-            progress(done, len(jobs))
-        tasks = (delayed(_run_job)(jobs[i], make, folders[i], size) for i in pending)
-        with _run_tasks(tasks, workers) as finished:
-            for _ in finished:
-                done += 1
-                if progress:
-                    progress(done, len(jobs))
-        if not is_joined:
-            problem = _join_parts(folders, parts.new_result(), size, about)
+        if parts.outcome is None:
+            folders = _run_jobs(parts, range(len(jobs)), jobs, make, size, workers, progress)
+            problem = _join_jobs(folders, parts.new_result(), size, about)
+            if not problem:
+                parts.finish({})
+        elif progress:  # joined by a process that was killed afterwards
+            progress(len(jobs), len(jobs))
+        if not problem:
+            parts.replace(parts.result, to)
+    if problem:
+        raise OmoteError(problem)
+    return open_face_set(to)
+
+
+def build_share(
+    to: str | Path,
+    jobs: Sequence[Job],
+    make: Callable[[Job], Iterator[FaceBatch]],
+    shard: tuple[int, int],
+    sizes: Sequence[int],
+    *,
+    size: int,
+    about: About,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> FaceSet:
+    """Run `make` over a share of the jobs and return their face set, a part in the folder `to`; it may be empty.
+
+    `join_face_sets` makes one face set of all parts. Like `build_face_set`, the same call resumes; if the part is done,
+    it does nothing.
+
+    Args:
+        shard: (K, N) for the K-th of N shares, from 1. See `Shard.select`.
+        sizes: bytes of the jobs' files, by which they are shared.
+    Raises:
+        OmoteError: If there is no such share, or the folder holds parts of other options or other files.
+    """
+    share, to = Shard(*shard), Path(to)
+    share.check()
+    _check_workers(workers)
+    about, request = _complete(about, size, jobs)
+    request = share_request("faces", request, share)
+    check_folder(to, request)
+    with claim_share(to, share, request, "preparation") as claim:
+        if claim.outcome is None:
+            folders = _run_jobs(claim.parts, share.select(sizes), jobs, make, size, workers, progress)
+            part = claim.parts.new_result() / share.name
+            part.mkdir()
+            _join_jobs(folders, part, size, about)
+            claim.finish({"faces": 0 if _is_empty(part) else len(open_face_set(part))})
+    return _open_part(to / share.name, size, about)
+
+
+def join_face_sets(shares: Shares, to: str | Path, *, overwrite: bool = False) -> FaceSet:
+    """Return one face set of all parts, written to the folder `to`, as `build_face_set` would have written it.
+
+    Args:
+        overwrite: replace a face set at `to`, once the new one is whole.
+    Raises:
+        OmoteError: If `to` exists (and `overwrite` is not given, or it is not a face set), a part is damaged, or no
+            face was kept in any part.
+    """
+    to, size, about = Path(to), shares.request["size"], About.model_validate(shares.request["about"])
+    found = [_open_part(shares.folder / shard.name, size, about) for shard in shares.shards]
+    for part, outcome in zip(found, shares.outcomes, strict=True):
+        if len(part) != outcome["faces"]:
+            raise OmoteError(
+                f"{part.path} holds {len(part)} faces, but {outcome['faces']} were prepared. Remove it with "
+                f"_{part.path.name}.json, and give the command of that part again."
+            )
+
+    def skipped() -> Iterator[Skipped]:
+        for part in found:
+            for row in part.skipped().to_dict("records"):
+                frame = None if pd.isna(row["frame"]) else int(row["frame"])
+                yield Skipped(source=row["source"], frame=frame, reason=row["reason"])
+
+    problem = ""
+    with claim_parts(to, {"parts": shares.request}, "joining", lambda: _check_target(to, overwrite)) as parts:
+        if parts.outcome is None:
+            files = [(part.path / "faces.npy", part.path / "frames.parquet") for part in found if len(part)]
+            problem = _join(files, skipped, parts.new_result(), size, about)
             if not problem:
                 parts.finish({})
         if not problem:
@@ -121,6 +186,59 @@ def build_face_set(
     if problem:
         raise OmoteError(problem)
     return open_face_set(to)
+
+
+def _check_workers(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise OmoteError(f"workers is {workers}; expected at least 1, or none for one per core.")
+
+
+def _complete(about: About, size: int, jobs: Sequence[Any]) -> tuple[About, dict[str, Any]]:
+    """Return the metadata with a licence, and what must be the same for a preparation to be resumed."""
+    about = about.model_copy(update={"licence": about.licence or DEFAULT_LICENCE})
+    digest = hashlib.sha256("\n".join(map(repr, jobs)).encode()).hexdigest()
+    return about, {
+        "size": size,
+        "about": about.to_json(),
+        "jobs": {"count": len(jobs), "sha256": digest},
+    }
+
+
+def _is_empty(part: Path) -> bool:
+    return not (part / "faces.npy").exists()
+
+
+def _open_part(part: Path, size: int, about: About) -> FaceSet:
+    """Return the face set of a part, which may be empty."""
+    if (part / "skipped.csv").is_file() and _is_empty(part):
+        frames = SCHEMA.empty_table().to_pandas()
+        return FaceSet(part, np.empty((0, size, size, 3), np.uint8), frames, about)
+    return open_face_set(part)
+
+
+def _run_jobs(
+    parts: Parts,
+    chosen: Sequence[int],
+    jobs: Sequence[Job],
+    make: Callable[[Job], Iterator[FaceBatch]],
+    size: int,
+    workers: int | None,
+    progress: Progress | None,
+) -> list[Path]:
+    """Run the chosen jobs that are not done, and return the folders of all chosen ones."""
+    folders = [parts.part(number) for number in chosen]
+    pending = [place for place, folder in enumerate(folders) if not is_whole(folder)]
+    done = len(folders) - len(pending)
+    workers = min(workers or cpu_count(), max(len(pending), 1))
+    if progress:
+        progress(done, len(folders))
+    tasks = (delayed(_run_job)(jobs[chosen[place]], make, folders[place], size) for place in pending)
+    with _run_tasks(tasks, workers) as finished:
+        for _ in finished:
+            done += 1
+            if progress:
+                progress(done, len(folders))
+    return folders
 
 
 def _check_target(to: Path, overwrite: bool) -> None:
@@ -196,25 +314,41 @@ def _arrow_table(frames: pd.DataFrame) -> pa.Table:
     return table
 
 
-def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) -> str:
+def _join_jobs(folders: Sequence[Path], result: Path, size: int, about: About) -> str:
     """Write the batches of all jobs, in order, as one face set to `result`; return why there is none, or ""."""
     tables = [path for folder in folders for path in sorted(folder.glob("batch_*.parquet"))]
-    skipped: Counter[str] = Counter()
 
-    def skipped_rows() -> Iterator[Skipped]:
+    def skipped() -> Iterator[Skipped]:
         for folder in folders:
             for file in sorted(folder.glob("batch_*.json")):
-                for row in json.loads(file.read_text(encoding="utf-8")):
-                    skipped[row["reason"].partition(":")[0]] += 1
-                    yield row
+                yield from json.loads(file.read_text(encoding="utf-8"))
 
-    write_skipped(result / "skipped.csv", skipped_rows())
+    return _join([(table.with_suffix(".npy"), table) for table in tables], skipped, result, size, about)
+
+
+def _join(
+    files: Sequence[tuple[Path, Path]],
+    skipped: Callable[[], Iterator[Skipped]],
+    result: Path,
+    size: int,
+    about: About,
+) -> str:
+    """Write faces (.npy) and their frames (.parquet), in order, as one face set; return why there is none, or ""."""
+    reasons: Counter[str] = Counter()
+
+    def counted() -> Iterator[Skipped]:
+        for row in skipped():
+            reasons[row["reason"].partition(":")[0]] += 1
+            yield row
+
+    write_skipped(result / "skipped.csv", counted())
+    tables = [table for _, table in files]
     num_frames = sum(pq.read_metadata(table).num_rows for table in tables)
     if num_frames == 0:
-        reasons = "; ".join(f"{reason}: {count}" for reason, count in skipped.most_common())
-        examples = ", ".join(f"{row['source']} ({row['reason']})" for row in islice(skipped_rows(), 3))
+        said = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common())
+        examples = ", ".join(f"{row['source']} ({row['reason']})" for row in islice(skipped(), 3))
         return (
-            f"Not one face was kept, so no face set was written ({reasons or 'there was nothing to read'})."
+            f"Not one face was kept, so no face set was written ({said or 'there was nothing to read'})."
             + (f" For example {examples}." if examples else "")
         )
     schemas = dict.fromkeys(pq.read_schema(table) for table in tables)
@@ -228,19 +362,19 @@ def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) 
         pq.ParquetWriter(result / "frames.parquet", schema) as writer,
     ):
         np.lib.format.write_array_header_1_0(faces, header)
-        for path in tables:
-            faces.write(np.load(path.with_suffix(".npy"), allow_pickle=False).tobytes())
-            table = pq.read_table(path)
-            writer.write_table(_fit_schema(table, schema))
-            subjects.update(table["subject"].to_pylist())
-            expressions.update(name for name in table["expression"].to_pylist() if name is not None)
-            clips.update(zip(table["subject"].to_pylist(), table["clip"].to_pylist(), strict=True))
+        for images, path in files:
+            faces.write(memoryview(np.load(images, mmap_mode="r", allow_pickle=False)).cast("B"))
+            for table in _read_row_groups(path):
+                writer.write_table(_fit_schema(table, schema))
+                subjects.update(table["subject"].to_pylist())
+                expressions.update(name for name in table["expression"].to_pylist() if name is not None)
+                clips.update(zip(table["subject"].to_pylist(), table["clip"].to_pylist(), strict=True))
     counts = Counts(
         subjects=len(subjects),
         clips=len(clips),
         frames=num_frames,
         expressions=dict(sorted(expressions.items())),
-        skipped=dict(sorted(skipped.items())),
+        skipped=dict(sorted(reasons.items())),
     )
     versions = {"omote": version("omote"), "opencv": cv2.__version__}
     whole = {
@@ -253,6 +387,12 @@ def _join_parts(folders: Sequence[Path], result: Path, size: int, about: About) 
     write_json(result / "about.json", about.model_copy(update=whole).to_json())
     write_contact_sheet(result, counts.skipped)
     return ""
+
+
+def _read_row_groups(path: Path) -> Iterator[pa.Table]:
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group)
 
 
 def _fit_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:

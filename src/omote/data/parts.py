@@ -160,10 +160,10 @@ def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
     restart = f"Remove that folder to start over, or choose another place for the result: {folder}"
     file = folder / "request.json"
     if file.is_file():
-        if differences := _differences(_read_json(file), request):
+        if lines := differences(_read_json(file), request):
             raise OmoteError(
                 f"There is an interrupted {work} with other options or other source files "
-                f"({'; '.join(differences)}). Run the command for that one again to finish it. {restart}"
+                f"({'; '.join(lines)}). Run the command for that one again to finish it. {restart}"
             )
         return
     if not all(OWN.fullmatch(path.name) for path in folder.iterdir()):
@@ -172,13 +172,13 @@ def _check_request(folder: Path, request: dict[str, Any], work: str) -> None:
     write_json(file, request)
 
 
-def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
-    """Return a line for each value that differs; only its name if the values are long."""
+def differences(found: Any, wanted: Any, name: str = "") -> list[str]:
+    """Return a line for each value of two requests that differs; only its name if the values are long."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         return [
             line
             for key in sorted(found.keys() | wanted.keys())
-            for line in _differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
+            for line in differences(found.get(key), wanted.get(key), f"{name}.{key}" if name else key)
         ]
     values = f"{name}: was {json.dumps(found)}, now {json.dumps(wanted)}"
     return [] if found == wanted else [values if len(values) < 120 else name]

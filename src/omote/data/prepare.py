@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from omote.data.build import FaceBatch, Progress, Skipped, build_face_set
+from omote.data.build import FaceBatch, Progress, Skipped, build_face_set, build_share
 from omote.data.clips import Clip, File, Listing, check_clips
 from omote.data.cut import DEFAULT_MARGIN, Align, Cut, CutFace, cut_face, cut_middle
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector, find_faces
@@ -54,6 +54,7 @@ def prepare(
     licence: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    shard: tuple[int, int] | None = None,
     progress: Progress | None = None,
 ) -> FaceSet:
     """Return a face set of the photos and videos in the folder `path`, written to the folder `to`.
@@ -103,6 +104,8 @@ def prepare(
         licence: the terms of the photos, kept in about.json.
         workers: number of processes; None for one per core. The face set does not depend on it.
         overwrite: replace a face set at `to`, once the new one is whole.
+        shard: (K, N) to prepare only the K-th of N shares of the files, from 1, as a part in the folder `to`; the face
+            set of this part is returned, which may be empty. `omote join` makes one of all parts.
         progress: called with (jobs done, jobs in all); a job is one video or a number of photos.
     Raises:
         OmoteError: If an option is out of range, the folder is missing or empty, subjects are unknown or ambiguous,
@@ -141,6 +144,7 @@ def prepare(
         rotate,
         workers,
         overwrite,
+        shard,
         progress,
     )
 
@@ -157,6 +161,7 @@ def prepare_dataset(
     detector: str | Path | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    shard: tuple[int, int] | None = None,
     progress: Progress | None = None,
     **options: int,
 ) -> FaceSet:
@@ -195,7 +200,7 @@ def prepare_dataset(
     )
     cut = Cut(size, align, margin, listing.cropped if cropped is None else cropped)
     return _prepare_clips(
-        listing, to, cut, about, detector, ALL_FACES, None, Which(), 0, workers, overwrite, progress
+        listing, to, cut, about, detector, ALL_FACES, None, Which(), 0, workers, overwrite, shard, progress
     )
 
 
@@ -220,6 +225,7 @@ class _Job:
 
     clips: tuple[Clip, ...]
     digest: str  # of the files' sizes and times, so that a resumed preparation notices a changed file
+    size: int  # bytes of the files
 
 
 def _prepare_clips(
@@ -234,6 +240,7 @@ def _prepare_clips(
     rotate: Rotate,
     workers: int | None,
     overwrite: bool,
+    shard: tuple[int, int] | None,
     progress: Progress | None,
 ) -> FaceSet:
     """Return a face set of the clips that an importer found; `about` lacks what all importers share."""
@@ -254,15 +261,23 @@ def _prepare_clips(
     jobs: list[_Job | tuple[Skipped, ...]] = [*_make_jobs(listing)]
     if listing.skipped:
         jobs.append(tuple(listing.skipped))
-    return build_face_set(
-        to,
-        jobs,
-        partial(_make_batches, source=source),
-        size=cut.size,
-        about=about.model_copy(update=shared),
-        workers=workers,
-        overwrite=overwrite,
-        progress=progress,
+    about, make = about.model_copy(update=shared), partial(_make_batches, source=source)
+    if shard is None:
+        return build_face_set(
+            to,
+            jobs,
+            make,
+            size=cut.size,
+            about=about,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    if overwrite:
+        raise OmoteError("overwrite and shard were given; remove the folder of parts yourself to start over.")
+    sizes = [job.size if isinstance(job, _Job) else 0 for job in jobs]
+    return build_share(
+        to, jobs, make, shard, sizes, size=cut.size, about=about, workers=workers, progress=progress
     )
 
 
@@ -271,7 +286,8 @@ def _make_jobs(listing: Listing) -> Iterator[_Job]:
 
     def job() -> _Job:
         states = [_state(listing.root, file) for clip in clips for file in clip.files]
-        return _Job(tuple(clips), hashlib.sha256(repr(states).encode()).hexdigest())
+        size = sum(state[0] for state in states if isinstance(state, tuple))
+        return _Job(tuple(clips), hashlib.sha256(repr(states).encode()).hexdigest(), size)
 
     for clip in listing.clips:
         alone = clip.files[0].is_clip

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,9 +15,10 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from PIL import Image
 
-from omote.boundary import decode
+from omote.boundary import decode, reading
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
@@ -24,6 +26,7 @@ from omote.data.images import Picture
 from omote.data.importers.folder import find_media
 from omote.data.media import NO_KIND, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
+from omote.data.shards import Shard, Shares, check_folder, claim_share, record_name, share_request
 from omote.data.turn import Rotate, check_rotate
 from omote.data.videos import EVERY_FRAME, GAP, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
@@ -54,6 +57,16 @@ class EmbedSummary(NamedTuple):
     skipped_frames: Counter[str]  # reason -> number of video frames
     skipped_files: list[Skipped]  # whole files
     turned: dict[str, int]  # degrees -> number of photos and videos that were turned so
+
+    @staticmethod
+    def restore(saved: dict[str, Any]) -> "EmbedSummary":
+        """Return the summary of which `_asdict` was saved as JSON."""
+        summary = EmbedSummary(**saved)
+        return summary._replace(
+            doubts=Counter(summary.doubts),
+            skipped_frames=Counter(summary.skipped_frames),
+            turned=Counter(summary.turned),
+        )
 
 
 class EmbedOptions(TypedDict, total=False):
@@ -125,7 +138,7 @@ def embed(
         OmoteError: If face sets and pictures are mixed, an input is missing, an option makes no sense, or no face at
             all was found.
     """
-    task = _EmbedTask(reader, inputs, **options)
+    task = EmbedTask(reader, inputs, **options)
     pieces = list(task.pieces(ResumePoint()))
     task.check(_summarise(task.skipped, map(task.describe, pieces)))
     skipped = [*task.skipped, *chain.from_iterable(piece.skipped for piece in pieces)]
@@ -163,49 +176,118 @@ def embed_to(
         OmoteError: As `embed`, and if `<to>.partial` holds something else or is in use by another process.
     """
     to = check_table_path(to)
-    task = _EmbedTask(reader, inputs, **options)
+    task = EmbedTask(reader, inputs, **options)
     with claim_parts(to, task.request() | {"bom": bom}, "embedding") as parts:
         if parts.outcome is None:
-            resume = task.resume(parts)
-            for number, piece in enumerate(task.pieces(resume), len(parts.done())):
-                _write_part(parts.part(number), piece, task)
-            folders = parts.done()
-            summary = _summarise(task.skipped, map(_read_description, folders))
+            summary = task.write(parts, to.name, to.name, bom=bom)
             if not task.problem(summary):
-                result = parts.new_result()
-                tables = [folder / "table.parquet" for folder in folders]
-                looks = UsualLooks()
-                if task.relative:
-                    for part in tables:
-                        looks.add(pd.read_parquet(part))
-                further = looks.columns if task.relative else None
-                join_tables(tables, result / f"table{to.suffix}", bom=bom, further=further)
-                rows = (row for folder in folders for row in _read_description(folder)["skipped"])
-                if summary.skipped_frames or summary.skipped_files:
-                    write_skipped(result / "skipped.csv", chain(task.skipped, rows), bom=bom)
-                searched = chain.from_iterable(_read_description(folder)["searched"] for folder in folders)
-                if task.sources:
-                    _write_searched(result / "searched.csv", _join_searched(searched), task, bom=bom)
                 parts.finish(summary._asdict())
         else:  # a killed process had joined them
-            summary = EmbedSummary(**parts.outcome)
-            summary = summary._replace(
-                doubts=Counter(summary.doubts), skipped_frames=Counter(summary.skipped_frames)
-            )
+            summary = EmbedSummary.restore(parts.outcome)
         if parts.outcome is not None:
-            skipped = bool(summary.skipped_frames or summary.skipped_files)
-            for name, is_written in (("skipped.csv", skipped), ("searched.csv", bool(task.sources))):
-                beside = to.with_name(f"{to.name}.{name}")
-                if is_written:
-                    parts.replace(parts.result / name, beside)
-                else:
-                    beside.unlink(missing_ok=True)
-            parts.replace(parts.result / f"table{to.suffix}", to)
+            _put_table(parts, to, summary, searched=not task.face_sets)
     task.check(summary)
     return summary
 
 
-class _EmbedTask:
+def embed_share(
+    reader: Reader,
+    inputs: Sequence[Input],
+    to: str | Path,
+    shard: tuple[int, int],
+    *,
+    bom: bool = False,
+    analysis: dict[str, Any] | None = None,
+    **options: Unpack[EmbedOptions],
+) -> EmbedSummary:
+    """Write the features of a share of the inputs to a folder of parts, and return how many there are.
+
+    `join_features` makes one table of all parts. `data/shards.py` describes the folder. Each part is a table with the
+    further column `part`, its number. Like `embed_to`, the same call resumes; if the part is done, it does nothing.
+
+    Args:
+        to: the folder.
+        shard: (K, N) for the K-th of N shares, from 1. See `Shard.select`.
+        bom: as for `embed_to`, for the table that is made of the parts.
+        analysis: JSON values of the analysis that the parts are for, the same for all of them.
+    Raises:
+        OmoteError: As `embed`, but that no face was found in this share; if face sets or a camera are given; if there
+            is no such share; or if the folder holds parts of other inputs or options.
+    """
+    share = Shard(*shard)
+    share.check()
+    task, to = EmbedTask(reader, inputs, **options), Path(to)
+    request = task.share_request(share, bom=bom, analysis=analysis)
+    check_folder(to, request)
+    task.select(share)
+    with claim_share(to, share, request, "embedding") as claim:
+        if claim.outcome is None:
+            claim.finish(task.write_part(claim.parts, share)._asdict())
+        return EmbedSummary.restore(claim.outcome)
+
+
+def join_features(shares: Shares, to: str | Path) -> EmbedSummary:
+    """Write one table of all parts, as `embed_to` would have written it, and return how many faces there are.
+
+    Rows, skipped files and searched frames are those of one `embed_to` of the same inputs; codes may differ in their
+    last digits, as they are computed in other batches. An older table is replaced.
+
+    Raises:
+        OmoteError: If no face was found in any part, or a part is damaged.
+    """
+    to = check_table_path(to)
+    summary = _add_summaries([EmbedSummary.restore(outcome) for outcome in shares.outcomes])
+    if problem := _find_problem(summary, shares.request["face"]):
+        raise OmoteError(problem)
+    with claim_parts(to, {"parts": shares.request, "name": to.name}, "joining") as parts:
+        if parts.outcome is None:
+            result, bom = parts.new_result(), shares.request["bom"]
+            with reading(shares.folder, "a folder of parts", "Make its parts again in a new folder"):
+                join_tables(_find_tables(shares), result / to.name, bom=bom, without=["part"])
+                for kind in ("skipped", "searched"):
+                    files = (shares.folder / f"_{shard.name}.{kind}.csv" for shard in shares.shards)
+                    _join_csv([file for file in files if file.exists()], result / f"{to.name}.{kind}.csv")
+            parts.finish(summary._asdict())
+        _put_table(parts, to, summary, searched=True)
+    return summary
+
+
+def _find_tables(shares: Shares) -> list[Path]:
+    """Return the tables of the parts; a part whose inputs all failed has none."""
+    found = []
+    for shard, outcome in zip(shares.shards, shares.outcomes, strict=True):
+        table = shares.folder / f"{shard.name}.parquet"
+        if outcome["num_faces"] or not outcome["skipped_files"] or table.exists():
+            remedy = f"Remove {table.with_name(record_name(shard))}, and give the command of this part again"
+            with reading(table, "a part of a table", remedy):
+                pq.read_metadata(table)
+            found.append(table)
+    return found
+
+
+def _join_csv(files: Sequence[Path], to: Path) -> None:
+    """Write the lines of CSV files with the same header as one file; nothing if there are none."""
+    for number, file in enumerate(files):
+        with file.open("rb") as source, to.open("ab") as target:
+            header = source.readline()
+            if number == 0:
+                target.write(header)
+            shutil.copyfileobj(source, target)
+
+
+def _put_table(parts: Parts, to: Path, summary: EmbedSummary, *, searched: bool) -> None:
+    """Put the table and the files beside it in place; those of an older table are replaced."""
+    skipped = bool(summary.skipped_frames or summary.skipped_files)
+    for name, is_written in (("skipped.csv", skipped), ("searched.csv", searched)):
+        beside = to.with_name(f"{to.name}.{name}")
+        if is_written:
+            parts.replace(parts.result / beside.name, beside)
+        else:
+            beside.unlink(missing_ok=True)
+    parts.replace(parts.result / to.name, to)
+
+
+class EmbedTask:
     """The checked arguments of `embed`, and how much is done."""
 
     def __init__(
@@ -346,6 +428,71 @@ class _EmbedTask:
         # A camera cannot be read again, so an interrupted recording ends with what was kept.
         return ResumePoint(point.source + 1) if point.frame >= 0 and in_camera else point
 
+    def share_request(
+        self, shard: Shard, *, bom: bool = False, analysis: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return what all parts of these inputs are asked for; see `embed_share`."""
+        if self.face_sets or any(source.camera is not None for source in self.sources):
+            raise OmoteError("a share is one of photos and videos, but face sets or a camera were given")
+        kind = "features" if analysis is None else "analysis"
+        further = {} if analysis is None else {"analysis": analysis}
+        return share_request(kind, {**self.request(), "bom": bom, **further}, shard)
+
+    def select(self, shard: Shard) -> None:
+        """Keep one share of the sources; what was left out before is listed by the first."""
+        sizes = [self.size(source) for source in self.sources]
+        self.sources = [self.sources[place] for place in shard.select(sizes)]
+        if shard.number > 1:
+            self.skipped = []
+
+    def size(self, source: Source) -> int:
+        """Return the bytes of a photo or video."""
+        if source.picture is not None:
+            return int(np.asarray(source.picture).nbytes)
+        return (file_state(source.name) or (0, 0))[0]
+
+    def write(
+        self, parts: Parts, name: str, beside: str, *, bom: bool, part: int | None = None
+    ) -> EmbedSummary:
+        """Make the table in `parts.result`, unless there is no face for it, and return what it holds.
+
+        Args:
+            name: of the table.
+            beside: name with which those of skipped.csv and searched.csv begin.
+            part: number of a part, which is also made without a face, with the further column `part`.
+        """
+        resume = self.resume(parts)
+        for number, piece in enumerate(self.pieces(resume), len(parts.done())):
+            _write_piece(parts.part(number), piece, self)
+        folders = parts.done()
+        summary = _summarise(self.skipped, map(_read_description, folders))
+        if part is None and self.problem(summary):
+            return summary
+        result = parts.new_result()
+        tables = [folder / "table.parquet" for folder in folders]
+        looks = UsualLooks()
+        if self.relative:
+            for table in tables:
+                looks.add(pd.read_parquet(table))
+
+        def further(table: pd.DataFrame) -> pd.DataFrame:
+            numbers = pd.DataFrame({} if part is None else {"part": np.full(len(table), part, np.int32)})
+            return pd.concat([looks.columns(table), numbers], axis=1) if self.relative else numbers
+
+        join_tables(tables, result / name, bom=bom, further=further)
+        rows = (row for folder in folders for row in _read_description(folder)["skipped"])
+        if summary.skipped_frames or summary.skipped_files:
+            write_skipped(result / f"{beside}.skipped.csv", chain(self.skipped, rows), bom=bom)
+        searched = chain.from_iterable(_read_description(folder)["searched"] for folder in folders)
+        if not self.face_sets:
+            _write_searched(result / f"{beside}.searched.csv", _join_searched(searched), self, bom=bom)
+        return summary
+
+    def write_part(self, parts: Parts, shard: Shard) -> EmbedSummary:
+        """Make a part of a folder of parts in `parts.result`, and return what it holds."""
+        bom = bool(parts.request["bom"])
+        return self.write(parts, f"{shard.name}.parquet", f"_{shard.name}", bom=bom, part=shard.number)
+
     def describe(self, piece: Piece) -> dict[str, Any]:
         """Return the counts of a piece, what was left out, and where to resume, as JSON values."""
         table = piece.table
@@ -369,21 +516,7 @@ class _EmbedTask:
 
     def problem(self, summary: EmbedSummary) -> str:
         """Return why there is no table to write, or ""."""
-        if not summary.num_faces:
-            file_reasons = Counter(row["reason"].partition(":")[0] for row in summary.skipped_files)
-            counts = (file_reasons + summary.skipped_frames).most_common()
-            reasons = "; ".join(f"{reason}: {count}" for reason, count in counts)
-            examples = [
-                f" For example {row['source']}: {row['reason']}." for row in summary.skipped_files[:1]
-            ]
-            message = f"Not one face was found, so no table was written ({reasons or 'no frame was taken'})."
-            return message + "".join(examples)
-        if summary.num_others == summary.num_faces:
-            return (
-                f"no source has a face number {self.face}, so no table was written; without --profile, the column face "
-                "of the table has the numbers of the faces"
-            )
-        return ""
+        return _find_problem(summary, self.face)
 
     def check(self, summary: EmbedSummary) -> None:
         """Raise OmoteError if there is no table to write."""
@@ -418,6 +551,23 @@ class _EmbedTask:
             "face": self.face,
             **({"axes": self.axes.digest()} if self.axes else {}),
         }
+
+
+def _find_problem(summary: EmbedSummary, face: int) -> str:
+    """Return why there is no table to write, or ""; `face` is the number of the person's face."""
+    if not summary.num_faces:
+        file_reasons = Counter(row["reason"].partition(":")[0] for row in summary.skipped_files)
+        counts = (file_reasons + summary.skipped_frames).most_common()
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in counts)
+        examples = [f" For example {row['source']}: {row['reason']}." for row in summary.skipped_files[:1]]
+        message = f"Not one face was found, so no table was written ({reasons or 'no frame was taken'})."
+        return message + "".join(examples)
+    if summary.num_others == summary.num_faces:
+        return (
+            f"no source has a face number {face}, so no table was written; without --profile, the column face "
+            "of the table has the numbers of the faces"
+        )
+    return ""
 
 
 def _list_inputs(inputs: Sequence[Input]) -> list[str | Picture]:
@@ -491,7 +641,7 @@ def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
     return [Source(str(path), kind)]
 
 
-def _write_part(folder: Path, piece: Piece, task: _EmbedTask) -> None:
+def _write_piece(folder: Path, piece: Piece, task: EmbedTask) -> None:
     with new_part(folder) as part:
         piece.table.to_parquet(part / "table.parquet", index=False)
         write_json(part / "part.json", task.describe(piece))
@@ -518,8 +668,31 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
         frames.update(reason for reason in left_out if reason != GAP)  # no frame is there
         files += [row for row in piece["skipped"] if row["frame"] is None]
         turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
-    files.sort(key=lambda row: row["reason"] == NO_KIND)  # messages name the first
+    files.sort(key=_is_no_picture)
     return EmbedSummary(faces, doubted, doubts, others, knows_ood, frames, files, Counter(turned.values()))
+
+
+def _is_no_picture(row: Skipped) -> bool:
+    """Return whether a file is neither photo nor video; such files are last, as messages name the first."""
+    return row["reason"] == NO_KIND
+
+
+def _add_summaries(summaries: Sequence[EmbedSummary]) -> EmbedSummary:
+    """Return the counts of all parts together."""
+    counts = [Counter[str]() for _ in range(3)]
+    for one in summaries:
+        for total, count in zip(counts, (one.doubts, one.skipped_frames, one.turned), strict=True):
+            total.update(count)
+    return EmbedSummary(
+        num_faces=sum(one.num_faces for one in summaries),
+        num_doubted=sum(one.num_doubted for one in summaries),
+        doubts=counts[0],
+        num_others=sum(one.num_others for one in summaries),
+        knows_ood=any(one.knows_ood for one in summaries),
+        skipped_frames=counts[1],
+        skipped_files=sorted((row for one in summaries for row in one.skipped_files), key=_is_no_picture),
+        turned=counts[2],
+    )
 
 
 def _join_searched(rows: Iterable[Searched]) -> list[Searched]:
@@ -535,7 +708,7 @@ def _join_searched(rows: Iterable[Searched]) -> list[Searched]:
     return list(joined.values())
 
 
-def _write_searched(file: Path, rows: list[Searched], task: _EmbedTask, *, bom: bool) -> None:
+def _write_searched(file: Path, rows: list[Searched], task: EmbedTask, *, bom: bool) -> None:
     excerpt = task.excerpt._asdict()
     with file.open("w", newline="", encoding="utf-8-sig" if bom else "utf-8") as stream:
         write_csv_rows(stream, [*SEARCHED, *excerpt], ({**row, **excerpt} for row in rows))

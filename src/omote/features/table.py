@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,9 @@ def join_tables(
     *,
     bom: bool = False,
     further: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    without: Sequence[str] = (),
 ) -> None:
-    """Write the rows of several Parquet files as one table, with one part in memory at a time.
+    """Write the rows of several Parquet files as one table, with one row group in memory at a time.
 
     Columns are those of all parts; a column that a part lacks is empty in its rows. Parquet holds the numbers exactly,
     CSV to 6 significant digits, and `time` to the microsecond.
@@ -84,12 +86,22 @@ def join_tables(
     Args:
         path: .parquet or .csv.
         bom: begin a CSV file with a byte order mark, by which Excel knows UTF-8.
-        further: gives further columns for the rows of a part, the same columns for each part.
+        further: gives further columns for the rows of a row group, the same columns for each.
+        without: columns to leave out.
     """
     schema = pa.unify_schemas([pq.read_schema(part) for part in parts], promote_options="permissive")
 
-    def read(part: Path) -> pa.Table:
-        table = pa.concat_tables([schema.empty_table(), pq.read_table(part)], promote_options="permissive")
+    def read() -> Iterator[pa.Table]:
+        for part in parts:
+            with pq.ParquetFile(part) as file:
+                for group in range(file.num_row_groups):
+                    yield add(file.read_row_group(group))
+                if not file.num_row_groups:
+                    yield add(file.schema_arrow.empty_table())
+
+    def add(rows: pa.Table) -> pa.Table:
+        table = pa.concat_tables([schema.empty_table(), rows], promote_options="permissive")
+        table = table.drop_columns([*without])
         if further is not None:
             added = pa.Table.from_pandas(further(to_frame(table)), preserve_index=False)
             for field, column in zip(added.schema, added.columns, strict=True):
@@ -98,18 +110,18 @@ def join_tables(
 
     if is_csv(path):
         with path.open("w", encoding="utf-8-sig" if bom else "utf-8", newline="") as stream:
-            for number, part in enumerate(parts):
-                table = to_frame(read(part))
+            for number, rows in enumerate(read()):
+                table = to_frame(rows)
                 if "time" in table:
                     times = table["time"].round(TIME_DIGITS)
                     table["time"] = times.astype(object).where(times.notna())  # not in FLOAT_FORMAT
                 write_csv(table, stream, header=number == 0, float_format=FLOAT_FORMAT)
     else:
-        table = read(parts[0])
-        with pq.ParquetWriter(path, table.schema) as writer:
-            writer.write_table(table)
-            for part in parts[1:]:
-                writer.write_table(read(part))
+        tables = read()
+        first = next(tables)
+        with pq.ParquetWriter(path, first.schema) as writer:
+            for table in chain([first], tables):
+                writer.write_table(table)
 
 
 def check_table_path(path: str | Path) -> Path:
