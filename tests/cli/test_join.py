@@ -33,9 +33,9 @@ def test_shards_of_an_embedding_are_joined_to_the_table_of_one_command(
     printed = [omote(*command, "--to", tmp_path / "parts", "--shard", f"{number}/2") for number in (1, 2)]
     assert f"part 2 of 2 is done; when all are: omote join {tmp_path / 'parts'} --to RESULT" in printed[1]
     assert "6 faces" in omote("join", tmp_path / "parts", "--to", tmp_path / "joined.csv")
-    tables = [pd.read_csv(tmp_path / f"{name}.csv") for name in ("joined", "whole")]
-    pd.testing.assert_frame_equal(*tables, rtol=1e-4, atol=1e-5)
-    assert len(tables[0]) == 6
+    joined, whole = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("joined", "whole"))
+    pd.testing.assert_frame_equal(joined, whole, rtol=1e-4, atol=1e-5)
+    assert len(joined) == 6
 
 
 def test_shards_of_a_preparation_are_joined_to_the_face_set_of_one_command(
@@ -52,10 +52,9 @@ def test_shards_of_a_preparation_are_joined_to_the_face_set_of_one_command(
     pd.testing.assert_frame_equal(joined.frames, whole.frames)
 
 
-def test_a_missing_part_is_named_and_nothing_is_written(
-    trained: Trained, people: Path, tmp_path: Path
-) -> None:
-    omote("embed", trained.path, people, "--cropped", "--to", tmp_path / "parts", "--shard", "2/3")
+def test_a_missing_part_is_named_and_nothing_is_written(people: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    omote("prepare", "folder", people, "--cropped", "--workers", 1, "--to", parts, "--shard", "2/3")
     with pytest.raises(OmoteError, match=r"2 of 3 parts are missing .*: 1, 3\. .*--shard 1/3"):
         omote("join", tmp_path / "parts", "--to", tmp_path / "joined.csv")
     with pytest.raises(OmoteError, match="is no folder"):
@@ -80,3 +79,12 @@ def test_what_is_no_shard_is_refused_first(text: str, message: str) -> None:
     for command in (("embed", "none.mp4"), ("prepare", "folder", "none"), ("analyse", "none")):
         with pytest.raises(OmoteError, match=message):
             omote(*command, "--to", "none", "--shard", text)
+
+
+def test_options_that_make_no_sense_together_are_refused_first() -> None:
+    with pytest.raises(OmoteError, match="give one of them"):
+        omote("embed", "none.mp4", "--to", "none", "--shard", "1/2", "--on", "ray")
+    with pytest.raises(OmoteError, match="give --on ray, too"):
+        omote("embed", "none.mp4", "--to", "none", "--address", "ray://head:10001")
+    with pytest.raises(OmoteError, match="remove the folder of parts yourself"):
+        omote("analyse", "none", "--to", "none", "--shard", "1/2", "--overwrite")

@@ -1,5 +1,6 @@
 """`omote embed`: expression features of photos and videos, as a table."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,13 @@ from omote.errors import OmoteError
 if TYPE_CHECKING:
     from omote.features.embed import EmbedSummary
 
+
+class Engine(StrEnum):
+    """What shares the work."""
+
+    ray = "ray"
+
+
 MAX_LISTED = 5  # skipped files to print; the .skipped.csv file next to the table lists all
 
 
@@ -33,9 +41,10 @@ def embed(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Photos, videos and folders of them; - to read a list of paths from standard input; 0 for the first "
-            "camera. Or face sets (folders). A run (a folder made by `omote train`) or an ONNX file (made by `omote "
-            "export`) in the first place is used instead of the model that comes with omote.",
+            help="Photos, videos and folders of them, or addresses of them, such as s3://bucket/videos; - to read a "
+            "list of paths from standard input; 0 for the first camera. Or face sets (folders). A run (a folder made "
+            "by `omote train`) or an ONNX file (made by `omote export`) in the first place is used instead of the "
+            "model that comes with omote.",
         ),
     ],
     to: Annotated[
@@ -44,7 +53,7 @@ def embed(
             "--to",
             metavar="FILE",
             help="Table to write: a .parquet file, or a .csv file with 6 significant digits. With --shard, a folder "
-            "for the parts of a table.",
+            "for the parts of a table; so with --on ray.",
         ),
     ],
     bom: Annotated[
@@ -119,6 +128,20 @@ def embed(
         int | None, number("Number of threads that detect faces. Default: one per CPU core.", most=1024)
     ] = None,
     shard: ShardOption = None,
+    on: Annotated[
+        Engine | None,
+        typer.Option(
+            help="Share the work on a Ray cluster (extra `ray`), a task for each video; --to is then a folder for the "
+            "parts, which `omote join` makes one table of. --workers is the number of CPU cores for each task."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="With --on ray: address of the cluster, such as ray://head:10001. Default: the cluster that Ray finds "
+            "on this machine, or one that is started here."
+        ),
+    ] = None,
 ) -> dict[str, Any]:
     """Compute the expression features of photos and videos and write them to a table.
 
@@ -131,6 +154,10 @@ def embed(
     was recorded.
     """
     part = parse_shard(shard)
+    if part and on:
+        raise OmoteError("--shard and --on ray were given; each shares the work, so give one of them")
+    if address and not on:
+        raise OmoteError("--address is that of a Ray cluster; give --on ray, too")
     model, inputs = split_inputs(inputs)
 
     from omote.data.videos import Excerpt
@@ -139,32 +166,54 @@ def embed(
     from omote.features.profile import Profile
     from omote.features.table import check_table_path
 
-    if not part:
+    if not (part or on):
         check_table_path(to)
     last = None if end is None else parse_seconds(end, "--end")
     excerpt = Excerpt(every, fps, parse_seconds(start, "--start"), last, stream)
     excerpt.check()
     person = None if profile is None else Profile.load(profile)
     axes = [Axes.load(file) for file in axis or []]
-    reader = open_reader(model, device=device, bfloat16=bfloat16)
     with resumable(), progress_bar("embedding") as progress:
         options = EmbedOptions(
             cropped=cropped, detector=detector, excerpt=excerpt, largest=largest, fast=fast, rotate=rotate.degrees,
             all_frames=all_frames, profile=person, face=face, axes=axes, relative=relative, workers=workers,
             progress=progress,
         )  # fmt: skip
-        if part:
-            done = embed_share(reader, inputs, to, part, bom=bom, **options)
+        if on:
+            from omote.features.on_ray import embed_on_ray
+
+            done = embed_on_ray(
+                model, inputs, to, address=address, device=device, bfloat16=bfloat16, bom=bom, **options
+            )
         else:
-            done = embed_to(reader, inputs, to, bom=bom, **options)
+            reader = open_reader(model, device=device, bfloat16=bfloat16)
+            if part:
+                done = embed_share(reader, inputs, to, part, bom=bom, **options)
+            else:
+                done = embed_to(reader, inputs, to, bom=bom, **options)
     if person is not None:
         for sentence in person.describe():
             say(sentence)
-    return show_embedded(done, to, part)
+    if not on:
+        return show_embedded(done, to, part)
+    shown = show_embedded(done, to, is_parts=True)
+    if failed := sum(row["reason"].startswith("failed: ") for row in done.skipped_files):
+        say(f"{failed} files failed; give the same command again to try them again", to=errors)
+    say(f"The table: omote join {to} --to RESULT")
+    return {**shown, "failed": failed}
 
 
-def show_embedded(done: "EmbedSummary", to: Path, part: tuple[int, int] | None = None) -> dict[str, Any]:
-    """Print and return what an embedding found, and what was left out; ``part`` is the share that it is of."""
+def show_embedded(
+    done: "EmbedSummary", to: Path, part: tuple[int, int] | None = None, *, is_parts: bool = False
+) -> dict[str, Any]:
+    """Print and return what an embedding found, and what was left out.
+
+    Args:
+        done: its counts.
+        to: the table, or a folder of parts.
+        part: the share that it is of.
+        is_parts: whether it is all parts of a folder.
+    """
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""
     say(f"{done.num_faces} faces{others}{doubted}: {to}")
@@ -186,7 +235,7 @@ def show_embedded(done: "EmbedSummary", to: Path, part: tuple[int, int] | None =
         say(f"left out: {len(done.skipped_files) - MAX_LISTED} more files or parts of files", to=errors)
     if part:
         say_next(to, part)
-    elif done.skipped_frames or done.skipped_files:
+    elif (done.skipped_frames or done.skipped_files) and not is_parts:
         say(f"All that was left out: {to.with_name(f'{to.name}.skipped.csv')}", to=errors)
     return {"table": to, "faces": done.num_faces, "of_other_people": done.num_others, "doubted": done.num_doubted,
             "skipped_frames": done.skipped_frames, "skipped_files": done.skipped_files}  # fmt: skip

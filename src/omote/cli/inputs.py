@@ -67,7 +67,7 @@ def split_inputs(given: list[str]) -> tuple[str, list[str]]:
         )
         raise OmoteError(f"only a run was given, {model}{missing}; name photos or videos too")
     for name in inputs:
-        if name != "-" and not name.isdecimal() and not Path(name).exists():
+        if name != "-" and "://" not in name and not name.isdecimal() and not Path(name).exists():
             raise OmoteError(f"{name} does not exist")
     return model, inputs
 

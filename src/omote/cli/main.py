@@ -137,6 +137,7 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
             "omote embed photos --to features.csv --profile ann.json",
             "omote embed interview.mp4 --to features.parquet --axis smile.json",
             "omote embed videos --to parts --shard 3/10",
+            "omote embed s3://bucket/videos --to parts --on ray",
         ),
         join: (
             "omote join parts --to features.parquet",

@@ -257,13 +257,16 @@ def dataset_command(name: str) -> Any:
         shard: str | None = None,
         **options: Any,
     ) -> dict[str, Any]:
+        part = parse_shard(shard)
+
         from omote.data.prepare import prepare_dataset as make
 
-        part = parse_shard(shard)
+        if part:
+            options["shard"] = part  # downloaded data sets have no shards
         with progress_bar("preparing") as progress:
             face_set = make(
                 name, path, to, align=align.value, cropped=cropped or None,  # not given: the importer knows
-                progress=progress, **options, **({"shard": part} if part else {}),
+                progress=progress, **options,
             )  # fmt: skip
         return show_prepared(face_set, part)
 

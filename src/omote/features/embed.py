@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -19,12 +19,13 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from omote.boundary import decode, reading
+from omote.data.addresses import is_address, list_address
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.images import Picture
+from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Picture
 from omote.data.importers.folder import find_media
-from omote.data.media import NO_KIND, find_kind
+from omote.data.media import NO_KIND, Kind, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
 from omote.data.shards import Shard, Shares, check_folder, claim_share, record_name, share_request
 from omote.data.turn import Rotate, check_rotate
@@ -42,8 +43,9 @@ from omote.formulas import write_csv_rows
 from omote.runs.shipped import SHIPPED
 
 FACE_SET_ROWS = 2048  # read at a time
+NO_KIND_BY_NAME = f"{NO_KIND}, by its name"  # reason of files at an address
 
-Input = str | Path | Picture
+Input = str | Path | Picture | Source  # a source was found already
 
 
 class EmbedSummary(NamedTuple):
@@ -125,7 +127,7 @@ def embed(
         reader: see `omote.load` and `open_reader`.
         inputs: photos, videos, folders of them, "-" for a list of them on standard input, the index of a camera ("0");
             images in memory, PIL's or arrays (H, W, 3) uint8 RGB, each a photo called "image N" by its place among the
-            inputs; or face sets.
+            inputs; addresses such as s3://bucket/folder; or face sets.
         options: see `EmbedOptions`.
     Returns:
         A table with one row per face: source, frame, time (s), face (its number in the source), trusted, doubt (why
@@ -140,7 +142,7 @@ def embed(
     """
     task = EmbedTask(reader, inputs, **options)
     pieces = list(task.pieces(ResumePoint()))
-    task.check(_summarise(task.skipped, map(task.describe, pieces)))
+    task.check(summarise(task.skipped, map(task.describe, pieces)))
     skipped = [*task.skipped, *chain.from_iterable(piece.skipped for piece in pieces)]
     types = {"source": "str", "frame": "Int64", "reason": "str"}
     table = pd.concat([piece.table for piece in pieces], ignore_index=True)
@@ -236,7 +238,7 @@ def join_features(shares: Shares, to: str | Path) -> EmbedSummary:
         OmoteError: If no face was found in any part, or a part is damaged.
     """
     to = check_table_path(to)
-    summary = _add_summaries([EmbedSummary.restore(outcome) for outcome in shares.outcomes])
+    summary = add_summaries([EmbedSummary.restore(outcome) for outcome in shares.outcomes])
     if problem := _find_problem(summary, shares.request["face"]):
         raise OmoteError(problem)
     with claim_parts(to, {"parts": shares.request, "name": to.name}, "joining") as parts:
@@ -362,7 +364,9 @@ class EmbedTask:
         # Raises if the method needs to know the subjects.
         reader.read(np.zeros((0, reader.size, reader.size, 3), np.uint8))
         found = chain.from_iterable(
-            _find_sources(given, self.skipped) if isinstance(given, str) else [_check_picture(given, number)]
+            _find_sources(given, self.skipped)
+            if isinstance(given, str)
+            else [given if isinstance(given, Source) else _check_picture(given, number)]
             for number, given in enumerate(listed)
         )
         self.sources = list({source.name: source for source in found}.values())
@@ -384,7 +388,9 @@ class EmbedTask:
         total = 0
         if self.progress:
             total = sum(
-                estimate_num_frames(source.name, self.excerpt) if source.kind == "video" else 1
+                estimate_num_frames(source.name, self.excerpt)
+                if source.kind == "video" and source.remote is None
+                else 1
                 for source in self.sources
             )
 
@@ -447,6 +453,8 @@ class EmbedTask:
 
     def size(self, source: Source) -> int:
         """Return the bytes of a photo or video."""
+        if source.remote is not None:
+            return source.remote.size
         if source.picture is not None:
             return int(np.asarray(source.picture).nbytes)
         return (file_state(source.name) or (0, 0))[0]
@@ -465,7 +473,7 @@ class EmbedTask:
         for number, piece in enumerate(self.pieces(resume), len(parts.done())):
             _write_piece(parts.part(number), piece, self)
         folders = parts.done()
-        summary = _summarise(self.skipped, map(_read_description, folders))
+        summary = summarise(self.skipped, map(_read_description, folders))
         if part is None and self.problem(summary):
             return summary
         result = parts.new_result()
@@ -526,11 +534,13 @@ class EmbedTask:
     def request(self) -> dict[str, Any]:
         """Return what must be the same for an interrupted embedding to be resumed."""
         inputs: list[Any] = []
-        for name, _, camera, picture in self.sources:
+        for name, _, camera, picture, remote in self.sources:
             if camera is not None:
                 inputs.append(name)
             elif picture is not None:
                 inputs.append((name, hashlib.sha256(np.asarray(picture).tobytes()).hexdigest()))
+            elif remote is not None:
+                inputs.append((name, remote.size, remote.modified))
             else:
                 inputs.append((name, file_state(name)))
         for face_set in self.face_sets:
@@ -570,11 +580,11 @@ def _find_problem(summary: EmbedSummary, face: int) -> str:
     return ""
 
 
-def _list_inputs(inputs: Sequence[Input]) -> list[str | Picture]:
+def _list_inputs(inputs: Sequence[Input]) -> list[str | Picture | Source]:
     """Return the inputs, with "-" replaced by the lines of standard input."""
     if isinstance(inputs, str | Path | Image.Image):
         raise OmoteError(f"a single {type(inputs).__name__} was given; give a list of inputs")
-    listed: list[str | Picture] = []
+    listed: list[str | Picture | Source] = []
     for given in inputs:
         if isinstance(given, str | Path):
             listed += _read_list() if str(given) == "-" else [str(given)]
@@ -617,6 +627,8 @@ def _check_picture(given: Picture, number: int) -> Source:
 
 
 def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
+    if is_address(given):
+        return _find_remote(given, skipped)
     path = Path(given)
     printable = given.encode(errors="backslashreplace").decode()
     if printable != given:
@@ -641,6 +653,25 @@ def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
     return [Source(str(path), kind)]
 
 
+def _find_remote(address: str, skipped: list[Skipped]) -> list[Source]:
+    """Return the photos and videos at an address, told by their names."""
+    files = list_address(address)
+    sources: list[Source] = []
+    for file in files:
+        suffix = PurePosixPath(file.path).suffix.lower()
+        if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
+            kind: Kind = "video" if suffix in VIDEO_SUFFIXES else "animation" if suffix == ".gif" else "photo"
+            sources.append(Source(file.name, kind, remote=file))
+        else:
+            skipped.append(Skipped(source=file.name, frame=None, reason=NO_KIND_BY_NAME))
+    if not sources:
+        raise OmoteError(
+            f"{address.partition('?')[0]} holds no photos or videos, by the suffixes of the names: "
+            f"{', '.join(sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES))}"
+        )
+    return sources
+
+
 def _write_piece(folder: Path, piece: Piece, task: EmbedTask) -> None:
     with new_part(folder) as part:
         piece.table.to_parquet(part / "table.parquet", index=False)
@@ -652,7 +683,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -> EmbedSummary:
+def summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -> EmbedSummary:
     """Return the counts of all pieces together; `skipped` are the files that were left out before the first."""
     faces = doubted = others = 0
     knows_ood = False
@@ -674,10 +705,10 @@ def _summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -
 
 def _is_no_picture(row: Skipped) -> bool:
     """Return whether a file is neither photo nor video; such files are last, as messages name the first."""
-    return row["reason"] == NO_KIND
+    return row["reason"].startswith(NO_KIND)
 
 
-def _add_summaries(summaries: Sequence[EmbedSummary]) -> EmbedSummary:
+def add_summaries(summaries: Sequence[EmbedSummary]) -> EmbedSummary:
     """Return the counts of all parts together."""
     counts = [Counter[str]() for _ in range(3)]
     for one in summaries:

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from omote.data.addresses import Remote, local_copy
 from omote.data.build import Skipped
 from omote.data.cut import Cut, cut_faces
 from omote.data.detect import Face, Search
@@ -45,10 +46,11 @@ LOCATION = ("detection_score", *BOX, *LANDMARKS)
 class Source(NamedTuple):
     """A photo, an animation, a video or a camera; or an image in memory."""
 
-    name: str  # the path, as given; "camera 0", "image 0"
+    name: str  # the path, as given; the address; "camera 0", "image 0"
     kind: Kind = "photo"
     camera: int | None = None  # index of the camera
     picture: Picture | None = None  # the image in memory
+    remote: Remote | None = None  # the file at an address
 
 
 class ResumePoint(NamedTuple):
@@ -205,6 +207,9 @@ def _read_sources(
 def _read_source(source: Source, excerpt: Excerpt, after: int, notes: list[Note]) -> Iterator[VideoFrame]:
     if source.camera is not None:
         yield from _read_camera(source.camera, excerpt)
+    elif source.remote is not None:
+        with local_copy(source.remote) as copy:
+            yield from read_frames(copy, excerpt, after=after, notes=notes)
     elif source.picture is None:
         yield from read_frames(source.name, excerpt, after=after, notes=notes)
     elif after < 0:
