@@ -113,7 +113,7 @@ def test_the_file_map_is_true() -> None:
             listed.add(folder / file[1])
     there = {path for path in SOURCES if path.name != "__init__.py"}
     for name in (
-        "benchmarks/*.py",
+        "benchmarks/**/*.py",
         "src/omote/configs/*.toml",
         "docs/**/*.md",
         "docs/*.py",

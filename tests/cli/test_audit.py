@@ -14,8 +14,15 @@ from omote.runs.trained import Trained
 from tests.cli.test_commands import omote
 
 
-def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -> None:
-    printed = omote("audit", trained.path, "--kmeans-runs", 2, "--workers", 1)
+def test_a_run_is_audited_on_the_faces_of_its_training_and_by_a_table_of_answers(
+    trained: Trained, tmp_path: Path
+) -> None:
+    images, answers = tmp_path / "swaps", tmp_path / "person.csv"
+    printed = omote("audit", trained.path, "--write-swaps", images)
+    index = pd.read_csv(images / "images.csv", dtype=str)
+    assert f"{images} holds {len(index)} images" in printed
+    index.rename(columns={"subject": "identity"}).to_csv(answers, index=False)  # all as it should be
+    printed = omote("audit", trained.path, "--judge-table", answers, "--kmeans-runs", 2, "--workers", 1)
     folder = trained.path / "audit"
     assert f"Open {folder / 'report.html'}" in printed
     assert "run z_e" in printed
@@ -23,7 +30,10 @@ def test_a_run_alone_is_audited_on_the_faces_of_its_training(trained: Trained) -
     assert set(pd.read_csv(folder / "audit.csv")["people"]) == {"train", "test"}
     page = (folder / "report.html").read_text()
     assert "random network" in page
-    assert "omote audit" in page  # the command that reproduces the page
+    assert f"--judge-table {answers}" in page  # the command that reproduces the page
+    assert "Swapped images were read by person.csv and the model that made them." in page
+    found = pd.read_csv(folder / "audit.csv").set_index(["feature", "people", "score"])["value"]
+    assert found["run, read by person", "train", "expression_read_back"] == 1
     for name in ("maps.png", "paths.png"):  # only one person was held out, so there is no leakage to draw
         with Image.open(folder / name) as image:
             assert min(image.size) > 100
@@ -68,6 +78,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
         (["code.csv", "--test-subjects", "3"], "these test subjects are not in the faces or the table: 3"),
         (["code.csv", "--judge", "nowhere"], "not a run"),
         (["code.csv", "--to", "code.csv"], "is a file"),
+        (["code.csv", "--write-swaps", "x", "--judge", "y"], "--write-swaps scores nothing"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -51,6 +51,21 @@ def audit(
             help="Second run (folder), trained with another seed or method. It judges the swapped images."
         ),
     ] = None,
+    judge_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Answers of any other judge to the images of --write-swaps (.csv or .parquet), with the columns "
+            "image, identity and expression (names), or identity_0, expression_0 and so on (numbers).",
+        ),
+    ] = None,
+    write_swaps: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write the swapped and the real images with images.csv for such a judge, and audit nothing.",
+        ),
+    ] = None,
     test_subjects: Annotated[
         str | None,
         typer.Option(
@@ -73,19 +88,30 @@ def audit(
     Every score comes with its chance level, a 95 % interval over people, and baselines that were never trained.
     """
     from omote.data.face_set import open_face_set
-    from omote.evaluation.audit import audit
+    from omote.evaluation.audit import audit, write_audit_swaps
     from omote.figures.audit.report import write_audit_report
     from omote.files import locked
 
+    face_set = None if faces is None else open_face_set(faces)
+    people = test_subjects.split(",") if test_subjects else None
+    if write_swaps:
+        if judge or judge_table:
+            raise OmoteError("--write-swaps scores nothing; leave out --judge and --judge-table")
+        with progress_bar("writing images") as progress:
+            count = write_audit_swaps(inputs, write_swaps, face_set, test_subjects=people, progress=progress)
+        say(f"{write_swaps} holds {count} images, listed in images.csv.")
+        say("Next: give a table of a judge's answers to omote audit --judge-table")
+        return {"folder": write_swaps, "images": count}
     folder = to or _default_folder(inputs[0])
     if folder.is_file():
         raise OmoteError(f"{folder} is a file; give a folder with --to")
     with progress_bar("auditing") as progress:
         found = audit(
             inputs,
-            None if faces is None else open_face_set(faces),
+            face_set,
             judge=judge,
-            test_subjects=test_subjects.split(",") if test_subjects else None,
+            judge_table=judge_table,
+            test_subjects=people,
             columns=columns.split(",") if columns else (),
             k=clusters,
             seeds=kmeans_runs,
@@ -96,6 +122,7 @@ def audit(
         "--faces": faces,
         "--to": to,
         "--judge": judge,
+        "--judge-table": judge_table,
         "--test-subjects": test_subjects,
         "--columns": columns,
         "--kmeans-runs": None if kmeans_runs == 100 else kmeans_runs,

@@ -125,7 +125,11 @@ COMMANDS: dict[str, dict[Callable[..., Any], tuple[str, ...]]] = {  # panel -> c
     "Scores": {
         evaluate: ("omote evaluate run faces",),
         choose: ("omote choose run1 run2 run3",),
-        audit: ("omote audit run --judge run2", "omote audit features.csv --columns AU,pose_"),
+        audit: (
+            "omote audit run --judge run2",
+            "omote audit features.csv --columns AU,pose_",
+            "omote audit run --write-swaps swaps",
+        ),
     },
     "Features": {
         analyse: (

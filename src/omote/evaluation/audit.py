@@ -19,6 +19,7 @@ from joblib import Parallel, cpu_count, delayed
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.audit_scores import NO_APEX, ScoreGroup, score_images, score_representation
+from omote.evaluation.judge_table import read_judge_table, write_swaps
 from omote.evaluation.protocol import check_settings
 from omote.evaluation.representation import (
     Representation,
@@ -81,6 +82,7 @@ def audit(
     faces: FaceSet | None = None,
     *,
     judge: str | Path | None = None,
+    judge_table: str | Path | None = None,
     test_subjects: Sequence[str] | None = None,
     columns: Sequence[str] = (),
     k: int = 9,
@@ -99,6 +101,8 @@ def audit(
         faces: the face set; None for the one that the first run was trained on. A table alone needs none, but then
             there are no baselines.
         judge: another run, trained with another seed or method, that reads the swapped images.
+        judge_table: answers of any other judge to the images that `write_audit_swaps` writes
+            (`omote.evaluation.judge_table.read_judge_table`).
         test_subjects: the people held out; None for those the runs held out. For tables alone, None scores everyone
             together.
         columns: names or prefixes of the columns of codes, for tables in which they are not called `z_e_00` ....
@@ -112,23 +116,20 @@ def audit(
     """
     check_settings(k=k, seeds=seeds)
     inputs = [find_model() if str(given) == SHIPPED else given for given in inputs]
-    folders = [Path(given) for given in inputs if Path(given).is_dir()]
-    runs = {folder.name: load(folder) for folder in folders}
-    if len(runs) < len(folders):
-        raise OmoteError("two runs have the same folder name, so their scores would be mixed up; rename one")
+    runs, faces = _open_runs(inputs, faces)
     tables = [read_feature_table(given, columns) for given in inputs if not Path(given).is_dir()]
-    if faces is None and folders:
-        faces = faces_of_run(folders[0])
     reader = None if judge is None else load(judge)
+    judges = [each for each in (reader, judge_table and read_judge_table(judge_table)) if each]
+    if judge_table and not runs:
+        raise OmoteError(
+            f"{judge_table} holds what a judge saw in swapped images; name the run that made them"
+        )
     _check(list(runs.values()), reader, len(tables), faces, test_subjects)
-    if faces is not None:
-        for run in runs.values():
-            check_people(run.info, faces.about)
 
     frames = tables[0][1] if faces is None else faces.frames
     of_people = _split_people(frames, list(runs.values()), test_subjects)
     test_subjects = sorted(frames["subject"][of_people["test"]].unique()) if "test" in of_people else []
-    scored = (frames["use"] != "train").to_numpy(dtype=bool)
+    scored = _is_scored(frames)
     representations = tables[0][0] if faces is None else _represent(runs, tables, faces, test_subjects)
     names = [each.name for each in representations]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -151,7 +152,7 @@ def audit(
             yield _table_rows(people, each.name, groups)
         for (people, rows), (name, trained) in images:
             assert faces is not None
-            of_images = score_images(name, trained, reader, faces, np.flatnonzero(rows & scored))
+            of_images = score_images(name, trained, judges, faces, np.flatnonzero(rows & scored))
             yield [row for title, groups in of_images for row in _table_rows(people, title, groups)]
 
     table: list[dict[str, Any]] = []
@@ -166,6 +167,7 @@ def audit(
         if faces is None
         else {name: faces.about.to_json().get(name) for name in ABOUT_FACES},
         "judge": None if judge is None else str(judge),
+        "judge_table": None if judge_table is None else str(judge_table),
         "test_subjects": test_subjects,
         "columns": {each.name: list(each.columns) for each in representations if each.columns},
         "apex": apex,
@@ -180,6 +182,55 @@ def audit(
     }
     scores = pd.DataFrame(table, columns=AUDIT_COLUMNS)
     return Audit(scores, about, representations, frames, all_rising, priors)
+
+
+def write_audit_swaps(
+    inputs: Sequence[str | Path],
+    folder: str | Path,
+    faces: FaceSet | None = None,
+    *,
+    test_subjects: Sequence[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write the swaps that `audit` scores, and the real images, for a judge outside omote; return their number.
+
+    Args:
+        inputs: runs.
+        folder: see `omote.evaluation.judge_table.write_swaps`.
+        faces: as for `audit`.
+        test_subjects: as for `audit`.
+        progress: called with (groups of people done, groups in all).
+    Raises:
+        OmoteError: As `audit` and `omote.evaluation.judge_table.write_swaps`.
+    """
+    inputs = [find_model() if str(given) == SHIPPED else given for given in inputs]
+    if tables := [given for given in inputs if not Path(given).is_dir()]:
+        raise OmoteError(f"{tables[0]} is a table of features, which makes no images; name runs only")
+    runs, faces = _open_runs(inputs, faces)
+    _check(list(runs.values()), None, 0, faces, test_subjects)
+    assert faces is not None
+    groups = _split_people(faces.frames, list(runs.values()), test_subjects).values()
+    scored = _is_scored(faces.frames)
+    chosen = [np.flatnonzero(rows & scored) for rows in groups]
+    return write_swaps(list(runs.values()), faces, chosen, Path(folder), progress)
+
+
+def _open_runs(
+    inputs: Sequence[str | Path], faces: FaceSet | None
+) -> tuple[dict[str, Trained], FaceSet | None]:
+    """Return the runs among the inputs by name, and the face set: by default that of the first run."""
+    folders = [Path(given) for given in inputs if Path(given).is_dir()]
+    runs = {folder.name: load(folder) for folder in folders}
+    if len(runs) < len(folders):
+        raise OmoteError("two runs have the same folder name, so their scores would be mixed up; rename one")
+    if faces is None and folders:
+        faces = faces_of_run(folders[0])
+    return runs, faces
+
+
+def _is_scored(frames: pd.DataFrame) -> Array:
+    """Return (N,) bool: the frames for evaluation."""
+    return (frames["use"] != "train").to_numpy(dtype=bool)
 
 
 def _split_people(
@@ -254,6 +305,8 @@ def _check(
     for trained in [*runs, judge] if judge and runs else runs:
         check_size(trained, faces)
     check_same_training(runs)
+    for trained in runs:
+        check_people(trained.info, faces.about)
     if runs and runs[0].info.face_set != faces.about and test_subjects is None:
         raise OmoteError(
             f"{runs[0].path} was trained on another face set than {faces.path}, so ids do not tell who was held out. "

@@ -8,6 +8,7 @@ import pandas as pd
 
 from omote.data.face_set import FaceSet
 from omote.data.sampling import evenly_spaced
+from omote.evaluation.judge_table import JudgeTable, score_swaps_by_table
 from omote.evaluation.protocol import ACROSS_EXPRESSIONS
 from omote.evaluation.representation import FACTORS, Representation
 from omote.evaluation.swaps import choose_swaps, score_swaps, why_no_images
@@ -250,19 +251,22 @@ def _factor_scores(coded: CodedFrames, factors: pd.DataFrame) -> dict[str, Score
 
 
 def score_images(
-    name: str, trained: Trained, judge: Trained | None, faces: FaceSet, rows: Array
+    name: str, trained: Trained, judges: Sequence[Trained | JudgeTable], faces: FaceSet, rows: Array
 ) -> Iterator[tuple[str, list[ScoreGroup]]]:
     """Yield the scores of a run's decoded images, with the name of what is scored: swaps read back, interpolations.
 
     Args:
+        judges: who reads the swaps beside the run itself.
         rows: (N,) numbers of frames of train or of test people.
     """
-    for reader in (trained, judge):
-        if reader is not None:
-            results, people = score_swaps(trained, reader, faces, rows)
-            by = "itself" if reader is trained else reader.path.name
-            swaps = {score: jackknife_mean(each, people) for score, each in results.items()}
-            yield f"{name}, read by {by}", [("swap", "mean", swaps)]
+    for judge in (trained, *judges):
+        if isinstance(judge, JudgeTable):
+            by, (results, people) = judge.path.stem, score_swaps_by_table(trained, judge, faces, rows)
+        else:
+            by = "itself" if judge is trained else judge.path.name
+            results, people = score_swaps(trained, judge, faces, rows)
+        swaps = {score: jackknife_mean(each, people) for score, each in results.items()}
+        yield f"{name}, read by {by}", [("swap", "mean", swaps)]
     yield f"{name} z_e", [("continuity", "mean", _score_interpolations(trained, faces, rows))]
 
 

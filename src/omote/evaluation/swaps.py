@@ -131,7 +131,7 @@ def swap_scores(
     known = frames["expression"].notna().to_numpy(dtype=bool)
     label[known] = factorize(as_labels(frames["expression"][known]))
     if not len(sources):
-        return dict.fromkeys(SWAP_SCORES, no_results(0, _why_no_swaps(subjects, label[known])))
+        return dict.fromkeys(SWAP_SCORES, no_results(0, _why_none_chosen(subjects, label[known])))
 
     scores: dict[str, PerRowResults] = {}
     reason = why_unscorable(real.expression[known], label[known], "expression")
@@ -178,22 +178,36 @@ def score_swaps(
     frames = face_set.frames.iloc[rows]
     sources, targets = choose_swaps(frames, count=count)
     people = frames["subject"].to_numpy(dtype=object).astype(str)[np.stack([sources, targets], axis=1)]
-    if reason := why_no_images(trained) or (JUDGE_NEEDS_SUBJECT if judge.needs_subject else ""):
+    if reason := why_no_swaps(trained) or (JUDGE_NEEDS_SUBJECT if judge.needs_subject else ""):
         return dict.fromkeys(SWAP_SCORES, no_results(len(sources), reason)), people
-    z_e = trained.represent(face_set.faces[rows[sources]])[0]
-    z_i = trained.identify(face_set.faces[rows[targets]])[0]
-    if not z_i.shape[1]:
-        return dict.fromkeys(SWAP_SCORES, no_results(len(sources), NO_IDENTITY)), people
 
     def read(faces: Array) -> Codes:
         return Codes(judge.represent(faces)[0], judge.identify(faces)[0])
 
     real = read_codes(lambda numbers: read(face_set.faces[numbers]), rows)
-    swapped = read(trained.decode(z_i, z_e))
+    swapped = read(decode_swaps(trained, face_set, rows[sources], rows[targets]))
     scores = swap_scores(real, swapped, frames, sources, targets)
     note = _judge_note(trained, judge, set(frames["subject"]))
     noted = {name: each._replace(reason=join_reasons(each.reason, note)) for name, each in scores.items()}
     return noted, people
+
+
+def decode_swaps(trained: Trained, face_set: FaceSet, sources: Array, targets: Array) -> Array:
+    """Return (P, S, S, 3) uint8 RGB images with the expressions of the frames `sources` on the people of `targets`.
+
+    Args:
+        sources: (P,) row numbers in the face set.
+        targets: (P,) row numbers in the face set.
+    """
+    z_e = trained.represent(face_set.faces[sources])[0]
+    z_i = trained.identify(face_set.faces[targets])[0]
+    images: Array = trained.decode(z_i, z_e)
+    return images
+
+
+def why_no_swaps(trained: Trained) -> str:
+    """Return why a run cannot swap expressions; empty if it can."""
+    return why_no_images(trained) or ("" if trained.has_identity else NO_IDENTITY)
 
 
 def why_no_images(trained: Trained) -> str:
@@ -289,7 +303,7 @@ def _read_identities(
     }
 
 
-def _why_no_swaps(subjects: Array, labels: Array) -> str:
+def _why_none_chosen(subjects: Array, labels: Array) -> str:
     if len(np.unique(subjects)) < 2:
         return "there is nobody to swap with: a swap takes two people"
     if not len(labels):

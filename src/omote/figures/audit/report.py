@@ -373,8 +373,9 @@ def list_settings(about: Mapping[str, Any]) -> list[str]:
         settings.append(f"Along clips: {apex}.")
     if "k" in about:
         settings.append(f"Clusters: k = {about['k']}, mean over {about['seeds']} runs of k-means.")
-    if judge := about.get("judge"):
-        settings.append(f"Swapped images were read by {Path(judge).name}, and by the model that made them.")
+    judges = [Path(name).name for key in ("judge", "judge_table") if (name := about.get(key))]
+    if judges:
+        settings.append(f"Swapped images were read by {join_words([*judges, 'the model that made them'])}.")
     if faces := about.get("face_set"):
         names = [str(faces[name]) for name in ("dataset", "importer") if faces.get(name)]
         options = ", ".join(f"{name} {value}" for name, value in (faces.get("options") or {}).items())
