@@ -25,7 +25,7 @@ from pydantic.dataclasses import dataclass
 
 from omote.boundary import one_sentence, read_versioned, reading
 from omote.data.face_set import BOX
-from omote.data.outputs import Floats, code_names, is_code
+from omote.data.outputs import Floats, code_columns, code_names, is_code
 from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 from omote.features.people import list_names, name_people
@@ -173,6 +173,42 @@ class Profile:
         with reading(path, "a profile", "Make the profile again with `omote profile`"):
             refusal = "is not a profile; `omote profile` makes one"
             return Profile(**read_versioned(path, FORMAT, FORMAT_VERSION, refusal))
+
+
+def apply_profile(table: pd.DataFrame, profile: Profile, face: int) -> pd.DataFrame:
+    """Return a table of plain codes relative to a person's usual look, with the columns profile and from_usual.
+
+    The rows of other faces have no codes, and are not trusted.
+
+    Args:
+        table: as `omote embed` writes it, of the model of the profile.
+        face: number of the person's face in each source.
+    """
+    names = code_names(list(table.columns))
+    is_person = (table["face"] == face).fillna(False).to_numpy(bool)
+    is_other = table["face"].notna().to_numpy() & ~is_person
+    codes = np.where(
+        is_person[:, None], profile.relative(table[names].to_numpy(np.float32)), np.float32(np.nan)
+    )
+    doubts = [
+        "; ".join(filter(None, [doubt, OTHER_FACE])) if other else doubt
+        for doubt, other in zip(table["doubt"], is_other, strict=True)
+    ]
+    changed = {
+        "trusted": table["trusted"].to_numpy(bool) & ~is_other,
+        "doubt": pd.array(doubts, "str"),
+        "profile": pd.array([profile.name] * len(table), "str"),
+        DISTANCE: np.linalg.norm(codes, axis=1),
+    }
+    order = list(table.columns)
+    order.insert(order.index("ood") + 1, DISTANCE)
+    order.insert(order.index("model") + 1, "profile")
+    parts = (
+        table.drop(columns=[*names, "trusted", "doubt"]),
+        pd.DataFrame(changed),
+        code_columns(codes, "z_e"),
+    )
+    return pd.concat([part.set_axis(table.index) for part in parts], axis=1)[order]
 
 
 def check_profile_path(path: str | Path) -> Path:

@@ -32,7 +32,7 @@ from omote.data.trust import Quality, find_doubts, measure_quality
 from omote.data.turn import SECONDS_APART, Rotate, find_turn, turn
 from omote.data.videos import Excerpt, Note, VideoFrame
 from omote.features.axes import Axes
-from omote.features.profile import DISTANCE, OTHER_FACE, Profile
+from omote.features.profile import Profile, apply_profile
 from omote.features.reader import Reader
 from omote.interrupt import first_interrupt
 
@@ -125,7 +125,7 @@ def stream(
         workers: threads that detect faces.
         on_frame: called after every frame.
     """
-    rows = _TableBuilder(
+    rows = TableBuilder(
         reader, profile, face, excerpt.stream, axes, has_turns=rotate != 0, all_frames=all_frames
     )
     skipped: list[Skipped] = []
@@ -133,7 +133,9 @@ def stream(
     tracker = Tracker() if resume.tracker is None else Tracker.from_state(resume.tracker)
     since = time.monotonic()
     events = _read_sources(sources, excerpt, resume, rotate, detector)
-    for event, found in _map_frames(events, lambda image: _detect(image, cut, detector, search), workers):
+    for event, found in _map_frames(
+        events, lambda image: detect_faces(image, cut, detector, search), workers
+    ):
         name = sources[event.source].name
         if isinstance(event, _SourceEnd):
             skipped += [Skipped(source=name, frame=note.frame, reason=note.reason) for note in event.notes]
@@ -172,15 +174,18 @@ def _count_search(searched: Searched, frame: VideoFrame, has_face: bool) -> None
     searched["last_time"] = None if math.isnan(frame.time) else frame.time
 
 
-class _DetectedFace(NamedTuple):
+class DetectedFace(NamedTuple):
+    """A face found in a picture, cut out and measured."""
+
     face: Face | None  # None if the picture is a face crop
     crop: np.ndarray  # (S, S, 3) uint8 RGB
     quality: Quality
 
 
-def _detect(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) -> list[_DetectedFace]:
+def detect_faces(image: np.ndarray, cut: Cut, detector: Path | None, search: Search) -> list[DetectedFace]:
+    """Return the wanted faces in an (H, W, 3) uint8 RGB picture, the highest box first."""
     return [
-        _DetectedFace(face, crop, measure_quality(image, face))
+        DetectedFace(face, crop, measure_quality(image, face))
         for face, crop in cut_faces(image, cut, detector, search)
     ]
 
@@ -254,14 +259,14 @@ def _record(camera: cv2.VideoCapture, excerpt: Excerpt, stopped: threading.Event
 
 def _map_frames(
     events: Iterator[_SourceFrame | _SourceEnd],
-    detect: Callable[[np.ndarray], list[_DetectedFace]],
+    detect: Callable[[np.ndarray], list[DetectedFace]],
     workers: int,
-) -> Iterator[tuple[_SourceFrame | _SourceEnd, list[_DetectedFace]]]:
+) -> Iterator[tuple[_SourceFrame | _SourceEnd, list[DetectedFace]]]:
     """Yield the events in order, each frame with its detected faces; detection runs ahead in worker threads."""
-    queue: deque[tuple[_SourceFrame | _SourceEnd, Future[list[_DetectedFace]] | None]] = deque()
+    queue: deque[tuple[_SourceFrame | _SourceEnd, Future[list[DetectedFace]] | None]] = deque()
     queued_bytes = 0
 
-    def take() -> tuple[_SourceFrame | _SourceEnd, list[_DetectedFace]]:
+    def take() -> tuple[_SourceFrame | _SourceEnd, list[DetectedFace]]:
         nonlocal queued_bytes
         event, found = queue.popleft()
         if found is None or isinstance(event, _SourceEnd):
@@ -308,7 +313,7 @@ class _FaceRow(NamedTuple):
     quality: Quality
 
 
-class _TableBuilder:
+class TableBuilder:
     """Collects faces, encodes them in batches, and makes the table."""
 
     def __init__(
@@ -336,7 +341,7 @@ class _TableBuilder:
         source: str,
         frame: VideoFrame,
         turned: int,
-        found: Sequence[_DetectedFace],
+        found: Sequence[DetectedFace],
         numbers: Sequence[int],
     ) -> None:
         """Add the faces of a picture, in the order of their numbers."""
@@ -371,16 +376,6 @@ class _TableBuilder:
         if self.has_turns:
             chosen["turned"] = np.array([row.turned for row in rows], np.int64)
         read: dict[Any, Any] = self.axes.read(codes).to_dict("series") if self.axes else {}
-        profile_column: dict[str, Any] = {}
-        distance: dict[str, Any] = {}
-        if self.profile is not None:
-            is_person = np.array([row.number == self.person for row in rows], bool)
-            codes = np.where(is_person[:, None], self.profile.relative(codes), np.float32(np.nan))
-            for row_reasons, other in zip(reasons, shown & ~is_person, strict=True):
-                if other:
-                    row_reasons.append(OTHER_FACE)
-            distance[DISTANCE] = np.linalg.norm(codes, axis=1)
-            profile_column["profile"] = pd.array([self.profile.name] * len(rows), "str")
         location = np.array([_location(row.face) for row in rows], np.float64).reshape(-1, len(LOCATION))
         quality = np.array([row.quality for row in rows], np.float32).reshape(-1, len(Quality._fields))
         columns: dict[Any, Any] = {
@@ -392,15 +387,14 @@ class _TableBuilder:
             "trusted": np.array([not row_reasons for row_reasons in reasons], bool),
             "doubt": pd.array(["; ".join(row_reasons) for row_reasons in reasons], "str"),
             "model": pd.array([self.reader.model] * len(rows), "str"),
-            **profile_column,
             **dict(zip(LOCATION, location.T, strict=True)),
             **dict(zip(Quality._fields, quality.T, strict=True)),
             "ood": ood,
-            **distance,
             **read,
         }
         parts = (pd.DataFrame(columns), code_columns(codes, "z_e"), code_columns(deviations, "z_e_deviation"))
-        return pd.concat(parts, axis=1)
+        table = pd.concat(parts, axis=1)
+        return table if self.profile is None else apply_profile(table, self.profile, self.person)
 
 
 def _spread(values: np.ndarray, shown: np.ndarray) -> np.ndarray:
