@@ -41,8 +41,10 @@ SCRIPTS = {  # address -> file of this package, and its type
     "plotly.js": ("figures/plotly/plotly-basic.min.js", "text/javascript"),
     "timeline.js": ("figures/templates/timeline.js", "text/javascript"),
     "app.js": ("app/app.js", "text/javascript"),
+    "live.js": ("app/live.js", "text/javascript"),
     "timeline.css": ("figures/templates/timeline.css", "text/css"),
     "style.css": ("app/style.css", "text/css"),
+    "live.css": ("app/live.css", "text/css"),
 }
 LIMITS = (
     "omote describes what a face does: lip corners up, brows raised. A facial expression is not what somebody feels, "
@@ -62,7 +64,7 @@ def build(state: State) -> Any:
     """Return the page, a `gradio.Blocks` with a tab for each thing to do."""
     import gradio as gr
 
-    from omote.app import video
+    from omote.app import live, video
 
     with gr.Blocks(title="omote", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.HTML(
@@ -71,6 +73,8 @@ def build(state: State) -> Any:
         with gr.Tabs():
             with gr.Tab("Video", id="video"):
                 video.tab(state)
+            with gr.Tab("Live", id="live"):
+                live.tab(state)
             with gr.Tab("About", id="about"):
                 gr.Markdown("\n\n".join(LIMITS))
     return page
@@ -129,6 +133,8 @@ def make_app(state: State) -> Any:
     from fastapi import FastAPI, HTTPException, Response
     from fastapi.responses import FileResponse
 
+    from omote.app import live
+
     app = FastAPI(openapi_url=None)
 
     @app.get("/omote/{name}")
@@ -151,10 +157,13 @@ def make_app(state: State) -> Any:
             file, filename=name, content_disposition_type="inline" if is_shown(name) else "attachment"
         )
 
-    head = (
-        '<link rel="stylesheet" href="/omote/timeline.css"><link rel="stylesheet" href="/omote/style.css">'
-        + "".join(f'<script src="/omote/{name}" defer></script>' for name in SCRIPTS if name.endswith(".js"))
+    head = "".join(
+        f'<script src="/omote/{name}" defer></script>'
+        if name.endswith(".js")
+        else f'<link rel="stylesheet" href="/omote/{name}">'
+        for name in SCRIPTS
     )
+    app.include_router(live.routes(state))
     return gr.mount_gradio_app(
         app, build(state), path="/", theme=_theme(), head=head, footer_links=[], run_history=False,
         max_file_size=MAX_BYTES, ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False,
