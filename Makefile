@@ -1,4 +1,4 @@
-# make demo   draw faces, train four methods, write scores and pictures to demo/index.html
+# make demo   draw faces, train two methods, write scores and pictures to demo/index.html
 # make test   run the tests
 # make check  check formatting, lint and types
 # make bench  measure the speed of every part, next to a reference and the limit of the machine

@@ -16,7 +16,7 @@ METHODS_SHOWN = tuple(demo.EPOCHS)  # before `tiny` shortens it
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "FACES", {"subjects": 6, "mixtures": 0, "frames": 4})
-    monkeypatch.setattr(demo, "EPOCHS", {"vae": 1, "conventional": 1, "proposed": 1})
+    monkeypatch.setattr(demo, "EPOCHS", {"conventional": 1, "proposed": 1})
     monkeypatch.setattr(demo, "SETTINGS", {"test_subjects": 2, "options.width": 8, "batch_size": 32})
 
 
@@ -27,7 +27,6 @@ def test_a_demo_writes_a_page_and_a_second_one_trains_nothing(
     text = page.read_text(encoding="utf-8")
     assert page == tmp_path / "demo" / "index.html"
     for part in (
-        "vae",
         "conventional",
         "proposed",
         "Swap",
@@ -48,10 +47,10 @@ def test_a_demo_writes_a_page_and_a_second_one_trains_nothing(
     monkeypatch.setattr(demo, "train", count_trainings)
     demo.run_demo(tmp_path / "demo")
     assert trained == []
-    monkeypatch.setattr(demo, "EPOCHS", {"vae": 2, "conventional": 1, "proposed": 1})
+    monkeypatch.setattr(demo, "EPOCHS", {"conventional": 2, "proposed": 1})
     demo.run_demo(tmp_path / "demo")
-    assert trained == [tmp_path / "demo" / "vae"]
-    assert read_run_info(tmp_path / "demo" / "vae").config.options.epochs == 2
+    assert trained == [tmp_path / "demo" / "conventional"]
+    assert read_run_info(tmp_path / "demo" / "conventional").config.options.epochs == 2
 
 
 def test_the_default_method_is_shown_and_explained() -> None:

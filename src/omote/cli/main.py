@@ -106,7 +106,7 @@ def demo(
         Path, typer.Option("--to", metavar="FOLDER", help="Folder for the faces, runs and pages.")
     ] = Path("demo"),
 ) -> dict[str, Any]:
-    """Draw faces, train four methods on them, and write a web page with scores and pictures, in a few minutes."""
+    """Draw faces, train two methods on them, and write a web page with scores and pictures, in a few minutes."""
     from omote.cli.demo import run_demo
 
     page = run_demo(to)
