@@ -43,8 +43,8 @@ SWAP_ROWS = 5
 INTRODUCTION = (
     "Both methods below were trained on the same drawn faces. They were told which faces show the same person, but "
     "nothing about expressions: they had to find out what changes in a face while the person stays the same.",
-    "proposed is the paper's method (Kanou & Nagao). It learns an identity code first, then an expression code that holds "
-    "what else a picture needs. A discriminator judges the decoded faces, and an expression transferred to another "
+    "proposed is the paper's method (Kanou & Nagao). It learns an identity code first, then an expression code of "
+    "what else a face needs. A discriminator judges the decoded faces, and an expression transferred to another "
     "person's face has to be read back as the same expression. omote, the default, leaves the discriminator out. "
     "Its expression code also has to recognise an altered picture among pictures of the same person, so it holds "
     "less of what they all share: the person.",
