@@ -207,15 +207,20 @@ def detect(turn: Turn, *, video: str, detector: str, side: int, frames: int) -> 
 
     import cv2
 
+    from omote.data.detect import HINT_SCORE
+    from omote.data.face_network import detect_candidates
+
     cv2.setNumThreads(1)
-    yunet = cv2.FaceDetectorYN.create(detector, "", (320, 320), 0.6, 0.3, 100)
     reader, images = cv2.VideoCapture(video), []
     for _ in range(frames):
         image = reader.read()[1]
         scale = side / max(image.shape)
-        images.append(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
-    yunet.setInputSize(images[0].shape[1::-1])
-    run_rounds(turn, frames * (os.cpu_count() or 1), lambda: [yunet.detect(image) for image in images])
+        images.append(cv2.resize(image[..., ::-1], None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    run_rounds(
+        turn,
+        frames * (os.cpu_count() or 1),
+        lambda: [detect_candidates(image, detector, HINT_SCORE) for image in images],
+    )
 
 
 def read_plainly(turn: Turn, *, model: str, batch: int, work: float) -> None:

@@ -321,12 +321,21 @@ class Clock:
             print(f"{line.name}{left}", file=sys.stderr, flush=True)
 
 
+def about_processor() -> str:
+    """Return which instructions the processor has for products, as AMX decides how fast training can be."""
+    import torch
+
+    has_amx, has_bfloat16 = torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()
+    bfloat16 = "AMX" if has_amx else f"{'bfloat16' if has_bfloat16 else 'no bfloat16'} products, no AMX"
+    return f"{os.cpu_count()} cores with {torch.backends.cpu.get_cpu_capability()}, {bfloat16}"
+
+
 def about_machine() -> str:
     import sklearn
     import torch
 
     versions = f"torch {torch.__version__}, OpenCV {cv2.__version__}, scikit-learn {sklearn.__version__}"
-    return f"{os.cpu_count()} cores, {versions}"
+    return f"{about_processor()}; {versions}"
 
 
 def main() -> None:
