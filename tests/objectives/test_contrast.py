@@ -114,6 +114,20 @@ def test_light_changes_brightness_and_tint_of_the_whole_image() -> None:
     assert float((corner / corner.mean(1, keepdim=True)).std(0).mean()) > 0.03  # tint
 
 
+def test_light_follows_its_formula() -> None:
+    images = torch.rand(6, 3, 8, 8)
+    torch.manual_seed(0)
+    made = augment(images, light=1, placement=0)
+    torch.manual_seed(0)
+    brightness, tint, contrast, gamma = (
+        most ** (2 * torch.rand(6, channels) - 1)[:, :, None, None]
+        for most, channels in ((4 / 3, 1), (1.2, 3), (4 / 3, 1), (4 / 3, 1))
+    )
+    grey = images.mean((1, 2, 3), keepdim=True)
+    expected = ((grey + contrast * (images - grey)) * brightness * tint).clamp(1e-4, 1) ** gamma
+    torch.testing.assert_close(made, expected)
+
+
 def test_replaced_surroundings_change_the_corners_and_keep_the_middle() -> None:
     torch.manual_seed(0)
     images = torch.rand(1, 3, 64, 64).repeat(300, 1, 1, 1)

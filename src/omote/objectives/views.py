@@ -49,7 +49,9 @@ def _jitter_light(images: Tensor, light: float) -> Tensor:
     brightness = _factors(images, BRIGHTNESS**light, 1) * _factors(images, TINT**light, 3)
     contrast, gamma = _factors(images, BRIGHTNESS**light, 1), _factors(images, BRIGHTNESS**light, 1)
     grey = images.mean((1, 2, 3), keepdim=True)
-    return ((grey + contrast * (images - grey)) * brightness).clamp(1e-4, 1) ** gamma
+    # (grey + contrast * (images - grey)) * brightness, in one pass
+    changed = torch.addcmul(grey * (1 - contrast) * brightness, images, contrast * brightness)
+    return changed.clamp_(1e-4, 1).pow_(gamma)
 
 
 def _jitter_placement(images: Tensor, placement: float, mirror: bool) -> Tensor:
@@ -77,7 +79,7 @@ def _replace_surroundings(images: Tensor) -> Tensor:
     face = torch.sigmoid(EDGE * (1 - radius))[:, None]
     unchanged = torch.rand(count, 1, 1, 1, device=images.device) >= REPLACED
     face = torch.where(unchanged, 1.0, face)
-    return face * images + (1 - face) * torch.rand(count, 3, 1, 1, device=images.device)
+    return torch.lerp(torch.rand(count, 3, 1, 1, device=images.device), images, face)
 
 
 def _uniform(images: Tensor, numbers: int) -> Tensor:
