@@ -11,6 +11,7 @@ from omote.metrics.clustering import (
     CLUSTERING_SCORES,
     LabelledFeatures,
     clustering_scores,
+    paper_accuracy,
     run_kmeans,
 )
 from omote.metrics.score import Score
@@ -85,6 +86,10 @@ def test_right_images_are_counted_over_the_runs_that_make_the_score() -> None:
         np.testing.assert_allclose(right * 6, np.round(right * 6), atol=1e-12)
         assert ((right > 0) & (right < 1)).any()  # the runs differ
     assert clustering_scores(runs, test).right.shape == (50,)
+
+
+def test_the_papers_accuracy_alone_is_the_one_among_all_scores() -> None:
+    assert paper_accuracy(mixed(), k=4, seeds=5) == scores_of(mixed(), k=4, seeds=5)["accuracy"]
 
 
 def test_a_cluster_without_a_partner_is_wrong_one_to_one() -> None:

@@ -2,8 +2,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from sklearn.metrics import mutual_info_score
 
-from omote.metrics.disentanglement import DISENTANGLEMENT_SCORES, concentration, disentanglement_scores
+from omote.metrics.disentanglement import (
+    DISENTANGLEMENT_SCORES,
+    concentration,
+    disentanglement_scores,
+    mutual_information,
+)
 from omote.metrics.score import Score
 
 Array = npt.NDArray[np.float64]
@@ -139,3 +145,26 @@ def test_what_cannot_be_scored_says_why() -> None:
             assert reason in score.reason
     with pytest.raises(ValueError, match="same number"):
         disentanglement_scores(noise(4), factors[1:], SUBJECT)
+
+
+def test_mutual_information_is_scikit_learns_as_a_share_of_the_entropy() -> None:
+    codes, factors = np.hstack([noise(3), np.repeat(noise(1)[:20], 60, axis=0)]), uniform(2)
+    factors[:, 1] += codes[:, 0]
+    found = mutual_information(codes, factors)
+    for d, code in enumerate(codes.T):
+        for k, factor in enumerate(factors.T):
+            bins = [
+                np.digitize(each, np.linspace(each.min(), each.max(), 21)[1:-1]) for each in (code, factor)
+            ]
+            expected = mutual_info_score(*bins) / mutual_info_score(bins[1], bins[1])
+            assert found[d, k] == pytest.approx(expected, abs=1e-12)
+    assert found[0, 1] == found.max()
+
+
+def test_without_chance_the_scores_are_the_same() -> None:
+    factors = pd.DataFrame(uniform(3)).add_prefix("au_")
+    code = np.hstack([factors.to_numpy(), noise(2)])
+    whole = disentanglement_scores(code, factors, SUBJECT)
+    for name, score in disentanglement_scores(code, factors, SUBJECT, with_chance=False).items():
+        assert np.isnan(score.chance)
+        assert (score.value, score.reason) == (whole[name].value, whole[name].reason)

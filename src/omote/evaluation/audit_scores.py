@@ -238,7 +238,10 @@ def _factor_scores(coded: CodedFrames, factors: pd.DataFrame) -> dict[str, Score
     readouts = read_factors(codes, factors, subjects)
 
     def disentanglement(rows: Array) -> dict[str, Score]:
-        return disentanglement_scores(codes[rows], action_units.iloc[rows], subjects[rows])
+        everybody = len(rows) == len(codes)  # the intervals need no chance level
+        return disentanglement_scores(
+            codes[rows], action_units.iloc[rows], subjects[rows], with_chance=everybody
+        )
 
     def means(rows: Array) -> dict[str, Score]:
         return {f"r2_{group[:-1]}": mean_r2(readouts, group[:-1], rows) for group in FACTORS}

@@ -16,7 +16,6 @@ import pandas as pd
 from scipy.stats import entropy
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import lasso_path
-from sklearn.metrics import mutual_info_score
 from sklearn.preprocessing import StandardScaler
 
 from omote.metrics.probes import subject_folds
@@ -32,7 +31,9 @@ MIN_R2 = 0.05  # R2 that the best-read factor must exceed for the weights to mea
 BINS = 20  # histogram bins of equal width, as in disentanglement_lib
 
 
-def disentanglement_scores(features: Array, factors: Any, subjects: Any) -> dict[str, Score]:
+def disentanglement_scores(
+    features: Array, factors: Any, subjects: Any, *, with_chance: bool = True
+) -> dict[str, Score]:
     """Return the five `DISENTANGLEMENT_SCORES`; none depends on the scale of a dimension.
 
     - dci_disentanglement, dci_completeness, dci_informativeness (Eastwood and Williams, "A Framework for the
@@ -58,6 +59,7 @@ def disentanglement_scores(features: Array, factors: Any, subjects: Any) -> dict
         factors: (N, F) table of numbers, one named column a factor. Factors are left out if constant, unknown for some
             frame, or correlated by more than `DUPLICATE` with an earlier one; the reason says so.
         subjects: (N,) ids.
+        with_chance: False leaves the chance levels nan, in half the time.
     Returns:
         Every score; all nan with the reason if there are no images, NaN or collapsed features, fewer than three people,
         fewer than two different factors or dimensions; disentanglement and completeness also if no factor can be
@@ -75,12 +77,12 @@ def disentanglement_scores(features: Array, factors: Any, subjects: Any) -> dict
         return dict.fromkeys(DISENTANGLEMENT_SCORES, no_score(reason))
     x, y = (StandardScaler().fit_transform(part.astype(np.float64)) for part in (features, truth))
     fold = subject_folds(subjects, 5)
-    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(x.shape[1], x.shape[1])))[0]
-    chance = _scores(x @ rotation, y, fold) | {"dci_informativeness": Score(0.0)}
-    return {
-        name: score._replace(chance=chance[name].value, reason=join_reasons(score.reason, note))
-        for name, score in _scores(x, y, fold).items()
-    }
+    scores = _scores(x, y, fold)
+    if with_chance:
+        rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(x.shape[1], x.shape[1])))[0]
+        chance = _scores(x @ rotation, y, fold) | {"dci_informativeness": Score(0.0)}
+        scores = {name: score._replace(chance=chance[name].value) for name, score in scores.items()}
+    return {name: score._replace(reason=join_reasons(score.reason, note)) for name, score in scores.items()}
 
 
 def _distinct_factors(factors: pd.DataFrame) -> tuple[Array, str]:
@@ -150,13 +152,11 @@ def mutual_information(x: Array, y: Array) -> Array:
     Of histograms with `BINS` bins of equal width, without bias correction: for N rows of independent columns the
     estimate is about (BINS - 1)^2 / 2N nats too high, which cancels in a gap.
     """
-    codes, factors = _bin(x), _bin(y)
-    shared = np.empty((x.shape[1], y.shape[1]))
-    for k, factor in enumerate(factors.T):
-        of_factor = entropy(np.bincount(factor))
-        for d, code in enumerate(codes.T):
-            counts = np.bincount(code * BINS + factor, minlength=BINS**2).reshape(BINS, BINS)
-            shared[d, k] = mutual_info_score(None, None, contingency=counts) / of_factor
+    codes, factors = (np.eye(BINS)[_bin(part)].reshape(len(part), -1) for part in (x, y))  # one column a bin
+    together = (codes.T @ factors).reshape(x.shape[1], BINS, y.shape[1], BINS)  # counts of rows
+    of_code, of_factor = (entropy(together[:, :, 0].sum(2), axis=1), entropy(together[0].sum(0), axis=1))
+    joint = entropy(together.swapaxes(1, 2).reshape(x.shape[1], y.shape[1], -1), axis=2)
+    shared: Array = np.maximum(of_code[:, None] + of_factor - joint, 0) / of_factor
     return shared
 
 

@@ -120,24 +120,29 @@ def cross_validate_probe(
     None if the other folds of some row have one label only.
     """
     predicted = labels.copy()
-    for number in np.unique(fold):
-        held_out = fold == number
-        if len(np.unique(labels[~held_out])) < 2:
-            return None
-        fitted = fit_probe(features[~held_out], labels[~held_out], probe)
-        with threadpool_limits(1):
+    with threadpool_limits(1):
+        for number in np.unique(fold):
+            held_out = fold == number
+            if len(np.unique(labels[~held_out])) < 2:
+                return None
+            fitted = _fit_probe(features[~held_out], labels[~held_out], probe)
             predicted[held_out] = fitted.predict(features[held_out].astype(np.float64))
     return predicted
 
 
 def fit_probe(features: Array, labels: Array, probe: Probe = "linear") -> Any:
     """Return a fitted probe, a scikit-learn estimator that predicts labels from (n, D) float64."""
+    with threadpool_limits(1):
+        return _fit_probe(features, labels, probe)
+
+
+def _fit_probe(features: Array, labels: Array, probe: Probe) -> Any:
     if probe == "linear":
         classifier = LogisticRegression(C=1.0, max_iter=1000)
     else:  # L-BFGS has no learning rate to tune, and 50 steps of it score higher than 100 epochs of Adam
         classifier = MLPClassifier((64,), solver="lbfgs", alpha=1.0, max_iter=50, random_state=0)
     pipeline = make_pipeline(StandardScaler(), classifier)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", ConvergenceWarning
         )  # the number of steps is part of the probe's definition
