@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -70,6 +71,9 @@ def find_workers() -> list[int]:
     return list(filter(is_own, workers))
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="kills a process that it finds in /proc, which only Linux has"
+)
 def test_rows_are_those_of_one_command_though_a_worker_is_killed_and_a_video_is_away(
     cluster: None, reader: Trained, films: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,7 @@
 """`omote embed`: expression features of photos and videos, as a table."""
 
+import sys
+from contextlib import redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -182,9 +184,10 @@ def embed(
         if on:
             from omote.features.on_ray import embed_on_ray
 
-            done = embed_on_ray(
-                model, inputs, to, address=address, device=device, bfloat16=bfloat16, bom=bom, **options
-            )
+            with redirect_stdout(sys.stderr):  # Ray prints there that a worker died
+                done = embed_on_ray(
+                    model, inputs, to, address=address, device=device, bfloat16=bfloat16, bom=bom, **options
+                )
         else:
             reader = open_reader(model, device=device, bfloat16=bfloat16)
             if part:
