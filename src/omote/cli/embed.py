@@ -199,8 +199,10 @@ def embed(
             say(sentence)
     if not on:
         return show_embedded(done, to, part)
+    from omote.features.on_ray import FAILED
+
     shown = show_embedded(done, to, is_parts=True)
-    if failed := sum(row["reason"].startswith("failed: ") for row in done.skipped_files):
+    if failed := sum(row["reason"].startswith(FAILED) for row in done.skipped_files):
         say(f"{failed} files failed; give the same command again to try them again", to=errors)
     say(f"The table: omote join {to} --to RESULT")
     return {**shown, "failed": failed}

@@ -43,7 +43,7 @@ from omote.files import claimed
 
 MOST_TRIES = 3  # of a task
 PATIENCE = 600.0  # s to wait for the first worker, as a cluster may have to start machines
-FAILED = "failed"  # first word of the reason in `skipped.csv`
+FAILED = "failed: "  # beginning of the reason in `skipped.csv`
 
 
 class _Result(NamedTuple):
@@ -188,7 +188,7 @@ def _list_failed(
 ) -> _Result:
     """Return the part of a task that failed: a list of its files, and no table."""
     rows = [*skipped]
-    rows += [Skipped(source=source.name, frame=None, reason=f"{FAILED}: {reason}") for source in sources]
+    rows += [Skipped(source=source.name, frame=None, reason=f"{FAILED}{reason}") for source in sources]
     with TemporaryDirectory() as folder:
         file = Path(folder) / f"_{shard.name}.skipped.csv"
         write_skipped(file, rows, bom=bom)
