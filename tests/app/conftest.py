@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.features.conftest import cast, scenes
 
 __all__ = ["cast", "scenes"]
 
-PATIENCE = 60_000  # ms; a slow core computes what the page waits for
+PATIENCE = 120_000  # ms; a slow core computes what the page waits for
 
 
 class Served(NamedTuple):
@@ -31,24 +31,24 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(folder: Path, *arguments: str) -> Iterator[Served]:
-    """Run `omote app` with these arguments, on a free port."""
+    """Run `omote app` with these arguments, on a free port; end it as a shell does that closes."""
     command = [sys.executable, "-m", "omote", "app", *arguments, "--port", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)}
-    )
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        found = re.search(r"http://\S+", said)
-        assert found, said
-        yield Served(found[0], process, folder)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-        process.stdout.close()
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            found = re.search(r"http://\S+", said)
+            assert found, said
+            yield Served(found[0], process, folder)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    assert process.returncode == 0
+    assert not list(folder.glob("omote-app-*"))  # uploads are deleted
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The app with the model that comes with omote."""
     with serving(tmp_path_factory.mktemp("server")) as served:
@@ -75,15 +75,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def open_page(browser: Browser, server: Served) -> Iterator[Callable[..., Page]]:
     """A function that opens the app as a new user; no page may ask for anything from elsewhere, or have a fault."""
-    contexts, problems = [], []
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+    inside = (server.address.split("?")[0], "data:", "blob:")
 
-    def open_as_new_user(**options: object) -> Page:
+    def open_as_new_user(**options: Any) -> Page:
         context = browser.new_context(permissions=["camera"], **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
-        inside = (server.address.split("?")[0], "data:", "blob:")
-        page.on("request", lambda asked: asked.url.startswith(inside) or problems.append(asked.url))
+        page.on("request", lambda asked: problems.extend([] if asked.url.startswith(inside) else [asked.url]))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(server.address)
         page.get_by_role("tab", name="Video").wait_for()

@@ -300,7 +300,7 @@ def test_a_further_video_of_a_file_is_named_chosen_and_plotted(
     code, _ = omote("embed", trained.path, film, "--cropped", "--stream", 1, "--to", tmp_path / "t.parquet")
     features = read_features(tmp_path / "t.parquet")
     assert features.frames["stream"].tolist() == [1] * 40
-    crops, failures = recut_faces(features, np.array([3, 38]), locate_faces(features, None))
+    crops, failures = recut_faces(features.frames, np.array([3, 38]), locate_faces(features, None))
     assert not failures
     assert sorted(crops) == [3, 38]
 

@@ -617,7 +617,7 @@ def test_a_film_that_lies_on_its_side_is_turned(
     done = embed_to(reader, [lying, film], tmp_path / "t.parquet", detector=detector, rotate="auto")
     assert done.turned == {"90": 1}
     features = read_features(tmp_path / "t.parquet")
-    crops, _ = recut_faces(features, np.array([0, 6]), locate_faces(features, None))
+    crops, _ = recut_faces(features.frames, np.array([0, 6]), locate_faces(features, None))
     np.testing.assert_array_equal(crops[0], crops[6])  # the first frame of each
     with pytest.raises(OmoteError, match="for a camera and for face crops"):
         embed(reader, [film], cropped=True, rotate="auto")

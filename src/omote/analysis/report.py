@@ -74,7 +74,7 @@ def write_report(
     """Write the page, and return sentences about faces that are missing on it."""
     missing = []
     try:
-        timelines, failures = make_timelines(table, progress=progress)
+        timelines, failures, _ = make_timelines(table, progress=progress)
         missing = [
             f"No faces of {Path(source).name} on the page: {reason}." for source, reason in failures.items()
         ]

@@ -166,10 +166,10 @@ class Jobs:
             self._slots.release()
 
     def _end(self, job: Job, status: Status, error: str = "") -> None:
-        job.error, job.finished = error, time.monotonic()
-        job.status = status
         if job.result is None:
             remove(job.folder)
+        job.error, job.finished = error, time.monotonic()
+        job.status = status
 
     def _forget(self) -> None:
         for job in [*self._jobs.values()]:

@@ -18,10 +18,9 @@ def render(template: str, **values: Any) -> str:
     return load_template(template, "omote.app").render(**values)
 
 
-def say_error(error: object) -> Markup:
+def say_error(text: str) -> Markup:
     """Return a sentence about what went wrong, as HTML that a screen reader reads out."""
-    text = str(error)
-    return Markup('<p class="error" role="alert">{}</p>').format(text[:1].upper() + text[1:])
+    return Markup('<p class="error" role="alert">{}</p>').format(text)
 
 
 class JobPanel:
@@ -45,6 +44,7 @@ class JobPanel:
         self._state, self._outputs, self._show = state, list(outputs), show
         self.id = gr.BrowserState("", storage_key=f"omote-{key}")
         self._shown = gr.State("")  # which result of which job the page shows
+        self._error = gr.HTML()  # why a job was not started
         self._bar = gr.HTML()
         self._cancel = gr.Button("Cancel", visible=False, size="sm", elem_classes="cancel")
         self._timer = gr.Timer(EVERY, active=False)
@@ -69,15 +69,18 @@ class JobPanel:
         """
         import gradio as gr
 
-        def begin(*values: Any) -> tuple[Any, ...]:
+        def begin(before: str, *values: Any) -> tuple[Any, ...]:
             try:
+                job = self._state.jobs.find(before)
+                if job is not None and not job.is_over:
+                    raise OmoteError(f"{job.name} is not done yet; wait for it, or press Cancel")
                 id = start(*values)
             except OmoteError as error:
-                return gr.skip(), say_error(error), gr.skip(), gr.skip()
-            return id, *self._describe(id)
+                return say_error(str(error)), *(gr.skip() for _ in range(4))
+            return "", id, *self._describe(id)
 
-        outputs = [self.id, self._bar, self._cancel, self._timer]
-        trigger(begin, list(inputs), outputs, show_progress="hidden", api_visibility="private")
+        outputs = [self._error, self.id, self._bar, self._cancel, self._timer]
+        trigger(begin, [self.id, *inputs], outputs, show_progress="hidden", api_visibility="private")
 
     def _describe(self, id: str) -> tuple[Any, Any, Any]:
         """Return the progress, the button and the timer."""

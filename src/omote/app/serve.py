@@ -9,11 +9,11 @@ import os
 import secrets
 import signal
 import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import closing, contextmanager, suppress
 from http.cookies import SimpleCookie
 from importlib.resources import files
+from mimetypes import guess_type
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -77,6 +77,7 @@ def build(state: State) -> Any:
                 live.tab(state)
             with gr.Tab("About", id="about"):
                 gr.Markdown("\n\n".join(LIMITS))
+        page.load(state.load_soon, api_visibility="private")
     return page
 
 
@@ -103,16 +104,14 @@ def serve(
 
     is_local = host in LOOPBACK
     token = token or (None if is_local else secrets.token_urlsafe(24))
-    with _until_signalled(), TemporaryDirectory(prefix="omote-app-") as name, _listen(host, port) as listener:
+    with until_signalled(), TemporaryDirectory(prefix="omote-app-") as name, _listen(host, port) as listener:
         state = State(run, Path(name))
         app = Gate(make_app(state), state, local_only=is_local, token=token)
         config = uvicorn.Config(
             app, log_level="error", access_log=False, timeout_graceful_shutdown=1, server_header=False
         )
-        if run == SHIPPED:  # the first page need not wait for it
-            threading.Thread(target=lambda: state.reader, daemon=True).start()
-        else:
-            state.reader  # noqa: B018 - a damaged run is refused before anything is served
+        if run != SHIPPED:
+            state.load()  # a damaged run is refused before anything is served
         if tell is not None:
             tell(_address(host, listener, token))
         try:
@@ -153,9 +152,12 @@ def make_app(state: State) -> Any:
         file = None if job is None else getattr(job.result, "files", {}).get(name)
         if file is None:
             raise HTTPException(404, "this result is no longer there; run it again")
-        return FileResponse(
-            file, filename=name, content_disposition_type="inline" if is_shown(name) else "attachment"
-        )
+        if name.startswith("media"):  # of whatever kind it says it is, it is shown as a video or not at all
+            kind = guess_type(file)[0] or ""
+            return FileResponse(
+                file, media_type=kind if kind.startswith("video/") else "application/octet-stream"
+            )
+        return FileResponse(file, filename=name)
 
     head = "".join(
         f'<script src="/omote/{name}" defer></script>'
@@ -168,11 +170,6 @@ def make_app(state: State) -> Any:
         app, build(state), path="/", theme=_theme(), head=head, footer_links=[], run_history=False,
         max_file_size=MAX_BYTES, ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False,
     )  # fmt: skip
-
-
-def is_shown(name: str) -> bool:
-    """Return whether a file of a result is for the page itself, and no download."""
-    return not name.endswith((".parquet", ".csv", ".xlsx", ".html"))
 
 
 def _theme() -> Any:
@@ -282,7 +279,7 @@ def _address(host: str, listener: socket.socket, token: str | None) -> str:
 
 
 @contextmanager
-def _until_signalled() -> Iterator[None]:
+def until_signalled() -> Iterator[None]:
     """Run the block until Ctrl-C, SIGTERM or SIGHUP, each of which ends it as if it were done: folders are deleted."""
 
     def end(number: int, frame: FrameType | None) -> None:

@@ -45,6 +45,14 @@ class State:
         with self._loading:
             return self._reader
 
+    def load(self) -> None:
+        """Load the model; raises as `reader`."""
+        _ = self.reader
+
+    def load_soon(self) -> None:
+        """Begin to load the model, so that it is there when the first page asks for it, which comes first."""
+        threading.Thread(target=self.load, daemon=True).start()
+
     @cached_property
     def _reader(self) -> Reader:
         return open_reader(self.run)

@@ -23,7 +23,7 @@ def test_every_face_is_cut_from_its_own_frame_and_box(tmp_path: Path) -> None:
     asked = np.array([3, 7, 12, 23, 27, 39, 40])
     seen: list[tuple[int, int]] = []
     cut, troubles = recut_faces(
-        features, asked, place, progress=lambda done, total: seen.append((done, total))
+        features.frames, asked, place, progress=lambda done, total: seen.append((done, total))
     )
     assert not troubles
     assert seen[-1] == (7, 7)
@@ -43,6 +43,6 @@ def test_a_video_that_became_shorter_gives_the_faces_it_has_and_a_reason(tmp_pat
         concatenate(make_rows(file, wave(20)), make_rows(tmp_path / "gone.mp4", wave(5)))
     )
     place = locate_faces(features, None)
-    cut, troubles = recut_faces(features, np.array([2, 9, 12, 15, 22]), place)
+    cut, troubles = recut_faces(features.frames, np.array([2, 9, 12, 15, 22]), place)
     assert sorted(cut) == [2, 9]
     assert troubles == {str(file): "it no longer has frame 12"}

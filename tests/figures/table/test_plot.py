@@ -88,7 +88,7 @@ def test_missing_and_unreadable_videos_leave_dots_and_a_note(tmp_path: Path) -> 
         dots = (np.asarray(image) != 255).any(axis=2)
     assert dots.sum() > 500
     features = read_features(table)
-    _, troubles = recut_faces(features, np.array([30]), locate_faces(features, None))
+    _, troubles = recut_faces(features.frames, np.array([30]), locate_faces(features, None))
     assert "unreadable" in troubles[str(tmp_path / "text.mp4")]
 
 
@@ -107,7 +107,7 @@ def test_the_faces_of_a_face_set_are_shown_if_it_is_given(faces: FaceSet, tmp_pa
     assert "--faces" in notes[0]
     features = read_features(table.sample(frac=1, random_state=0))
     place = locate_faces(features, faces)
-    cut, _ = recut_faces(features, np.arange(5), place, faces)
+    cut, _ = recut_faces(features.frames, np.arange(5), place, faces)
     for row, face in cut.items():
         assert features.frames["subject"][row] == faces.frames["subject"][place[row]]
         np.testing.assert_array_equal(face, faces.faces[place[row]])

@@ -52,7 +52,7 @@ def locate_faces(features: Features, face_set: FaceSet | None) -> Rows:
 
 
 def recut_faces(
-    features: Features,
+    table: pd.DataFrame,
     rows: Rows,
     places: Rows,
     face_set: FaceSet | None = None,
@@ -64,6 +64,7 @@ def recut_faces(
     Each video is read once, up to the last frame needed.
 
     Args:
+        table: of N rows, with the columns source, frame and those of the box, and stream and turned where it has them.
         rows: the rows wanted; those without a face are skipped.
         places: as `locate_faces` returned them.
         progress: called with the faces cut so far and the faces wanted.
@@ -76,7 +77,7 @@ def recut_faces(
     rows = rows[places[rows] >= 0]
     if face_set is not None:
         return {int(row): face_set.faces[places[row]] for row in rows}, {}
-    frames = features.frames.iloc[rows].reindex(columns=["source", "stream", "turned", "frame", *BOX])
+    frames = table.iloc[rows].reindex(columns=["source", "stream", "turned", "frame", *BOX])
     turned = frames["turned"].fillna(0).astype(int)
     boxes = dict(zip(rows.tolist(), frames[list(BOX)].to_numpy(np.float64), strict=True))
     crops: Crops = {}

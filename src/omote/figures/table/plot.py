@@ -120,7 +120,7 @@ def plot_features(
     parts = arrange_parts(features, available)
     in_charts = np.concatenate([block.faces for part in parts for block in part.blocks])
     rows = np.unique(np.concatenate([*moments, *(end for pair in ends for end in pair), on_map, *typical]))
-    crops, failures = recut_faces(features, rows, places, face_set, progress, in_charts)
+    crops, failures = recut_faces(features.frames, rows, places, face_set, progress, in_charts)
 
     pictures = {}
     if moments:
@@ -130,7 +130,7 @@ def plot_features(
     timelines = Section(
         "Timelines",
         [TIMELINE.format(kind="source" if features.people is None else "person")],
-        timelines=render_timelines(features, parts, members, typical, crops),
+        timelines=render_timelines(features, parts, members, typical, crops, players={}),
     )
     captions = _write_captions(features, float(directions.shares[:2].sum()), len(members))
     notes = _note_missing(features, places, failures)

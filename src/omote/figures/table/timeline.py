@@ -4,7 +4,7 @@ Each person is a folding part with one chart per track and one for photos. The f
 JSON; `templates/timeline.js` draws a chart when it is first seen, with plotly.js, both of which `write_page` adds once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -75,10 +75,11 @@ class Part(NamedTuple):
 
 
 class Timelines(NamedTuple):
-    """A fragment for `Section.timelines`, and the sources whose faces are missing in it, with the reason."""
+    """A fragment for `Section.timelines`, and what it shows."""
 
     fragment: Markup
-    failures: dict[str, str]
+    failures: dict[str, str]  # source whose faces are missing -> reason
+    crops: Crops  # the faces, of `SMALL_SIDE` pixels
 
 
 def make_timelines(
@@ -88,12 +89,17 @@ def make_timelines(
     faces: str | Path | None = None,
     use_doubted: bool = False,
     progress: Progress | None = None,
+    crops: Crops | None = None,
+    players: Mapping[str, str] | None = None,
 ) -> Timelines:
     """Return the timelines of everybody in a feature table, for a page of one's own.
 
     Args:
         table, clusters, faces, use_doubted, progress: as for `omote.plot_features`. People are told apart by the column
             person or, in a table of a face set, subject.
+        crops: of an earlier call for the same rows, which spares reading the videos again.
+        players: source -> address at which a player of the page has the video; the chart of a track carries it as
+            data-video. A touched chart sends the event `moment` with its time (s), and goes to that of an event `seek`.
     Raises:
         OmoteError: As `omote.plot_features`.
     """
@@ -105,9 +111,13 @@ def make_timelines(
     members = cluster_rows(features, clusters)
     typical = [select_typical(features, rows, available)[:1] for rows in members]
     parts = arrange_parts(features, available)
-    rows = np.concatenate([*typical, *(block.faces for part in parts for block in part.blocks)])
-    crops, failures = recut_faces(features, rows[:0], places, face_set, progress, rows)
-    return Timelines(render_timelines(features, parts, members, typical, crops), failures)
+    failures: dict[str, str] = {}
+    if crops is None:
+        rows = np.concatenate([*typical, *(block.faces for part in parts for block in part.blocks)])
+        crops, failures = recut_faces(features.frames, rows[:0], places, face_set, progress, rows)
+    return Timelines(
+        render_timelines(features, parts, members, typical, crops, players or {}), failures, crops
+    )
 
 
 def arrange_parts(features: Features, available: NDArray[np.bool_]) -> list[Part]:
@@ -196,6 +206,7 @@ def render_timelines(
     members: Sequence[Rows],
     typical: Sequence[Rows],
     crops: Crops,
+    players: Mapping[str, str],
 ) -> Markup:
     """Return the fragment; its text is escaped.
 
@@ -204,6 +215,7 @@ def render_timelines(
         members: clusters, as `cluster_rows` returned them.
         typical: for each cluster, a typical row first.
         crops: (S, S, 3) by row; rows without a crop are left out.
+        players: as for `make_timelines`.
     """
     distances = measure_distances(features, parts)
     frames = features.frames
@@ -221,6 +233,7 @@ def render_timelines(
             "about": _describe_part(features, part),
             "blocks": [
                 _describe_block(features, block, values, cluster, doubt, crops, points)
+                | {"video": _find_player(features, block, players)}
                 for block in part.blocks
             ],
         }
@@ -347,6 +360,13 @@ def _describe_block(
         ),
         "data": _collect_points(features, block, values, cluster, doubt, points) | _join_faces(block, crops),
     }
+
+
+def _find_player(features: Features, block: Block, players: Mapping[str, str]) -> str:
+    """Return the address of a track's video, or ""."""
+    return (
+        players.get(str(features.frames["source"].iloc[block.rows[0]]), "") if block.unit == "seconds" else ""
+    )
 
 
 def _collect_points(

@@ -236,6 +236,9 @@
       const x = event.clientX - stage.getBoundingClientRect().left - LEFT;
       setMoment(findNearest(seen, range[0] + (x / plotWidth()) * (range[1] - range[0])));
     };
+    // For a page with a player of the video: where the chart was touched, and where the player is.
+    const tell = () => block.dispatchEvent(new CustomEvent("moment", { bubbles: true, detail: times[points[moment]] }));
+    block.addEventListener("seek", (event) => setMoment(findNearest(seen, event.detail)));
 
     for (const [text, label, act] of [
       ["−", "zoom out", () => zoom(2)],
@@ -247,8 +250,14 @@
       button.setAttribute("aria-label", label);
       button.addEventListener("click", act);
     }
-    slider.addEventListener("input", () => setMoment(Number(slider.value)));
-    stage.addEventListener("pointerdown", follow);
+    slider.addEventListener("input", () => {
+      setMoment(Number(slider.value));
+      tell();
+    });
+    stage.addEventListener("pointerdown", (event) => {
+      follow(event);
+      tell();
+    });
     stage.addEventListener("pointermove", (event) => {
       if (event.pointerType !== "mouse" || event.buttons === 0) follow(event); // a pressed mouse selects a time to zoom to
     });
