@@ -126,7 +126,6 @@ def serve() -> None:
     import cv2
     import pyarrow.parquet  # noqa: F401
     import torch
-    from lightning_fabric import Fabric  # noqa: F401
 
     import omote
     from omote.cli.main import main as omote_main

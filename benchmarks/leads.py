@@ -22,7 +22,7 @@ from torch.optim import Adam
 from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
 from omote.runs.trained import copy_for_inference, to_images
-from omote.training.fabric import keep_freed_memory, make_fabric
+from omote.training.engine import keep_freed_memory, make_engine
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 WARM_UP = 2
@@ -60,7 +60,7 @@ def make(
     matmul: str = "highest",
 ) -> Step:
     """Return a function that takes the step, with one change."""
-    fabric = make_fabric("cpu", precision)  # type: ignore[arg-type]
+    engine = make_engine("cpu", precision)  # type: ignore[arg-type]
     method = cls(size, ProposedOptions())
     if channels_last:
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -82,7 +82,7 @@ def make(
         images = to_images(faces)
         if not channels_last:
             images = images.contiguous()
-        take_step(fabric, stage, optimisers, Batch(images, images, partner, ones, partner, posteriors))
+        take_step(engine, stage, optimisers, Batch(images, images, partner, ones, partner, posteriors))
 
     return step
 
@@ -133,7 +133,7 @@ def main() -> None:
     if a.lead:
         compare(a.size, a.rounds, a.lead)
         return
-    precision = make_fabric("cpu", "auto").strategy.precision.precision
+    precision = make_engine("cpu", "auto").precision
     print(
         f"expression stage of proposed, {a.size} px, {precision}, {torch.get_num_threads()} threads: time per image"
     )

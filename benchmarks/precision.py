@@ -76,29 +76,29 @@ def compare(arguments: argparse.Namespace, changes: dict[str, Any]) -> None:
         pd.read_parquet(_scores(run)).assign(method=method, precision=precision, seed=seed)
         for method, precision, seed, run in runs
     )
-    print(page(scores[(scores["people"] == "test") & ~scores["centred"]], arguments.seeds))
+    print(page(scores[(scores["people"] == "test") & ~scores["centred"]], "precision", PRECISIONS))
 
 
 def _scores(run: Path) -> Path:
     return run.parent / "scores" / f"{run.name}.parquet"
 
 
-def page(scores: pd.DataFrame, seeds: int) -> str:
-    """Return the table as Markdown, in per cent except R²."""
+def page(scores: pd.DataFrame, column: str, sides: tuple[str, str]) -> str:
+    """Return the table as Markdown, in per cent except R²: the scores of the two ``sides``, told apart by a column."""
     lines = [
-        f"| people held out, {seeds} seeds | chance | {' | '.join(PRECISIONS)} | difference | 95 % interval "
-        "| in deviations | within seed noise |",
+        f"| people held out, {scores['seed'].nunique()} seeds | chance | {' | '.join(sides)} | difference "
+        "| 95 % interval | in deviations | within seed noise |",
         "| --- " * 8 + "|",
     ]
     within = []
     for method in scores["method"].unique():
         for score, head in SCORES.items():
             rows = scores[(scores["method"] == method) & (scores["score"] == score)]
-            values = rows.pivot(index="seed", columns="precision", values="value").reindex(columns=PRECISIONS)
+            values = rows.pivot(index="seed", columns=column, values="value").reindex(columns=sides)
             if not len(values) or values.isna().to_numpy().any():
                 continue  # a method without a decoder has no scores of swaps
             scale = 1 if score == "r2_au" else 100
-            one, other = (scale * values[precision].to_numpy() for precision in PRECISIONS)
+            one, other = (scale * values[side].to_numpy() for side in sides)
             chance = scale * rows["chance"].mean()
             cells, inside = difference(one, other, 3 if scale == 1 else 1)
             within.append(inside)
@@ -107,9 +107,9 @@ def page(scores: pd.DataFrame, seeds: int) -> str:
     return "\n".join(
         [
             *lines, "",
-            f"After each mean in brackets: the standard deviation over seeds. A difference is {PRECISIONS[1]} minus "
-            f"{PRECISIONS[0]}, with its standard error in brackets; \"in deviations\" is the difference divided by "
-            f"the deviation over seeds (root mean square of both precisions). {sum(within)} of {len(within)} "
+            f"After each mean in brackets: the standard deviation over seeds. A difference is {sides[1]} minus "
+            f"{sides[0]}, with its standard error in brackets; \"in deviations\" is the difference divided by "
+            f"the deviation over seeds (root mean square of both). {sum(within)} of {len(within)} "
             f"differences are within seed noise; {0.05 * len(within):.1f} outside are expected by chance.",
         ]
     )  # fmt: skip

@@ -150,7 +150,7 @@ def test_the_paper_map_names_what_exists_and_every_option() -> None:
             assert (ROOT / path).is_file(), name
             assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8") or not test, name
     options = {f"options.{name}" for method in METHODS for name in method_class(method).Options.model_fields}
-    options |= set(TrainConfig.model_fields) - {"method", "options", "seed", "device", "precision"}
+    options |= set(TrainConfig.model_fields) - {"method", "options", "seed", "device", "precision", "compile"}
     named = {name.split(" ")[0] for name in names}
     assert options <= named, options - named
     unknown = {name for name in named if name.startswith("options.")} - options

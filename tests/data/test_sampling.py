@@ -1,5 +1,6 @@
 """Batches of an epoch, x_rand_id, partners and evenly spaced rows."""
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omote.data.sampling import SameSubject, epoch_batches, evenly_spaced, other_subject
+from omote.data.sampling import Indices, SameSubject, epoch_batches, evenly_spaced, other_subject
 
 
 @given(st.integers(1, 300), st.integers(1, 70), st.integers(0, 5), st.integers(1, 20))
@@ -15,7 +16,8 @@ def test_an_epoch_has_every_frame_once_in_batches_of_nearly_equal_size(
     frames: int, size: int, seed: int, together: int
 ) -> None:
     subjects = np.random.default_rng(seed).integers(0, 7, frames)
-    batches = epoch_batches(subjects, size, np.random.default_rng(seed), frames_per_subject=together)
+    rng = np.random.default_rng(seed)
+    batches = [batch for [batch] in epoch_batches(subjects, size, rng, frames_per_subject=together)]
     assert sorted(np.concatenate(batches)) == list(range(frames))
     lengths = [len(batch) for batch in batches]
     assert max(lengths) <= size
@@ -25,7 +27,8 @@ def test_an_epoch_has_every_frame_once_in_batches_of_nearly_equal_size(
 def test_frames_of_a_subject_stand_together_in_groups_that_differ_between_epochs() -> None:
     subjects = np.arange(120) % 5  # 24 frames each
     epochs = [
-        epoch_batches(subjects, 120, np.random.default_rng(seed), frames_per_subject=8)[0] for seed in (0, 1)
+        epoch_batches(subjects, 120, np.random.default_rng(seed), frames_per_subject=8)[0][0]
+        for seed in (0, 1)
     ]
     for order in epochs:
         groups = order.reshape(-1, 8)
@@ -38,9 +41,34 @@ def test_frames_of_a_subject_stand_together_in_groups_that_differ_between_epochs
 
 def test_subjects_with_few_frames_share_a_batch() -> None:
     subjects = np.repeat(np.arange(40), 2)
-    batches = epoch_batches(subjects, 16, np.random.default_rng(0), frames_per_subject=16)
+    rng = np.random.default_rng(0)
+    batches = [batch for [batch] in epoch_batches(subjects, 16, rng, frames_per_subject=16)]
     assert [len(batch) for batch in batches] == [16] * 5
     assert all(len(set(subjects[batch])) == 8 for batch in batches)
+
+
+@given(st.integers(2, 5), st.sampled_from([1, 3, 8]), st.integers(16, 90), st.integers(0, 5))
+def test_the_parts_of_a_batch_are_of_whole_groups_and_together_the_batch_of_one_process(
+    parts: int, together: int, size: int, seed: int
+) -> None:
+    counts = np.random.default_rng(seed).integers(1, together + 1, 150)
+    subjects = np.repeat(np.arange(150), counts)  # each subject's frames are one group
+
+    def batches(num_parts: int) -> list[list[Indices]]:
+        rng = np.random.default_rng(seed)
+        return epoch_batches(subjects, size, rng, frames_per_subject=together, num_parts=num_parts)
+
+    whole = [batch for [batch] in batches(1)]
+    if min(map(len, whole)) < 2 * together * parts:
+        with pytest.raises(ValueError, match=f"expected at least {2 * together} frames in each"):
+            batches(parts)
+        return
+    for batch, split in zip(whole, batches(parts), strict=True):
+        np.testing.assert_array_equal(np.concatenate(split), batch)
+        assert len(split) == parts
+        assert all(abs(len(part) - len(batch) / parts) <= together for part in split)
+        for part, after in pairwise(split):
+            assert subjects[part[-1]] != subjects[after[0]]
 
 
 SUBJECTS = ["b", "a", "b", "b", "a", "b"]

@@ -13,7 +13,7 @@ from omote.methods.registry import METHODS, method_class
 from omote.methods.vae import Vae
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
-from omote.training.fabric import make_fabric
+from omote.training.engine import make_engine
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 
@@ -35,11 +35,11 @@ def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
 
 def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = None) -> dict[str, Tensor]:
     """Take steps as the training loop does; return the means of the last one."""
-    fabric = make_fabric("cpu", "32-true")
+    engine = make_engine("cpu", "32-true")
     optimisers = begin_stage(method, stage)
     for step in range(steps):
         torch.manual_seed(step)
-        means = take_step(fabric, stage, optimisers, batch or batch_of(stage=stage))
+        means = take_step(engine, stage, optimisers, batch or batch_of(stage=stage))
     return means
 
 

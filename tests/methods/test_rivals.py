@@ -17,7 +17,7 @@ from omote.methods.vae import Vae
 from omote.models.encoder import Posterior
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
-from omote.training.fabric import make_fabric
+from omote.training.engine import make_engine
 from omote.training.step import begin_stage, take_step
 
 NOISE = "omote.methods.ml_vae.sample"
@@ -69,7 +69,7 @@ def step(method: Method, batch: Batch) -> None:
     optimisers = begin_stage(method, stage)
     for seed in range(2):
         torch.manual_seed(seed)
-        take_step(make_fabric("cpu", "32-true"), stage, optimisers, batch)
+        take_step(make_engine("cpu", "32-true"), stage, optimisers, batch)
 
 
 def test_a_beta_vae_with_beta_1_is_a_vae_to_the_bit() -> None:

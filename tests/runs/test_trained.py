@@ -16,7 +16,7 @@ from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
 from omote.runs.device import choose_device
 from omote.runs.trained import Trained, load
-from omote.training.fabric import make_fabric
+from omote.training.engine import make_engine
 from omote.training.loop import TrainingProgress, train, train_or_load
 from tests.conftest import Configure
 
@@ -250,7 +250,7 @@ def test_an_unknown_or_unavailable_device_gives_a_one_line_error(
         with pytest.raises(OmoteError, match=f"^device {device} is not available on this machine$"):
             load(once, device=device)
         with pytest.raises(OmoteError, match="is not available"):
-            make_fabric(device, "auto")
+            make_engine(device, "auto")
     assert next(load(once, device="auto").method.parameters()).device.type == "cpu"
 
 

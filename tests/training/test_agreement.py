@@ -18,7 +18,7 @@ from omote.methods.method import Batch
 from omote.methods.proposed import Proposed, ProposedOptions
 from omote.models.encoder import Posterior
 from omote.synthetic.drawn import DrawnOptions, draw_subject
-from omote.training.fabric import make_fabric
+from omote.training.engine import make_engine
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 STEPS, PEOPLE, FRAMES, BATCH = 200, 3, 8, 4
@@ -58,7 +58,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
     steps = [
         plain.expression_step(m, **calls) if stage_number else plain.identity_step(m) for m in methods[:2]
     ]
-    fast, fabric = methods[2], make_fabric("cpu", "32-true")
+    fast, engine = methods[2], make_engine("cpu", "32-true")
     fast.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     stage = fast.stages()[stage_number]
     optimisers = begin_stage(fast, stage)
@@ -81,7 +81,7 @@ def curves(plain: ModuleType, images: Tensor, stage_number: int, normalisation: 
             torch.manual_seed(number)
             here.append(step(x.contiguous(), partner if stage_number else same.contiguous()))
         torch.manual_seed(number)
-        here.append(take_step(fabric, stage, optimisers, batch))
+        here.append(take_step(engine, stage, optimisers, batch))
         assert here[0].keys() == here[2].keys()
         found.append([[float(terms[name]) for name in here[0]] for terms in here])
     return np.array(found).swapaxes(0, 1)

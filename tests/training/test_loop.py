@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
@@ -24,6 +23,7 @@ from omote.methods.registry import METHODS
 from omote.runs.info import read_run_info
 from omote.runs.trained import load
 from omote.training import loop, step
+from omote.training.engine import Engine
 from omote.training.loop import TrainingProgress, is_trained, train, train_or_load
 from tests.conftest import Configure
 
@@ -243,9 +243,9 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     rates: list[float] = []
     original = step.take_step
 
-    def spy(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
+    def spy(engine: Engine, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
         rates.append(optimisers[0].param_groups[0]["lr"])
-        return original(fabric, stage, optimisers, batch)
+        return original(engine, stage, optimisers, batch)
 
     monkeypatch.setattr(loop, "take_step", spy)
     train(faces, tmp_path / "restarts", configure(method="conventional", batch_size=64))

@@ -10,9 +10,14 @@ Indices = NDArray[np.int64]
 
 
 def epoch_batches(
-    subjects: Indices, batch_size: int, rng: np.random.Generator, *, frames_per_subject: int = 1
-) -> list[Indices]:
-    """Return all frames once, in random order, as batches whose sizes differ by at most one.
+    subjects: Indices,
+    batch_size: int,
+    rng: np.random.Generator,
+    *,
+    frames_per_subject: int = 1,
+    num_parts: int = 1,
+) -> list[list[Indices]]:
+    """Return all frames once, in random order, as batches whose sizes differ by at most one, each in parts.
 
     A small last batch would give BatchNorm a poor estimate, and dropping it would lose frames; instead all batches are
     a little smaller than ``batch_size``.
@@ -20,19 +25,37 @@ def epoch_batches(
     Args:
         subjects: (N,) subject number of each training frame, N at least 1.
         batch_size: largest number of frames in a batch, at least 1.
-        rng: numpy generator; the same state gives the same batches.
+        rng: numpy generator; the same state gives the same batches, whatever their parts.
         frames_per_subject: for terms that compare frames of a subject: each subject's frames are grouped at random, at
             most this many in a group, and the frames of a group stand together. The end of a batch may cut a group.
+        num_parts: number of parts of a batch, of about equal size, one for each process (torchrun). They cut no group.
+    Raises:
+        ValueError: If the smallest batch has less than two groups of ``frames_per_subject`` for each of several parts.
     """
-    num_frames = len(subjects)
+    num_frames, num_batches = len(subjects), -(-len(subjects) // batch_size)
+    if num_parts > 1 and num_frames // num_batches < 2 * frames_per_subject * num_parts:
+        raise ValueError(
+            f"{num_parts} parts of batches of {num_frames // num_batches} frames were asked for; expected at least "
+            f"{2 * frames_per_subject} frames in each"
+        )
     order = rng.permutation(num_frames)
+    starts = np.arange(num_frames)  # of the groups in the order
     if frames_per_subject > 1:
         own = [order[subjects[order] == subject] for subject in np.unique(subjects)]
         groups = [
             group for each in own for group in np.array_split(each, -(-len(each) // frames_per_subject))
         ]
-        order = np.concatenate([groups[index] for index in rng.permutation(len(groups))])
-    return [np.asarray(batch) for batch in np.array_split(order, -(-num_frames // batch_size))]
+        groups = [groups[index] for index in rng.permutation(len(groups))]
+        order = np.concatenate(groups)
+        starts = np.cumsum([0, *(len(group) for group in groups[:-1])])
+    batches = []
+    for numbers in np.array_split(np.arange(num_frames), num_batches):
+        ideal = numbers[0] + np.arange(1, num_parts) * len(numbers) / num_parts
+        after = np.searchsorted(starts, ideal).clip(1, len(starts) - 1)
+        before_is_nearer = ideal - starts[after - 1] <= starts[after] - ideal
+        cuts = np.where(before_is_nearer, starts[after - 1], starts[after]) - numbers[0]
+        batches.append(np.split(order[numbers], cuts))
+    return batches
 
 
 class SameSubject:

@@ -44,6 +44,10 @@ class TrainConfig(BaseModel):
     precision: Literal["auto", "bf16-mixed", "32-true"] = Field(
         "auto", description='"auto" takes bfloat16 if the processor computes in it, else float32'
     )
+    compile: bool = Field(
+        False,
+        description="compile the networks by torch.compile, on a GPU with CUDA graphs; takes minutes to start",
+    )
 
     @model_validator(mode="before")
     @classmethod

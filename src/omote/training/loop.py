@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.tensorboard import SummaryWriter
@@ -37,9 +36,17 @@ from omote.training.checkpoint import (
     remove_checkpoint,
     save_checkpoint,
 )
-from omote.training.fabric import keep_freed_memory, make_fabric
+from omote.training.compiled import compile_networks, uncompiled
+from omote.training.engine import Engine, keep_freed_memory, make_engine
 from omote.training.faces import TrainingFaces, send
-from omote.training.processes import any_process, num_processes, shard_batches
+from omote.training.processes import (
+    any_process,
+    average_gradients,
+    mean_over_processes,
+    share_buffers,
+    synchronise_batchnorm,
+    wait_for_all,
+)
 from omote.training.step import begin_stage, encode_frozen, take_step
 
 CHECKPOINT_SECONDS = 120  # between two checkpoints
@@ -79,7 +86,7 @@ def train(
 
     If a training was interrupted (Ctrl-C, crash, power cut), the same call resumes it from the last checkpoint. The
     final weights equal those of an uninterrupted training (on a CPU, bit for bit). Processes started by torchrun train
-    one run together, each on its shard of every batch: see docs/speed.md.
+    one run together, each on its part of every batch: see docs/speed.md.
 
     Args:
         face_set: its frames of training subjects with ``use`` "train" or "both" are trained on.
@@ -93,19 +100,14 @@ def train(
     Raises:
         OmoteError: If the run is finished, has another configuration or is being trained by another process; the face
             set has too few people or frames, or one frame per person while the method compares frames of a person; the
-            batch is too small for the number of processes; the weights of ``start`` do not fit; or a term of the
-            objective is no longer finite.
+            batch is too small for the number of processes; networks cannot be compiled as asked; the weights of
+            ``start`` do not fit; or a term of the objective is no longer finite.
         KeyboardInterrupt: After Ctrl-C, once the checkpoint is written.
     """
     run, config = Path(to), config or TrainConfig()
-    fabric = make_fabric(config.device, config.precision)
-    is_first = fabric.is_global_zero  # the first process writes the files
-    if config.batch_size < 2 * fabric.world_size:
-        raise OmoteError(
-            f"batch_size is {config.batch_size} and {fabric.world_size} processes share each batch; start fewer "
-            f"processes, or set batch_size to at least {2 * fabric.world_size}"
-        )
-    info = _make_info(face_set, config, fabric)
+    engine = make_engine(config.device, config.precision, compiled=config.compile)
+    is_first = engine.rank == 0  # the first process writes the files
+    info = _make_info(face_set, config, engine)
     frames = face_set.frames
     used = frames["subject"].isin(info.train_subjects) & (frames["use"] != "evaluate")
     rows = np.flatnonzero(used.to_numpy())
@@ -122,6 +124,9 @@ def train(
             f"{face_set.path} has one frame a person to train on, and {info.config.method} learns from the differences "
             "between a person's frames; prepare several frames of each person, or train --method proposed"
         )
+    _check_parts(method.stages(), len(rows), config.batch_size, engine.num_processes)
+    synchronise_batchnorm(method, engine)
+    compile_networks(method, engine)
     if is_first:
         _check_folder(run, overwrite)
         run.mkdir(parents=True, exist_ok=True)
@@ -130,14 +135,14 @@ def train(
         if is_first:
             stack.enter_context(locked(run, "is training this run"))
             _start_or_resume(run, info, overwrite)
-        fabric.barrier()
-        faces = TrainingFaces(face_set, rows, fabric.device)
+        wait_for_all(engine)
+        faces = TrainingFaces(face_set, rows, engine.device)
         stack.callback(faces.close)
         training = _Training(
-            run, info, fabric, method, faces, frames.iloc[rows], progress, stopped, keep_stages
+            run, info, engine, method, faces, frames.iloc[rows], progress, stopped, keep_stages
         )
         log = stack.enter_context(_open_log(run / "tensorboard")) if is_first else None
-        devices = [fabric.device] if fabric.device.type == "cuda" else []
+        devices = [engine.device] if engine.device.type == "cuda" else []
         with torch.random.fork_rng(devices), keep_freed_memory():
             training.run_stages(log)
         if is_first:
@@ -148,7 +153,7 @@ def train(
             write_card(run)
     if is_first:
         remove_checkpoint(run)  # the last step: until then, the same call ends the training
-    fabric.barrier()
+    wait_for_all(engine)
     return load(run)
 
 
@@ -178,10 +183,13 @@ def is_trained(run: Path) -> bool:
 
 
 def check_trained(face_set: FaceSet, run: Path, config: TrainConfig) -> None:
-    """Raise OmoteError if a run was trained with another configuration or face set; device and precision may differ."""
-    expected = _make_info(face_set, config, make_fabric(config.device, config.precision))
+    """Raise OmoteError if a run was trained with another configuration or face set.
+
+    The device, the precision and whether networks were compiled may differ.
+    """
+    expected = _make_info(face_set, config, make_engine(config.device, config.precision))
     found = read_run_info(run)
-    computed = {name: getattr(expected.config, name) for name in ("device", "precision")}
+    computed = {name: getattr(expected.config, name) for name in ("device", "precision", "compile")}
     found = found._replace(config=found.config.model_copy(update=computed))
     if found != expected:
         raise OmoteError(
@@ -217,7 +225,7 @@ class _Training:
         self,
         run: Path,
         info: RunInfo,
-        fabric: Fabric,
+        engine: Engine,
         method: Method,
         faces: TrainingFaces,
         frames: pd.DataFrame,
@@ -225,12 +233,11 @@ class _Training:
         stopped: threading.Event,
         keep_stages: bool,
     ) -> None:
-        self.run, self.config, self.fabric, self.stopped = run, info.config, fabric, stopped
-        self.progress = progress if fabric.is_global_zero else None
+        self.run, self.config, self.engine, self.stopped = run, info.config, engine, stopped
+        self.progress = progress if engine.rank == 0 else None
         self.keep_stages = keep_stages
-        self.method, self.faces, self.device = method, faces, fabric.device
+        self.method, self.faces, self.device = method, faces, engine.device
         self.method.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        shard_batches(self.method)
         self.stages = self.method.stages()
         subjects, clips = (frames[name].tolist() for name in ("subject", "clip"))
         self.same_subject = SameSubject(subjects, clips, self.config.same_subject)
@@ -252,6 +259,7 @@ class _Training:
                 load_checkpoint(self.run, self.method, [], {})
         for number in range(position.stage if position else 0, len(self.stages)):
             sums: dict[str, Tensor] = {}
+            share_buffers(self.method, self.engine)
             optimisers = begin_stage(self.method, self.stages[number])
             if position and position.stage == number:
                 load_checkpoint(self.run, self.method, optimisers, sums)
@@ -267,7 +275,8 @@ class _Training:
         log: SummaryWriter | None,
     ) -> None:
         """Run a stage from ``position`` to its end."""
-        config, stage, seed = self.config, self.stages[position.stage], self.config.seed
+        config, engine, seed = self.config, self.engine, self.config.seed
+        stage = average_gradients(self.stages[position.stage], engine)
         past = 0 if config.learning_rate_restarts else sum(s.epochs for s in self.stages[: position.stage])
         steps = -(-len(self.faces) // config.batch_size)
         posteriors = self.cache_posteriors(stage)
@@ -277,13 +286,20 @@ class _Training:
                     group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
             order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position.stage, epoch)))
             subjects, together = self.same_subject.subject_of, stage.frames_per_subject
-            batches = epoch_batches(subjects, config.batch_size, order, frames_per_subject=together)
+            batches = epoch_batches(
+                subjects,
+                config.batch_size,
+                order,
+                frames_per_subject=together,
+                num_parts=engine.num_processes,
+            )
             for step in range(position.step if epoch == position.epoch else 0, steps):
                 # each step has its own random state, so that a resumed training draws the same numbers
-                state = np.random.SeedSequence(seed, spawn_key=(position.stage, epoch, step))
+                own = (engine.rank,) if engine.rank else ()
+                state = np.random.SeedSequence(seed, spawn_key=(position.stage, epoch, step, *own))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
-                batch = self.make_batch(batches[step], np.random.default_rng(state), posteriors)
-                for name, mean in take_step(self.fabric, stage, optimisers, batch).items():
+                batch = self.make_batch(batches[step][engine.rank], np.random.default_rng(state), posteriors)
+                for name, mean in take_step(engine, stage, optimisers, batch).items():
                     sums[name] = sums[name] + mean if name in sums else mean
                 done = Position(position.stage, epoch, step + 1)
                 is_check = self.device.type == "cpu" or (step + 1) % CHECK_STEPS == 0 or step + 1 == steps
@@ -294,19 +310,19 @@ class _Training:
                     self.progress(
                         TrainingProgress(
                             stage.name, position.stage + 1, len(self.stages), epoch + 1, stage.epochs,
-                            count, stage.epochs * steps, len(batches[step]),
+                            count, stage.epochs * steps, sum(map(len, batches[step])),
                         )
                     )  # fmt: skip
                 # several processes synchronise only at checks, where they wait anyway
-                can_stop = num_processes() == 1 or is_check
-                is_stopped = can_stop and any_process(self.stopped.is_set(), self.device)
+                can_stop = engine.num_processes == 1 or is_check
+                is_stopped = can_stop and any_process(self.stopped.is_set(), engine)
                 if is_stopped or time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                     self.save_checkpoint(done, optimisers, sums)
                 if is_stopped:
                     raise KeyboardInterrupt
             self.log_epoch(log, Position(position.stage, epoch, steps), sums)
         self.log_swaps(log, position.stage)
-        if self.keep_stages and self.fabric.is_global_zero:
+        if self.keep_stages and engine.rank == 0:
             write_tensors(self.run / weights_file(position.stage + 1), self.method.state_dict())
         self.save_checkpoint(Position(position.stage + 1), [], {})
 
@@ -317,7 +333,7 @@ class _Training:
         parts = []
         for start in range(0, len(self.faces), CACHE_BATCH):
             numbers = np.arange(start, min(start + CACHE_BATCH, len(self.faces)))
-            with self.fabric.autocast():
+            with self.engine.autocast(), uncompiled(self.engine):
                 parts.append(encode_frozen(stage, to_images(self.faces.to_device(numbers))))
         return {
             name: Posterior(*(torch.cat(each) for each in zip(*(part[name] for part in parts), strict=True)))
@@ -347,28 +363,29 @@ class _Training:
         self, position: Position, optimisers: list[Optimizer], sums: dict[str, Tensor]
     ) -> None:
         self.saved_at = time.monotonic()
-        if self.fabric.is_global_zero:
+        if self.engine.rank == 0:
             position = position._replace(seconds=self.saved_at - self.began)
             save_checkpoint(self.run, position, self.method, optimisers, sums)
 
     def log_epoch(self, log: SummaryWriter | None, position: Position, sums: dict[str, Tensor]) -> None:
         """Log the mean of each term over the epoch, and reset the sums."""
         name = f"{position.stage + 1}_{self.stages[position.stage].name}"
-        for term, total in sums.items():
+        totals = mean_over_processes(torch.stack(list(sums.values())), self.engine)
+        for term, total in zip(sums, totals.tolist(), strict=True):
             if log:
-                log.add_scalar(f"{name}/{term}", float(total) / position.step, position.epoch + 1)
+                log.add_scalar(f"{name}/{term}", total / position.step, position.epoch + 1)
         sums.clear()
 
     def log_swaps(self, log: SummaryWriter | None, stage: int) -> None:
         """Log a swap picture, identity by column and expression by row, if the method has a decoder."""
-        if not self.method.has_decoder:
+        if log is None or not self.method.has_decoder:
             return
         numbers = np.array(evenly_spaced(len(self.faces), SAMPLE_FACES))
         faces = self.faces.to_device(numbers)
         subjects = self.subjects[torch.as_tensor(numbers, device=self.device)]
         modes = {module: module.training for module in self.method.modules()}
         self.method.eval()
-        with torch.no_grad():
+        with torch.no_grad(), uncompiled(self.engine):
             images, count = to_images(faces), len(faces)
             z_i = self.method.identify(images, subjects).mean
             z_e = self.method.represent(images, subjects).mean
@@ -376,8 +393,7 @@ class _Training:
         for module, mode in modes.items():
             module.training = mode
         rows = [torch.cat(list(row), 2) for row in swaps.chunk(count)]
-        if log:
-            log.add_image("swap", torch.cat(rows, 1), stage + 1)
+        log.add_image("swap", torch.cat(rows, 1), stage + 1)
 
 
 @contextmanager
@@ -392,7 +408,7 @@ def _open_log(folder: Path) -> Iterator[SummaryWriter]:
         threading.excepthook = print_error
 
 
-def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInfo:
+def _make_info(face_set: FaceSet, config: TrainConfig, engine: Engine) -> RunInfo:
     """Return the content of run.json, with subjects, device and precision resolved."""
     everyone = face_set.subjects
     if isinstance(config.test_subjects, int):
@@ -409,7 +425,7 @@ def _make_info(face_set: FaceSet, config: TrainConfig, fabric: Fabric) -> RunInf
             "between people; hold out fewer with test_subjects, or prepare faces of more people"
         )
     # recorded because the weights depend on them, so that they must not change when a training is resumed
-    computed = {"device": fabric.device.type, "precision": fabric.strategy.precision.precision}
+    computed = {"device": engine.device.type, "precision": engine.precision}
     config = config.model_copy(update=computed)
     return RunInfo(config, face_set.size, train_subjects, test_subjects, face_set.about)
 
@@ -429,6 +445,17 @@ def _begin_with(method: Method, info: RunInfo, begun: Trained) -> None:
             "options.latent_size, options.normalisation and options.activation as there"
         )
     method.load_state_dict(weights, strict=False)
+
+
+def _check_parts(stages: list[Stage], num_frames: int, batch_size: int, num_processes: int) -> None:
+    """Refuse batches too small to give each of several processes two groups of frames."""
+    smallest = num_frames // -(-num_frames // batch_size)
+    own = 2 * max(stage.frames_per_subject for stage in stages)
+    if num_processes > 1 and smallest < own * num_processes:
+        raise OmoteError(
+            f"{num_processes} processes share batches of {smallest} frames (batch_size is {batch_size}), and each "
+            f"needs at least {own} of them; start at most {max(1, smallest // own)}, or set a larger batch_size"
+        )
 
 
 def _check_folder(run: Path, overwrite: bool) -> None:

@@ -1,13 +1,13 @@
 """One training step of a stage: each phase once."""
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
-from omote.training.processes import all_reduce_gradients
+from omote.training.compiled import begin_compiled_step
+from omote.training.engine import Engine
 
 
 def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
@@ -33,17 +33,17 @@ def encode_frozen(stage: Stage, images: Tensor) -> dict[str, Posterior]:
         return {name: encode(images) for name, encode in stage.frozen_encoders.items()}
 
 
-def take_step(fabric: Fabric, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
+def take_step(engine: Engine, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
     """Run one optimiser step of each phase, and return the batch mean of each term, as "phase/term"."""
     means: dict[str, Tensor] = {}
+    begin_compiled_step(engine, optimisers)
     for phase, optimiser in zip(stage.phases, optimisers, strict=True):
         parameters = [parameter for module in phase.trains for parameter in module.parameters()]
         optimiser.zero_grad()
-        with fabric.autocast():
+        with engine.autocast():
             terms = phase.terms(batch)
         total = torch.stack(list(terms.values())).sum(0).mean()
-        fabric.backward(total, inputs=parameters)  # computes no gradients of other modules
-        all_reduce_gradients(parameters)
+        total.backward(inputs=parameters)  # computes no gradients of other modules
         optimiser.step()
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
     return means
