@@ -127,7 +127,7 @@ def terms(engine: Engine, size: int, width: int, number: int) -> list[Tensor]:
     compile_networks(method, engine)
     stage = method.stages()[number]
     optimisers = begin_stage(method, stage)
-    found = []
+    found: list[Tensor] = []
     for step in range(6):
         batch = make_batch(stage, size, slice(None, CHECKED - step % 2), engine.device)
         with noise_of(slice(len(batch.images)), CHECKED):
