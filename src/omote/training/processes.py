@@ -2,7 +2,7 @@
 
 A process draws the noise and the partners (Eq. 4) of its part, and compares the frames in it. DistributedDataParallel
 averages the gradients over the processes. BatchNorm computes its statistics over all processes on a GPU
-(nn.SyncBatchNorm), and over the process's own part on a CPU, for which torch (2.8 to 2.13) has no such layer. The
+(nn.SyncBatchNorm), and over the process's own part on a CPU, for which torch has no such layer (as of 2.13). The
 running statistics, which frozen networks use, are those of the first process. None of this runs in a single process.
 """
 
