@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from omote.models.blocks import LEAK
 from omote.runs.device import multiplies_in_bfloat16
-from omote.training.fabric import keep_freed_memory
+from omote.training.engine import keep_freed_memory
 from speed import about_processor
 
 Way = Callable[[], Tensor]
