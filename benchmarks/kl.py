@@ -111,7 +111,7 @@ def frechet(one: Array, other: Array) -> float:
 
 def table(scores: pd.DataFrame, real: dict[str, float]) -> str:
     """Return Markdown: a row for each method and weight, mean and deviation over seeds, and a row for real images."""
-    shown = [name for name in scores if name not in ("method", "weight", "seed")]
+    shown = [str(name) for name in scores if name not in ("method", "weight", "seed")]
     lines = [f"| method, weight (trainings) | {' | '.join(shown)} |", "| --- " * (len(shown) + 1) + "|"]
     for (method, weight), of_weight in scores.groupby(["method", "weight"], sort=False):
         cells = []
@@ -127,6 +127,10 @@ def table(scores: pd.DataFrame, real: dict[str, float]) -> str:
 def compare(arguments: argparse.Namespace) -> None:
     faces, to = open_face_set(arguments.faces), Path(arguments.to)
     count = arguments.test_subjects or TrainConfig.read(arguments.config).test_subjects
+    if not isinstance(count, int):
+        raise OmoteError(
+            f"{arguments.config} names the people held out; give their number, --test-subjects 12"
+        )
     held_out = split_subjects(faces.frames, count, 0)[1]
     changes = {**SMALL, "test_subjects": held_out}
     changes |= {"options.epochs": arguments.epochs} if arguments.epochs else {}
@@ -171,7 +175,8 @@ def compare(arguments: argparse.Namespace) -> None:
 def sample(faces: FaceSet, rows: Sequence[int] | Array) -> Array:
     """Return SEARCHED real images, evenly spaced among the rows."""
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), SEARCHED)).round().astype(int)
-    return faces.faces[np.asarray(rows)[chosen]]
+    images: Array = faces.faces[np.asarray(rows)[chosen]]
+    return images
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ def train(judge: Judge, faces: np.ndarray, who: np.ndarray, what: np.ndarray, ep
             loss = nn.functional.cross_entropy(person, torch.from_numpy(who[rows]))
             loss = loss + nn.functional.cross_entropy(expression, torch.from_numpy(what[rows]))
             adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             adam.step()
             decay.step()
             total += loss.item()

@@ -101,7 +101,8 @@ def measure(points: np.ndarray) -> np.ndarray:
     (left, right), middle = points[[LEFT_EYE, RIGHT_EYE]], points[[LEFT_EYE, RIGHT_EYE]].mean(axis=0)
     across = right - left
     turn = np.array([[across[0], across[1]], [-across[1], across[0]]]) / (across @ across)
-    return (points[list(POINTS)] - middle) @ turn.T
+    level: np.ndarray = (points[list(POINTS)] - middle) @ turn.T
+    return level
 
 
 def main() -> None:
@@ -116,7 +117,7 @@ def main() -> None:
         sys.exit(f"{index} is missing; omote audit RUN --write-swaps {arguments.folder} makes it")
     with index.open(encoding="utf-8", newline="") as file:
         names = [row["image"] for row in csv.DictReader(file)]
-    judges = {"identity": Identity(), "expression": Expression()}
+    judges: dict[str, Identity | Expression] = {"identity": Identity(), "expression": Expression()}
     rows, without = [], dict.fromkeys(judges, 0)
     for done, name in enumerate(names, 1):
         image, row = enlarge(arguments.folder / name), [name]

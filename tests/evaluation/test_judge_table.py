@@ -31,11 +31,11 @@ class Written(NamedTuple):
     trained: Trained
     folder: Path
     rows: np.ndarray  # of the face set, that were chosen from
-    index: pd.DataFrame
+    listed: pd.DataFrame  # its index
 
     def answer(self, path: Path, **columns: Any) -> JudgeTable:
         """Write a table of answers to all images, and read it."""
-        table = self.index[["image"]].assign(**columns)
+        table = self.listed[["image"]].assign(**columns)
         if path.suffix == ".csv":
             table.to_csv(path, index=False)
         else:

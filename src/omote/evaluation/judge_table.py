@@ -171,7 +171,7 @@ def _score_answered(
     names: Sequence[str],
 ) -> dict[str, PerRowResults]:
     """Return the scores of one code, where some answers are missing."""
-    answered, seen = np.isfinite(real).all(axis=1), np.isfinite(swapped).all(axis=1)
+    answered, seen = (np.atleast_1d(np.isfinite(each).all(axis=1)) for each in (real, swapped))
     asked = answered[sources] & answered[targets]
     known, number = real[answered], np.cumsum(answered) - 1
     # any vector stands for an image without an answer, as its results are replaced below
@@ -181,7 +181,7 @@ def _score_answered(
         Codes(each, none) if code == "expression" else Codes(none, each)
         for each, none in zip((known, filled), nothing, strict=True)
     )
-    found = swap_scores(given, made, frames[answered], number[sources[asked]], number[targets[asked]])
+    found = swap_scores(given, made, frames.loc[answered], number[sources[asked]], number[targets[asked]])
     unseen, left_out = int((asked & ~seen).sum()), int((~asked).sum())
     note = join_reasons(
         f"the judge has no answer to {unseen} of {int(asked.sum())} swapped images, which count as not read back"
