@@ -110,16 +110,18 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--people", type=int, help="so many of the people; all if not given")
     arguments = parser.parse_args()
     torch.manual_seed(0)
     face_set = open_face_set(arguments.faces)
     frames = face_set.frames
-    subjects = face_set.subjects[: arguments.people]
-    labelled = frames["expression"].notna() & frames["subject"].isin(subjects)
-    aside = split_subjects(frames[labelled], max(2, len(subjects) // 10), 0)[1]
+    labelled = frames["expression"].notna()
+    aside = split_subjects(frames[labelled], max(2, len(face_set.subjects) // 10), 0)[1]
     kept = np.flatnonzero(labelled & ~frames["subject"].isin(aside))
     tested = np.flatnonzero(labelled & frames["subject"].isin(aside))
+    if len(kept) < BATCH:
+        sys.exit(
+            f"{arguments.faces} has {len(kept)} labelled frames to train on; a judge needs {BATCH} and many more"
+        )
     people, who = np.unique(frames["subject"].iloc[kept].astype(str), return_inverse=True)
     expressions, what = np.unique(frames["expression"].iloc[kept].astype(str), return_inverse=True)
     judge = Judge(face_set.size, len(people), len(expressions))
