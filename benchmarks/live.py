@@ -140,7 +140,7 @@ def main() -> None:
                 for name, width in WIDTHS.items():
                     page.set_viewport_size({"width": width, "height": 900})
                     page.wait_for_timeout(1000)
-                    page.screenshot(path=arguments.picture / f"{name}.png", full_page=True)
+                    page.screenshot(path=arguments.picture / f"{name}.png", full_page=name == "live")
             browser.close()
         finally:
             server.terminate()

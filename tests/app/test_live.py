@@ -25,6 +25,15 @@ expect.set_options(timeout=PATIENCE)
 SECONDS = 60  # to wait for what the server does after a page was closed
 
 
+faults: list[str] = []  # of the scripts of all pages
+
+
+@pytest.fixture(autouse=True)
+def _no_faults() -> Iterator[None]:
+    yield
+    assert not faults
+
+
 def launch(browser: Browser, film: Path | None) -> Browser:
     """Start another Chromium, whose camera shows a film again and again; without one, it has no camera."""
     camera = (
@@ -46,6 +55,7 @@ def write_y4m(file: Path, images: list[np.ndarray]) -> Path:
 def open_live(context: BrowserContext, server: Served) -> Page:
     """Open the tab Live as a new user."""
     page = context.new_page()
+    page.on("pageerror", lambda error: faults.append(str(error)))
     page.set_default_timeout(PATIENCE)
     page.goto(server.address)
     page.get_by_role("tab", name="Live").click()
@@ -118,6 +128,13 @@ def test_the_camera_is_read_and_recorded_as_embed_reads_the_film(
     page.get_by_role("button", name="Record").click()
     expect(page.locator(".running")).to_have_text(
         re.compile(r"^Recording: 0:\d\d, (\d{2}|[5-9]) rows from \d+ pictures\.$")
+    )
+    for hidden in ("true", "false"):  # as when another tab is opened
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {{value: {hidden}, configurable: true}})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(1000)
+    expect(page.locator(".note")).to_contain_text(
+        "This page was hidden for 1 second, of which the recording has nothing."
     )
     page.get_by_role("button", name="Stop recording").click()
     expect(page.locator(".recordings li")).to_have_text(

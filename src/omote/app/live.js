@@ -44,6 +44,7 @@ const startLive = (root) => {
 
   // The answer of omote, as JSON. What goes wrong is thrown as a sentence.
   const ask = async (path, options = {}) => {
+    if (session === null && path !== "") throw new Error("The session of this page has ended. Start the camera again.");
     let answer;
     try {
       answer = await fetch(session === null ? "live" : `${session}${path}`, { method: "POST", ...options });
@@ -136,7 +137,7 @@ const startLive = (root) => {
     show(null);
     say(reason);
     setButtons();
-    if (recording) await stopRecording();
+    if (recording) await stopRecording().catch((error) => note(error.message));
   };
 
   const listCameras = async () => {
@@ -164,7 +165,7 @@ const startLive = (root) => {
 
     const send = async () => {
       const now = performance.now();
-      if (turn !== mine || !isNew || underWay === MOST || now < due) return;
+      if (turn !== mine || document.hidden || !isNew || underWay === MOST || now < due) return;
       isNew = false;
       underWay++;
       due = Math.max(due + 1000 / FASTEST, now);
@@ -361,6 +362,14 @@ const startLive = (root) => {
   on(forgetButton, "click", async () => {
     await ask("/usual-look", { method: "DELETE" });
     setUsualLook(null);
+  });
+  let hiddenSince = null;
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && hiddenSince !== null && recording) {
+      const seconds = Math.round((performance.now() - hiddenSince) / 1000);
+      note(`This page was hidden for ${count(seconds, "second")}, of which the recording has nothing.`);
+    }
+    hiddenSince = document.hidden ? performance.now() : null;
   });
   setInterval(() => session && ask("/alive").catch(() => {}), ALIVE);
   window.addEventListener("beforeunload", (event) => {
