@@ -80,6 +80,12 @@ def test_data_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_run_is_loaded_without_torchs_compiler() -> None:
+    # It takes 2 seconds, and drawing weights on the device "meta" would import it.
+    code = "import sys, omote; omote.load(); assert not {'sympy', 'torch._dynamo'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_asking_for_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, omote.cli.main\n"
