@@ -84,6 +84,16 @@ def test_a_frame_is_read_as_embed_reads_the_picture(
     assert seen["faces"][0]["trusted"]
 
 
+def test_a_model_without_axes_gives_none(
+    reader: Reader, people: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.features.live.gather_axes", lambda reader: None)
+    session = Session(reader, tmp_path / "session")
+    (seen,) = see(session, [scene(people[0][0])])
+    assert (session.axes, seen["axes"], seen["shown"]) == ([], [], 0)
+    session.close()
+
+
 def test_what_is_wrong_with_a_frame_is_said(session: Session, people: list[np.ndarray]) -> None:
     one, other = people[0][0], people[1][0]
     nobody, dark, dim, blurred, two = (

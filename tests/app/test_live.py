@@ -1,10 +1,13 @@
 """The tab Live in Chromium, whose camera shows made films."""
 
+import json
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -17,7 +20,7 @@ from omote.features.axes import axis_columns, say_axis
 from omote.features.embed import embed, open_reader
 from omote.features.profile import Profile
 from tests.app.conftest import PATIENCE, Served
-from tests.app.test_camera import people, scene
+from tests.app.test_camera import jpeg, people, scene
 
 __all__ = ["people"]
 
@@ -254,3 +257,35 @@ def test_a_page_whose_server_is_gone_says_so(filmed: Browser, server: Served) ->
     expect(page.locator(".say")).to_contain_text("omote does not answer any more.")
     assert page.get_by_role("button", name="Start the camera").is_enabled()
     leave(page)
+
+
+def post(address: str, data: bytes = b"", **headers: str) -> tuple[int, str]:
+    """Return status and text of the answer to a POST."""
+    request = Request(address, data, {name.replace("_", "-"): value for name, value in headers.items()})
+    try:
+        with urlopen(request) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_hostile_requests_are_refused_in_a_sentence(server: Served, pictures: list[np.ndarray]) -> None:
+    live = f"{server.address}live"
+    status, refusal = post(live, origin="https://elsewhere.example")
+    assert (status, refusal) == (403, "This app answers only its own pages; open its address itself.")
+    address = f"{live}/{json.loads(post(live)[1])['session']}"
+    for request, status, sentence in (
+        ((f"{live}/unknown/frame", b"", "1"), 410, "The session of this page has ended."),
+        ((f"{address}/frame", b"0" * 1_000_001, "1"), 413, "More than 1000000 bytes were sent"),
+        ((f"{address}/frame", b"dear diary", "1"), 400, "A picture of the camera could not be read"),
+        ((f"{address}/frame", jpeg(pictures[0]), "nan"), 400, "expected a time after"),
+        ((f"{address}/frame", jpeg(pictures[0]), "soon"), 422, "valid number"),
+        ((f"{address}/recording/stop", b"", "1"), 400, "No recording runs."),
+        ((f"{address}/usual-look", b"", "1"), 400, "There is no face in the picture"),
+    ):
+        found = post(request[0], request[1], time=request[2])
+        assert found[0] == status, found
+        assert sentence in found[1]
+    assert post(f"{address}/frame", jpeg(pictures[0]), time="1")[0] == 200
+    assert post(f"{address}/end")[0] == 200
+    assert post(f"{address}/alive")[0] == 410
