@@ -42,7 +42,7 @@ from omote.methods.method import Batch, Method, Stage
 from omote.methods.proposed import Proposed, ProposedOptions
 from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
-from omote.training.compiled import compile_networks
+from omote.training.compiled import compile_networks, uncompiled
 from omote.training.engine import Engine
 from omote.training.loop import TrainingProgress, train
 from omote.training.processes import average_gradients, synchronise_batchnorm
@@ -87,14 +87,16 @@ def noise_of(rows: slice, count: int) -> Iterator[None]:
         yield
 
 
-def make_batch(stage: Stage, size: int, rows: slice, device: torch.device) -> Batch:
+def make_batch(engine: Engine, stage: Stage, size: int, rows: slice) -> Batch:
     """Return rows of a batch of `CHECKED` images of noise."""
     images, same = torch.rand(2, CHECKED, 3, size, size, generator=torch.Generator().manual_seed(1))[:, rows]
+    device = engine.device
     images, same = (each.to(device).to(memory_format=torch.channels_last) for each in (images, same))
     count = len(images)
     batch = Batch(images, same, torch.arange(count, device=device).roll(1), torch.ones(count, device=device),
                   torch.arange(count, device=device) % 3)  # fmt: skip
-    batch.cached_posteriors = encode_frozen(stage, images)
+    with uncompiled(engine):
+        batch.cached_posteriors = encode_frozen(stage, images)
     return batch
 
 
@@ -112,7 +114,7 @@ def gradients(
     synchronise_batchnorm(method, engine)
     stage = method.stages()[number]
     optimisers = begin_stage(method, stage)
-    batch = make_batch(stage, size, rows, engine.device)
+    batch = make_batch(engine, stage, size, rows)
     with noise_of(rows, CHECKED):
         take_step(engine, average_gradients(stage, engine), optimisers, batch)
     return {name: p.grad.cpu() for name, p in method.named_parameters() if p.grad is not None}
@@ -129,7 +131,7 @@ def terms(engine: Engine, size: int, width: int, number: int) -> list[Tensor]:
     optimisers = begin_stage(method, stage)
     found: list[Tensor] = []
     for step in range(6):
-        batch = make_batch(stage, size, slice(None, CHECKED - step % 2), engine.device)
+        batch = make_batch(engine, stage, size, slice(None, CHECKED - step % 2))
         with noise_of(slice(len(batch.images)), CHECKED):
             found += take_step(engine, stage, optimisers, batch).values()
     return found

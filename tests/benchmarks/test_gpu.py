@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 import gpu
 from omote.training import compiled
@@ -17,11 +18,12 @@ def test_on_a_cpu_the_script_checks_all_and_times_all(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(compiled, "BACKEND", lambda graph, inputs, **_: graph.forward)
+    monkeypatch.setattr(gpu, "compare_processes", lambda *_: None)  # the next test
     monkeypatch.setattr("sys.argv", ["gpu.py", "--device", "cpu", "--tiny"])
     gpu.main()
     printed = capsys.readouterr().out
     checks = [line for line in printed.splitlines() if "median" in line]
-    assert len(checks) == 5  # gradients and compiled terms of two stages; two processes
+    assert len(checks) == 4  # gradients and compiled terms of two stages
     assert all(line.endswith(": equal") for line in checks)
     timed = re.findall(r"row4  (\w+) +(yes|no) +([\d,]+) +[\d.]+% +([\d.]+) ", printed)
     assert [line[:2] for line in timed] == [
@@ -30,6 +32,12 @@ def test_on_a_cpu_the_script_checks_all_and_times_all(
     assert all(float(rate.replace(",", "")) > 0 and float(work) > 0 for *_, rate, work in timed)
     assert len(re.findall(r"row4, all 5 x 2 stages of 50 epochs: [\d.]+ hours", printed)) == 2
     assert "left out" not in printed
+
+
+def test_two_processes_are_compared_with_one() -> None:
+    report = gpu.Report()
+    gpu.compare_processes(report, torch.device("cpu"), gpu.TINY)
+    assert not report.failed
 
 
 def test_a_difference_beyond_rounding_fails(capsys: pytest.CaptureFixture[str]) -> None:
