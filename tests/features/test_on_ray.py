@@ -3,9 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -16,7 +20,7 @@ from PIL import Image
 from omote.data.shards import read_shares
 from omote.errors import OmoteError
 from omote.features import on_ray
-from omote.features.embed import embed, embed_to, join_features
+from omote.features.embed import EmbedOptions, embed, embed_to, join_features
 from omote.features.on_ray import embed_on_ray
 from omote.runs.trained import Trained
 from tests.features.conftest import scene, write_film
@@ -116,6 +120,140 @@ def test_rows_are_those_of_one_command_though_a_worker_is_killed_and_a_video_is_
     for name in ("skipped.csv", "searched.csv"):
         files = [(tmp_path / f"{table}.parquet.{name}").read_bytes() for table in ("joined", "whole")]
         assert files[0] == files[1]
+
+
+class Died(Exception):
+    """Stands in for Ray's error of a worker that died."""
+
+
+class Raised(Exception):
+    """Stands in for Ray's error of a method that raised one."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class FakeRay:
+    """Stands in for Ray: workers whose tasks do what the test says, and promises that are fulfilled in order."""
+
+    exceptions = SimpleNamespace(RayError=Died, RayTaskError=Raised)
+
+    def __init__(self, do: Callable[[Any], Any], start: Callable[[], Any], **resources: float) -> None:
+        self.do, self.begin, self.resources = do, start, resources
+        self.needs: dict[str, float] = {}
+        self.num_workers = self.num_killed = 0
+        self.promises: dict[int, Callable[[], Any]] = {}
+
+    def cluster_resources(self) -> dict[str, float]:
+        return self.resources
+
+    def put(self, value: Any) -> Any:
+        return value
+
+    def remote(self, **needs: float) -> Any:
+        self.needs = needs
+        return lambda worker: SimpleNamespace(remote=self.make_worker)
+
+    def make_worker(self) -> Any:
+        self.num_workers += 1
+        return SimpleNamespace(
+            start=SimpleNamespace(remote=lambda *arguments: self.promise(self.begin)),
+            embed=SimpleNamespace(remote=lambda task: self.promise(lambda: self.do(task))),
+        )
+
+    def promise(self, call: Callable[[], Any]) -> int:
+        self.promises[len(self.promises)] = call
+        return len(self.promises) - 1
+
+    def wait(
+        self, promises: list[int], num_returns: int, timeout: float | None
+    ) -> tuple[list[int], list[int]]:
+        return promises[:1], promises[1:]
+
+    def get(self, promise: int) -> Any:
+        return self.promises[promise]()
+
+    def kill(self, worker: Any) -> None:
+        self.num_killed += 1
+
+
+def starts_well() -> str:
+    return f"{version('omote')} on a machine"
+
+
+def run_pool(
+    ray: FakeRay, tasks: list[str], threads: int | None = None, device: str = "auto"
+) -> dict[str, Any]:
+    """Return what came of each task."""
+    arguments = on_ray._WorkerArguments({}, device, False, EmbedOptions(), {})
+    pool = on_ray._Pool(ray, arguments, threads)
+    done = list(pool.run({number: (task,) for number, task in enumerate(tasks)}))
+    assert sorted(number for number, _ in done) == list(range(len(tasks)))  # each once
+    return {tasks[number]: result for number, result in done}
+
+
+def test_tasks_that_fail_are_tried_three_times_and_the_others_are_done() -> None:
+    tried: Counter[str] = Counter()
+
+    def do(task: str) -> str | tuple[str]:
+        tried[task] += 1
+        if task == "kills its worker" or (task == "killed once" and tried[task] == 1):
+            raise Died("no more")
+        if task == "raises":
+            raise Raised(OmoteError("the disk of this machine is full"))
+        return (f"result of {task}",)
+
+    ray = FakeRay(do, starts_well, CPU=2.0)
+    tasks = ["a", "kills its worker", "b", "killed once", "raises", "c"]
+    found = run_pool(ray, tasks)
+    assert found == {
+        "kills its worker": "its worker died (Died)",
+        "raises": "the disk of this machine is full",
+        **{task: (f"result of {task}",) for task in ("a", "b", "c", "killed once")},
+    }
+    assert tried == {"a": 1, "b": 1, "c": 1, "killed once": 2, "kills its worker": 3, "raises": 3}
+    assert ray.num_workers == 2 + 4  # another in place of each that died
+    assert ray.num_killed == ray.num_workers
+
+
+@pytest.mark.parametrize(("resources", "threads", "device", "num_workers", "needs"), [
+    ({"CPU": 8}, None, "auto", 8, {"num_cpus": 1}),
+    ({"CPU": 8}, 3, "auto", 2, {"num_cpus": 3}),
+    ({"CPU": 64}, None, "auto", 20, {"num_cpus": 1}),  # no more than tasks
+    ({"CPU": 1}, 4, "auto", 1, {"num_cpus": 4}),  # a machine that comes later may have as many
+    ({"CPU": 8, "GPU": 2}, None, "auto", 2, {"num_cpus": 1, "num_gpus": 1}),
+    ({"CPU": 8, "GPU": 2}, None, "cpu", 8, {"num_cpus": 1}),
+])  # fmt: skip
+def test_there_is_a_worker_for_each_gpu_or_for_each_core(
+    resources: dict[str, float], threads: int | None, device: str, num_workers: int, needs: dict[str, float]
+) -> None:
+    ray = FakeRay(lambda task: (task,), starts_well, **resources)
+    run_pool(ray, [str(number) for number in range(20)], threads, device)
+    assert (ray.num_workers, ray.needs) == (num_workers, needs)
+
+
+def raises(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize(("start", "message"), [
+    (lambda: raises(Raised(OmoteError("cuda is not available"))), "cannot start: cuda is not available"),
+    (lambda: raises(Died("killed")), "die when they start: killed"),
+    (lambda: "0.0 on a machine", "is here, and 0.0 on a machine; install the same"),
+])  # fmt: skip
+def test_workers_that_do_not_start_are_one_sentence(start: Callable[[], Any], message: str) -> None:
+    with pytest.raises(OmoteError, match=message):
+        run_pool(FakeRay(lambda task: (task,), start, CPU=2), ["a"])
+
+
+def test_it_does_not_wait_for_workers_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = FakeRay(lambda task: (task,), starts_well, CPU=1)
+    monkeypatch.setattr(ray, "wait", lambda promises, num_returns, timeout: ([], promises))
+    with pytest.raises(
+        OmoteError, match=r"no worker has started within 10 minutes.*1 CPU cores.*needs 4 of one"
+    ):
+        run_pool(ray, ["a"], 4)
 
 
 def test_files_at_an_address_have_the_rows_of_local_ones(reader: Trained, films: Path) -> None:
