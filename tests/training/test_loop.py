@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,24 @@ def test_a_training_resumed_after_ctrl_c_ends_with_the_weights_of_an_uninterrupt
         (stage.name, step) for stage in load(tmp_path / "whole").method.stages() for step in range(1, 7)
     ]
     assert not (tmp_path / "stopped" / "checkpoint.safetensors").exists()
+
+
+def test_a_training_in_a_thread_is_stopped_by_its_progress_function_and_resumes(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    config, taken = configure(method="vae"), list[TrainingProgress]()
+    train(faces, tmp_path / "whole", config)
+
+    def stop(now: TrainingProgress) -> None:
+        taken.append(now)
+        if len(taken) == 4:
+            raise KeyboardInterrupt
+
+    with ThreadPoolExecutor() as threads, pytest.raises(KeyboardInterrupt):
+        threads.submit(train, faces, tmp_path / "stopped", config, progress=stop).result()
+    train(faces, tmp_path / "stopped", config, progress=taken.append)
+    assert [now.step for now in taken] == [1, 2, 3, 4, 5, 6]
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "stopped"))
 
 
 def test_a_killed_training_resumes_from_the_last_checkpoint(

@@ -94,7 +94,8 @@ def train(
         config: all other settings; the default is `omote` with the paper's schedule.
         start: a run or model whose weights the training begins with, instead of random ones. Its method, face size and
             networks must be those of this training.
-        progress: called after every step.
+        progress: called after every step. If it raises KeyboardInterrupt, the training stops as after Ctrl-C, which
+            reaches only the main thread.
         keep_stages: also keep the weights after every stage, for ``load(run, stage=n)`` (the paper's Figure 3).
         overwrite: start again if ``to`` is a run already.
     Raises:
@@ -307,12 +308,14 @@ class _Training:
                     _check_finite(sums, stage, done)
                 if self.progress:
                     count = epoch * steps + step + 1
-                    self.progress(
-                        TrainingProgress(
-                            stage.name, position.stage + 1, len(self.stages), epoch + 1, stage.epochs,
-                            count, stage.epochs * steps, sum(map(len, batches[step])),
-                        )
+                    now = TrainingProgress(
+                        stage.name, position.stage + 1, len(self.stages), epoch + 1, stage.epochs,
+                        count, stage.epochs * steps, sum(map(len, batches[step])),
                     )  # fmt: skip
+                    try:
+                        self.progress(now)
+                    except KeyboardInterrupt:  # the way to stop a training that runs in a thread
+                        self.stopped.set()
                 # several processes synchronise only at checks, where they wait anyway
                 can_stop = engine.num_processes == 1 or is_check
                 is_stopped = can_stop and any_process(self.stopped.is_set(), engine)
@@ -374,6 +377,8 @@ class _Training:
         for term, total in zip(sums, totals.tolist(), strict=True):
             if log:
                 log.add_scalar(f"{name}/{term}", total / position.step, position.epoch + 1)
+        if log:
+            log.flush()  # for who reads it while the training goes on
         sums.clear()
 
     def log_swaps(self, log: SummaryWriter | None, stage: int) -> None:
@@ -394,6 +399,7 @@ class _Training:
             module.training = mode
         rows = [torch.cat(list(row), 2) for row in swaps.chunk(count)]
         log.add_image("swap", torch.cat(rows, 1), stage + 1)
+        log.flush()
 
 
 @contextmanager
