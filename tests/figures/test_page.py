@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from omote.errors import OmoteError
 from omote.figures.page import (
@@ -14,6 +14,7 @@ from omote.figures.page import (
     Line,
     Section,
     commands_section,
+    encode_picture,
     picture_section,
     timings_section,
     write_page,
@@ -121,6 +122,14 @@ def test_a_picture_is_in_the_page_in_its_size(tmp_path: Path) -> None:
     assert (image["width"], image["height"], image["alt"]) == ("40", "20", "A caption")
     shown = Image.open(io.BytesIO(base64.b64decode(str(image["src"]).split(",")[1])))
     np.testing.assert_allclose(np.asarray(shown.convert("RGB")), np.asarray(IMAGE), atol=12)
+
+
+def test_an_encoded_picture_carries_its_note() -> None:
+    for note in ("changed by omote", ""):
+        with Image.open(
+            io.BytesIO(base64.b64decode(encode_picture(IMAGE, note=note).partition(",")[2]))
+        ) as picture:
+            assert picture.getexif().get(ExifTags.Base.ImageDescription, "") == note
 
 
 def test_text_is_shown_as_it_is(tmp_path: Path) -> None:

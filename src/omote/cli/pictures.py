@@ -42,8 +42,6 @@ OnPhoto = Annotated[
         "blurred. Not in the paper.",
     ),
 ]
-PHOTO_SIZE = 256  # pixels, of a face that is changed itself and not decoded
-CHANGED = "Expression changed by omote: the person did not show it in this photo."
 GROUPS = {"train": "people of the training", "test": "held-out people"}
 
 
@@ -233,11 +231,12 @@ def crop_photos(
 ) -> "Faces":
     """Return the faces of the photos, cropped as for training, at the largest size that a run reads.
 
-    With `on_photo`, they have at least `PHOTO_SIZE` pixels.
+    With `on_photo`, they have at least `PHOTO_SIZE` (`omote.figures.paper.on_photo`) pixels.
     """
     from omote.data.cut import cut_photos
     from omote.data.detect import find_detector
     from omote.features.reader import cut_for
+    from omote.figures.paper.on_photo import PHOTO_SIZE
 
     cuts = [cut_for(model, cropped=cropped) for model in models]
     if len({(cut.align, cut.margin) for cut in cuts}) > 1:
@@ -270,7 +269,7 @@ def save_changed_photos(
     from omote.data.cut import cut_photo, square_in
     from omote.data.detect import find_detector
     from omote.features.reader import cut_for
-    from omote.figures.paper.on_photo import apply_change, estimate_changes
+    from omote.figures.paper.on_photo import CHANGED, apply_change, estimate_changes
     from omote.figures.picture import save_picture
 
     names = [[f"{photo.stem}_{shown.stem}.png" for shown in expression] for photo in identity]

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
-from PIL import Image
+from PIL import ExifTags, Image
 
 from omote.data.images import Unreadable, open_image
 from omote.errors import OmoteError
@@ -141,10 +141,17 @@ def picture_section(title: str, image: Image.Image | str | Path, caption: str) -
     return Section(title, picture=Embedded(encode_picture(image), image.width, image.height, caption))
 
 
-def encode_picture(image: Image.Image, quality: int = 90) -> str:
-    """Return a picture as the data URI of a WebP file; quality up to 100."""
-    stream = io.BytesIO()
-    image.convert("RGB").save(stream, format="WEBP", quality=quality, method=4)
+def encode_picture(image: Image.Image, quality: int = 90, *, note: str = "") -> str:
+    """Return a picture as the data URI of a WebP file.
+
+    Args:
+        quality: up to 100.
+        note: text for the file's metadata, under the EXIF tag ImageDescription.
+    """
+    stream, exif = io.BytesIO(), Image.Exif()
+    if note:
+        exif[ExifTags.Base.ImageDescription] = note
+    image.convert("RGB").save(stream, format="WEBP", quality=quality, method=4, exif=exif)
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 

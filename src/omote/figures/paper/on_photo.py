@@ -20,6 +20,8 @@ from omote.data.sampling import evenly_spaced
 from omote.errors import OmoteError
 from omote.figures.paper.sheet import Model, resize_faces
 
+PHOTO_SIZE = 256  # pixels, at least, of a face that is changed itself and not decoded
+CHANGED = "Expression changed by omote: the person did not show it in this photo."  # for the metadata of such a picture
 NUM_IDENTITIES = 24  # over which a change is averaged: flow between two blurred images of one face is noisy
 FIELD_SIZE = 256  # side on which changes are estimated, in pixels
 FLOW_BLUR, SHADING_BLUR = 4.0, 3.0  # standard deviations in pixels of it

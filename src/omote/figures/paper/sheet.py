@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 
 from omote.data.outputs import Faces, Floats
 from omote.errors import OmoteError
+from omote.features.reader import Reader
 from omote.figures.picture import wrap_text
 from omote.figures.style import MUTED, SHEET_INK, SMALL_HEIGHT, TEXT_HEIGHT
 from omote.fonts import load_font
@@ -36,7 +37,7 @@ class Model(Protocol):
     def decode(self, z_i: Floats, z_e: Floats) -> Faces: ...
 
 
-def resize_faces(model: Model, faces: Faces) -> Faces:
+def resize_faces(model: Model | Reader, faces: Faces) -> Faces:
     """Return the faces at the model's input size, so that one picture can show models of several sizes.
 
     Args:
