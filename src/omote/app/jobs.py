@@ -38,7 +38,8 @@ class Job:
         self.step = ""  # what is done just now
         self.share = 0.0  # of the step, 0 to 1
         self.error = ""  # the sentence, if it failed
-        self.result: Any = None  # of the last time it was done
+        self.result: Any = None  # of the last time it was done, or what it has so far
+        self.version = 0  # of the result while the job goes on
         self.finished = 0.0  # time of the end, on the clock of `time.monotonic`
         self._since = 0.0  # start of the step
         self._cancelled = threading.Event()
@@ -71,6 +72,10 @@ class Job:
         if step and step != self.step:
             self.step, self._since = step, time.monotonic()
         self.share = min(1.0, done / total) if total > 0 else 0.0
+
+    def publish(self, result: Any) -> None:
+        """Give what there is so far; the page shows it while the job goes on."""
+        self.result, self.version = result, self.version + 1
 
     def cancel(self) -> None:
         """Ask the job to stop; it does at its next `report`."""

@@ -54,6 +54,7 @@ class JobPanel:
             "show_progress": "hidden", "api_visibility": "private",
         }  # fmt: skip
         self._timer.tick(**looks)
+        self.id.change(**looks)
         Context.root_block.load(**looks)  # type: ignore[union-attr]
         self._cancel.click(
             self._ask_to_cancel, self.id, None, show_progress="hidden", api_visibility="private"
@@ -94,8 +95,8 @@ class JobPanel:
         import gradio as gr
 
         job = self._state.jobs.find(id)
-        result = "" if job is None or job.result is None else f"{job.id} {job.finished}"
-        same = result == shown or (job is not None and not job.is_over)
+        result = "" if job is None or job.result is None else f"{job.id} {job.version} {job.finished}"
+        same = result == shown or (not result and job is not None and not job.is_over)
         values = [gr.skip() for _ in self._outputs] if same else self._show(job if result else None)
         return *self._describe(id), shown if same else result, *values
 
