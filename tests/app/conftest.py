@@ -34,9 +34,7 @@ def serving(folder: Path, *arguments: str) -> Iterator[Served]:
     """Run `omote app` with these arguments, in a folder, on a free port; end it as a shell does that closes."""
     command = [sys.executable, "-m", "omote", "app", *arguments, "--port", "0"]
     environment = {**os.environ, "TMPDIR": str(folder)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:
         try:
             assert process.stdout is not None
             said = process.stdout.readline()

@@ -1,5 +1,6 @@
 """The picture of a training's terms."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
@@ -24,8 +25,8 @@ def test_each_term_has_a_panel_and_a_repeated_stage_goes_on_in_it() -> None:
     )
     assert list(panels) == ["kl", "discriminator, real"]
     before, after = panels["kl"].get_lines()
-    assert before.get_xydata().tolist() == [[1, 4], [2, 2], [3, 1]]
-    assert after.get_xydata().tolist() == [[4, 0.5], [5, 0.25], [6, 0.125]]
+    assert np.asarray(before.get_xydata()).tolist() == [[1, 4], [2, 2], [3, 1]]
+    assert np.asarray(after.get_xydata()).tolist() == [[4, 0.5], [5, 0.25], [6, 0.125]]
     assert panels["kl"].get_xlabel() == "epoch, stage “identity”"
 
 

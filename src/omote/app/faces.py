@@ -129,13 +129,13 @@ def tab(state: State) -> None:
         try:
             return describe_face(state, find_opened(id), getattr(event, "row", None))
         except OmoteError as error:
-            return say_error(error)
+            return say_error(str(error))
 
     def compare(id: str, given: Photos | None) -> str:
         try:
             return describe_nearest(find_opened(id), given)
         except OmoteError as error:
-            return say_error(error)
+            return say_error(str(error))
 
     faces_map.select(choose, panel.id, chosen, trigger_mode="always_last", **quiet)
     colouring.input(lambda id, by: draw_map(find_opened(id), by), [panel.id, colouring], faces_map, **quiet)
@@ -204,7 +204,7 @@ def _show_swaps(state: State, uploads: Sequence[str | None]) -> Iterator[Sequenc
     try:
         photos = read_photos(state, uploads)
     except OmoteError as error:
-        yield None, say_error(error), hidden, hidden
+        yield None, say_error(str(error)), hidden, hidden
         return
     if photos is None or len(photos.paths) < 2:
         yield photos, ONE_PHOTO if photos else "", hidden, hidden
@@ -214,7 +214,7 @@ def _show_swaps(state: State, uploads: Sequence[str | None]) -> Iterator[Sequenc
         for page in draw_swaps(state, photos):
             yield photos, page, can_save, gr.skip()
     except OmoteError as error:
-        yield photos, say_error(error), hidden, hidden
+        yield photos, say_error(str(error)), hidden, hidden
 
 
 def draw_swaps(state: State, photos: Photos) -> Iterator[str]:

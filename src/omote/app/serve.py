@@ -45,6 +45,8 @@ SCRIPTS = {  # address -> file of this package, and its type
     "timeline.css": ("figures/templates/timeline.css", "text/css"),
     "style.css": ("app/style.css", "text/css"),
     "live.css": ("app/live.css", "text/css"),
+    "faces.css": ("app/faces.css", "text/css"),
+    "runs.css": ("app/runs.css", "text/css"),
 }
 LIMITS = (
     "omote describes what a face does: lip corners up, brows raised. A facial expression is not what somebody feels, "
@@ -64,7 +66,7 @@ def build(state: State) -> Any:
     """Return the page, a `gradio.Blocks` with a tab for each thing to do."""
     import gradio as gr
 
-    from omote.app import live, video
+    from omote.app import faces, live, runs, video
 
     with gr.Blocks(title="omote", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.HTML(
@@ -75,6 +77,10 @@ def build(state: State) -> Any:
                 video.tab(state)
             with gr.Tab("Live", id="live"):
                 live.tab(state)
+            with gr.Tab("Faces", id="faces"):
+                faces.tab(state)
+            with gr.Tab("Runs", id="runs"):
+                runs.tab(state)
             with gr.Tab("About", id="about"):
                 gr.Markdown("\n\n".join(LIMITS))
         page.load(state.load_soon, api_visibility="private")
