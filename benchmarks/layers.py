@@ -38,9 +38,10 @@ def backward(
 ) -> Tensor:
     """Return the gradient of the inputs (part 0) or the weights (1) of a convolution with padding 1."""
     mask = [part == 0, part == 1, False]
-    return torch.ops.aten.convolution_backward(
+    gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward(
         gradient, inputs, weights, None, [stride] * 2, [1, 1], [1, 1], transposed, [0, 0], 1, mask
-    )[part]
+    )
+    return gradients[part]
 
 
 def unfold(images: Tensor, side: int, kernel: int, stride: int) -> Tensor:
@@ -164,7 +165,7 @@ def fused(count: int, channels: int, side: int, kind: torch.dtype) -> tuple[str,
     return (
         name,
         lambda: both_passes(apart),
-        lambda: both_passes(lambda inputs: BatchNormLeakyReLU.apply(inputs, weight, bias)),
+        lambda: both_passes(lambda inputs: BatchNormLeakyReLU.apply(inputs, weight, bias)),  # type: ignore[no-untyped-call]
     )
 
 
