@@ -1,6 +1,7 @@
 """The tab "Runs": train a run from a folder of photos and videos, compare runs without labels, and audit them."""
 
 import io
+import os
 import shlex
 import threading
 import time
@@ -65,9 +66,9 @@ def tab(state: State) -> None:
     gr.HTML(render("runs_training_introduction.html"))
     with gr.Row():
         source = gr.Textbox(
-            label="Folder of photos and videos, or a face set", placeholder="photos", min_width=320
+            label="Folder of photos and videos, or a face set", placeholder="photos", min_width=240
         )
-        to = gr.Textbox(label="New run (folder)", placeholder="run", min_width=320)
+        to = gr.Textbox(label="New run (folder)", placeholder="run", min_width=240)
     with gr.Row():
         method = gr.Dropdown(list(METHODS), value=DEFAULT_METHOD, label="Method", filterable=False)
         epochs = gr.Number(defaults.options.epochs, precision=0, minimum=1, label="Epochs per stage")
@@ -182,7 +183,9 @@ def _train(job: Job, turns: threading.Lock, folder: Path, run: Path, config: Tra
         except KeyboardInterrupt:
             raise Cancelled from None
     people = f"{len(trained.info.train_subjects)} people, with {len(trained.info.test_subjects)} held out"
-    return Shown(draw_training(run, face_set, done=f"Trained {trained.name} on {people}: {run}"))
+    return Shown(
+        draw_training(run, face_set, done=f"Trained {trained.name} on {people}: {os.path.relpath(run)}")
+    )
 
 
 def prepare_faces(job: Job, folder: Path, to: Path, size: int) -> FaceSet:
@@ -220,7 +223,7 @@ def draw_training(run: Path, face_set: FaceSet, done: str = "") -> str:
     terms = encode_picture(render_figure(plot_terms(log.terms))) if log.terms else ""
     return render(
         "runs_training.html", done=done, swaps=swaps, terms=terms, faces=len(face_set), people=len(face_set.subjects),
-        face_set=face_set.path, skipped=counts.skipped if counts else {},
+        face_set=os.path.relpath(face_set.path), skipped=counts.skipped if counts else {},
     )  # fmt: skip
 
 
@@ -356,4 +359,4 @@ def _frame_audit(run: Path) -> str:
     file = run / "audit" / "report.html"
     if not file.is_file():
         raise OmoteError(f"{run.name} has no audit yet; press “Audit” to make one")
-    return render("runs_audit.html", name=run.name, folder=file.parent, page=read_text(file))
+    return render("runs_audit.html", name=run.name, folder=os.path.relpath(file.parent), page=read_text(file))

@@ -45,6 +45,7 @@ def plot_terms(terms: Sequence[Terms]) -> Figure:
                 markersize=4,
             )
             epoch = int(x.max())
+        panel.set_xlim(0.9, max(epoch, 2) + 0.1)  # of one epoch too, the ticks are whole numbers
         panel.set_title(
             name.replace("generator/", "").replace("_", " ").replace("/", ", "), fontsize=LABEL, loc="left"
         )
