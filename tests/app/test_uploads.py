@@ -80,6 +80,16 @@ def test_names_are_shown_as_one_line() -> None:
     assert show_name(Path("x" * 200 + ".mp4")) == "x" * 77 + "..."
 
 
+def test_files_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    files = [tmp_path / folder / name for folder in "ab" for name in ("film.mp4", "x" * 100 + ".mp4")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(str(file))
+    kept = video._keep(files, tmp_path / "media")
+    assert [*kept.values()] == ["film.mp4", "x" * 77 + "...", "film 2.mp4", "x" * 77 + "... 2"]
+    assert [Path(path).read_text() for path in kept] == [*map(str, files)]
+
+
 def test_the_bytes_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one").write_bytes(bytes(10))

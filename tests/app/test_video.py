@@ -18,6 +18,7 @@ from tests.app.hostile import write_hostile
 from tests.cli.test_commands import omote
 
 FPS = 10
+NAME = "button => button.getAttribute('aria-label') || button.title || button.textContent.trim()"
 
 
 def write_video(file: Path, images: Sequence[np.ndarray]) -> Path:
@@ -119,6 +120,18 @@ def test_a_video_is_watched_beside_its_timeline_named_and_taken_home(
     book = load_workbook(io.BytesIO(read_download(page, "results.xlsx")))
     assert book["faces"]["C2"].value == "Ann"
     assert book["axes"].max_row == 1 + len(command)
+
+    # On a phone nothing is wider than the page, and everything has a name that a screen reader says.
+    page.set_viewport_size({"width": 420, "height": 800})
+    expect(page.locator(".player")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    page.locator(".timelines .block").first.evaluate("chart => chart.scrollIntoView()")
+    assert box(page.locator("video"))["y"] >= 0  # it stays in view
+    unnamed = (
+        "input:not([type=file]):not([aria-label]):not(label input), img:not([alt]), video:not([aria-label])"
+    )
+    assert page.locator(".results").locator(unnamed).count() == 0
+    assert not [one for one in page.get_by_role("button").all() if not one.evaluate(NAME)]
 
     # It is found again when the page is opened again, and by nobody else.
     page.reload()

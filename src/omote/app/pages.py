@@ -118,7 +118,7 @@ def _draw_progress(job: Job | None) -> str:
         said = "waits for other jobs"
     else:
         left = job.seconds_left
-        said = f"{job.step}, {100 * job.share:.0f} %"
+        said = job.step + (f", {100 * job.share:.0f} %" if job.share else "")
         said += f", about {format_duration(left)} left" if left is not None else ""
     return Markup(
         '<div class="job"><p>{}: {}</p><progress max="1" value="{}" aria-label="{}"></progress></div>'

@@ -229,9 +229,10 @@ def _keep(files: Sequence[Path], folder: Path) -> dict[str, str]:
     folder.mkdir()
     kept: dict[str, str] = {}
     for file in files:
-        name, number = show_name(file), 2
+        plain, number = Path(show_name(file)), 2
+        name = plain.name
         while (folder / name).exists():
-            name, number = f"{file.stem} {number}{file.suffix}", number + 1
+            name, number = f"{plain.stem} {number}{plain.suffix}", number + 1
         try:
             os.link(file, folder / name)
         except OSError:  # the file system knows no links

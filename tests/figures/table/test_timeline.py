@@ -193,6 +193,21 @@ def test_the_face_of_a_moment_is_that_of_its_frame(tmp_path: Path) -> None:
         assert middle == pytest.approx(20 + STEP * k, abs=5)
 
 
+def test_timelines_are_drawn_again_without_the_video_and_know_its_player(tmp_path: Path) -> None:
+    file = write_video(tmp_path / "a.mp4", 26)
+    photo = make_rows("b.jpg", wave(1, seed=1), time=np.nan)
+    table = concatenate(make_rows(file, wave(26)), photo)
+    players = {str(file): "/films/<1>", "b.jpg": "/photos/2"}
+    first = make_timelines(table, players=players)
+    assert re.findall(r'data-video="(.*?)"', first.fragment) == ["/films/&lt;1&gt;"]
+    assert sorted(first.crops) == [*range(26)]
+    named = table.assign(person="ann")
+    expected = make_timelines(named).fragment
+    file.write_bytes(b"")  # it is not read again
+    assert make_timelines(named, crops=first.crops).fragment == expected
+    assert "data-video" not in expected
+
+
 def test_each_of_many_charts_has_a_few_faces() -> None:
     features = read_features(concatenate(*[make_rows(f"{k}.mp4", wave(20, seed=k)) for k in range(400)]))
     parts = arrange_parts(features, all_true(8000))
