@@ -171,15 +171,17 @@ def test_postscript_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.M
     assert not (tmp_path / "was_run").exists()
 
 
-def test_files_are_opened_in_one_place() -> None:
-    """So that no reader forgets the lists of formats."""
+def test_pictures_and_videos_are_opened_with_a_list_of_formats() -> None:
+    """Files in one place each; the app also opens bytes of one format."""
     sources = Path(images.__file__).parents[1].rglob("*.py")
     text = "".join(file.read_text(encoding="utf-8") for file in sources)
     found = re.findall(
-        r"Image\.open\(.*formats=\w+|Image\.open\(|av\.open\(.*options=\w+|av\.open\(|imread\(", text
+        r"Image\.open\(.*formats=[\w(]+|Image\.open\(|av\.open\(.*options=\w+|av\.open\(|imread\(", text
     )
     assert sorted(found) == [
         "Image.open(check_file(path), formats=_find_formats",
+        "Image.open(io.BytesIO(content), formats=(",
+        "Image.open(io.BytesIO(data), formats=(",
         "av.open(url, options=options",
     ]
 
