@@ -1,5 +1,6 @@
 """Who may come in, and what is left when the app ends."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from omote.app.serve import COOKIE, serve, until_signalled
+from omote.app.serve import COOKIE, MAX_REQUEST, Gate, Message, build, serve, until_signalled
+from omote.app.state import State
 from omote.app.uploads import MAX_BYTES
 from omote.cli.main import app
 from omote.errors import OmoteError
@@ -69,6 +71,51 @@ def test_another_address_takes_a_token(guarded: Served) -> None:
     cookie = headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert ask(guarded.address, "/config", Cookie=cookie.split(";")[0])[0] == 200
+
+
+def pass_gate(folder: Path, query: str = "", method: str = "GET", **headers: str) -> tuple[int, str]:
+    """Return status and new cookie of an answer through a gate with the token "a b+ä"; 200 is one of the app."""
+    sent: list[Message] = []
+
+    async def app(scope: Message, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        raise AssertionError("the gate reads nothing")
+
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": method, "path": "/", "query_string": query.encode(), "headers": pairs}
+    gate = Gate(app, State("shipped", folder), local_only=False, token="a b+ä")
+    asyncio.run(gate(scope, receive, send))
+    return sent[0]["status"], dict(sent[0]["headers"]).get(b"set-cookie", b"").decode()
+
+
+def test_a_token_may_have_any_characters_and_stand_among_other_cookies(tmp_path: Path) -> None:
+    status, cookie = pass_gate(tmp_path, "token=a%20b%2B%C3%A4")
+    assert status == 200
+    own = cookie.split(";")[0]
+    assert pass_gate(tmp_path, cookie=own)[0] == 200
+    assert (
+        pass_gate(tmp_path, cookie=f'settings={{"a": 1}}; {own}')[0] == 200
+    )  # of another app at this address
+    assert pass_gate(tmp_path, cookie=own[:-1])[0] == 401
+
+
+def test_a_request_that_uploads_nothing_is_short(tmp_path: Path) -> None:
+    token = "token=a%20b%2B%C3%A4"
+    assert pass_gate(tmp_path, token, "POST", content_length=str(MAX_REQUEST))[0] == 200
+    assert pass_gate(tmp_path, token, "POST", content_length=str(MAX_REQUEST + 1))[0] == 413
+    assert pass_gate(tmp_path, token, "POST", transfer_encoding="chunked")[0] == 413
+
+
+def test_the_name_of_the_run_is_text(tmp_path: Path) -> None:
+    pytest.importorskip("gradio")
+    page = str(build(State(tmp_path / "<b>", tmp_path)).config)
+    assert "with &lt;b&gt;." in page
+    assert "with <b>" not in page
 
 
 def test_uploads_are_limited_before_they_are_read(server: Served) -> None:

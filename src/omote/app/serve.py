@@ -9,16 +9,19 @@ import os
 import secrets
 import signal
 import socket
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import closing, contextmanager, suppress
-from http.cookies import SimpleCookie
 from importlib.resources import files
 from mimetypes import guess_type
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from markupsafe import Markup
 
 from omote.app.state import State
 from omote.app.uploads import MAX_BYTES, MAX_STORED, stored_bytes
@@ -27,6 +30,8 @@ from omote.runs.shipped import SHIPPED
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 COOKIE = "omote_token"
+MAX_REQUEST = 16 * 2**20  # bytes of a request that uploads nothing
+TIDY_SECONDS = 3600.0  # between two looks for old results
 POLICY = (
     "default-src 'self' data: blob:; script-src 'self' blob: 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
@@ -70,7 +75,8 @@ def build(state: State) -> Any:
 
     with gr.Blocks(title="omote", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
         gr.HTML(
-            f'<h1>omote</h1><p class="lead">Expressions of faces, with {state.run_name}.</p>', padding=False
+            Markup('<h1>omote</h1><p class="lead">Expressions of faces, with {}.</p>').format(state.run_name),
+            padding=False,
         )
         with gr.Tabs():
             with gr.Tab("Video", id="video"):
@@ -114,16 +120,24 @@ def serve(
         state = State(run, Path(name))
         app = Gate(make_app(state), state, local_only=is_local, token=token)
         config = uvicorn.Config(
-            app, log_level="error", access_log=False, timeout_graceful_shutdown=1, server_header=False
-        )
+            app, log_level="error", access_log=False, timeout_graceful_shutdown=1, server_header=False,
+            ws="none",  # no page uses WebSockets, which the gate would not check
+        )  # fmt: skip
         if run != SHIPPED:
             state.load()  # a damaged run is refused before anything is served
+        threading.Thread(target=_tidy, args=(state,), daemon=True).start()
         if tell is not None:
             tell(_address(host, listener, token))
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             state.jobs.close()
+
+
+def _tidy(state: State) -> None:
+    while True:
+        time.sleep(TIDY_SECONDS)
+        state.jobs.forget_old()
 
 
 def make_app(state: State) -> Any:
@@ -232,12 +246,19 @@ class Gate:
         if "origin" in headers and urlsplit(headers["origin"]).netloc != host.netloc:
             return 403, "This app answers only its own pages; open its address itself."
         if self._token:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-            known = given or ("" if cookie is None else cookie.value)
+            from starlette.requests import cookie_parser  # passes over cookies of others that it cannot read
+
+            known = given or unquote(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""))
             if not hmac.compare_digest(known.encode(), self._token.encode()):
                 return 401, "This app needs its token: open the whole address that `omote app` has printed."
+        length = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
         if scope["method"] == "POST" and scope["path"].endswith("/upload"):
-            return self._check_length(headers.get("content-length", ""))
+            return self._check_length(length)
+        if not length.isdecimal() or int(length) > MAX_REQUEST:
+            return (
+                413,
+                f"The request is too long, or does not say how long it is; at most {MAX_REQUEST} bytes are taken.",
+            )
         return 200, ""
 
     def _check_length(self, length: str) -> tuple[int, str]:
