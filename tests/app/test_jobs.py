@@ -134,9 +134,17 @@ def test_old_jobs_are_forgotten_with_their_folders(all_jobs: Jobs, monkeypatch: 
     old = finish(all_jobs, lambda job: 1)
     monkeypatch.setattr(jobs, "KEPT_SECONDS", 0.0)
     time.sleep(0.01)
-    finish(all_jobs, lambda job: 2)
+    all_jobs.forget_old()
     assert all_jobs.find(old.id) is None
     assert not old.folder.exists()
+
+
+def test_of_many_jobs_the_oldest_are_forgotten(all_jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MOST_KEPT", 2)
+    done = [finish(all_jobs, lambda job: 1) for _ in range(3)]
+    finish(all_jobs, lambda job: 1)
+    assert [all_jobs.find(job.id) is job for job in done] == [False, True, True]
+    assert [job.folder.exists() for job in done] == [False, True, True]
 
 
 def test_closing_cancels_everything(all_jobs: Jobs) -> None:

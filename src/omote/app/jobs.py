@@ -4,6 +4,7 @@ An id cannot be guessed, and is known only to the browser that started the job: 
 """
 
 import secrets
+import shutil
 import threading
 import time
 import traceback
@@ -13,11 +14,12 @@ from typing import Any, Literal
 
 from omote.boundary import explain
 from omote.errors import OmoteError
-from omote.files import remove, say_why
+from omote.files import say_why
 
 AT_ONCE = 2  # jobs that compute; others wait for their turn
 MOST_UNFINISHED = 20
 KEPT_SECONDS = 24 * 3600.0  # a finished job is forgotten after so long, and its folder deleted
+MOST_KEPT = 200  # finished jobs; of more, the oldest are forgotten
 PATIENCE = 0.2  # s between two looks at whether a waiting job was cancelled
 
 Status = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -105,7 +107,7 @@ class Jobs:
             OmoteError: If too many jobs are unfinished.
         """
         with self._lock:
-            self._forget()
+            self._forget_old()
             if sum(not job.is_over for job in self._jobs.values()) >= MOST_UNFINISHED:
                 raise OmoteError(
                     f"{MOST_UNFINISHED} jobs are unfinished; wait for one of them, or cancel one"
@@ -130,16 +132,22 @@ class Jobs:
             job._cancelled.clear()
         self._run(job, lambda: function(job, *arguments))
 
+    def forget_old(self) -> None:
+        """Forget the jobs that ended long ago, and delete their folders."""
+        with self._lock:
+            self._forget_old()
+
     def find(self, id: str | None) -> Job | None:
         """Return the job with this id; None if there is none, or it was forgotten."""
         return self._jobs.get(id or "")
 
     def close(self, seconds: float = 5.0) -> None:
         """Cancel all jobs, and wait up to so many seconds for their end."""
-        for job in self._jobs.values():
-            job.cancel()
+        with self._lock:
+            for job in self._jobs.values():
+                job.cancel()
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not all(job.is_over for job in self._jobs.values()):
+        while time.monotonic() < deadline and not all(job.is_over for job in [*self._jobs.values()]):
             time.sleep(0.05)
 
     def _run(self, job: Job, work: Callable[[], Any]) -> None:
@@ -172,12 +180,17 @@ class Jobs:
 
     def _end(self, job: Job, status: Status, error: str = "") -> None:
         if job.result is None:
-            remove(job.folder)
+            _delete(job.folder)
         job.error, job.finished = error, time.monotonic()
         job.status = status
 
-    def _forget(self) -> None:
-        for job in [*self._jobs.values()]:
-            if job.is_over and time.monotonic() - job.finished > KEPT_SECONDS:
+    def _forget_old(self) -> None:
+        over = sorted((job for job in self._jobs.values() if job.is_over), key=lambda job: job.finished)
+        for place, job in enumerate(over):
+            if place < len(over) - MOST_KEPT or time.monotonic() - job.finished > KEPT_SECONDS:
                 del self._jobs[job.id]
-                remove(job.folder)
+                _delete(job.folder)
+
+
+def _delete(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # an error here would leave a job that never ends
