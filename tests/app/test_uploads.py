@@ -95,3 +95,11 @@ def test_the_bytes_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "a" / "one").write_bytes(bytes(10))
     (tmp_path / "two").write_bytes(bytes(5))
     assert stored_bytes(tmp_path) == 15
+
+
+def test_a_file_that_goes_while_bytes_are_counted_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").write_bytes(bytes(10))
+    monkeypatch.setattr(os, "walk", lambda folder: [(str(folder), [], ["gone", "one"])])
+    assert stored_bytes(tmp_path) == 10

@@ -5,6 +5,7 @@ What gets through is read by `omote.data`, which decodes only formats on its lis
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,9 +62,12 @@ def show_name(path: Path) -> str:
 
 def stored_bytes(folder: Path) -> int:
     """Return how many bytes the files in a folder take."""
-    return sum(
-        os.lstat(Path(inside) / name).st_size for inside, _, names in os.walk(folder) for name in names
-    )
+    total = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):  # removed meanwhile
+                total += os.lstat(Path(inside) / name).st_size
+    return total
 
 
 def _find_problem(path: Path, folder: Path) -> str:
