@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from omote.app import runs
 from omote.app.jobs import Job
 from omote.app.runs import COLUMNS, describe_run, draw_comparison, find_runs
+from omote.app.state import State
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.evaluation.audit import audit
@@ -176,9 +177,30 @@ def test_what_cannot_be_trained_or_listed_gets_a_sentence(tab: Page, home: Path)
     ):
         ask_to_train(tab, source, to)
         expect(tab.get_by_role("alert")).to_contain_text(sentence, ignore_case=True)
+    assert not (home / "photos_faces").exists()  # it was refused before any face was found
     tab.get_by_label("Folder with runs").fill("photos")
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("alert").last).to_contain_text("There is no run in", ignore_case=True)
+
+
+def test_a_training_neither_reads_the_uploads_nor_writes_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, state = tmp_path / "home", State("shipped", tmp_path / "home" / "uploads")
+    (home / "photos").mkdir(parents=True)
+    (home / "run_faces").symlink_to(tmp_path)
+    monkeypatch.chdir(home)
+    for source, sentence in ((".", "holds what was uploaded"), ("photos", "lies outside")):
+        with pytest.raises(OmoteError, match=sentence):
+            runs.start_training(state, Lock(), source, "run", "vae", 1, 0, 64)
+
+
+def test_a_damaged_audit_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run" / "audit").mkdir(parents=True)
+    (tmp_path / "run" / "audit" / "report.html").write_bytes(b"\xff")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OmoteError, match=r"report\.html is damaged"):
+        runs.show_audit(State("shipped", tmp_path / "uploads"), ["run"])
 
 
 def test_a_run_that_cannot_be_read_is_named_and_the_others_are_listed(study: Path, tmp_path: Path) -> None:

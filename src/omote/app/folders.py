@@ -13,15 +13,23 @@ def find_folder(state: State, name: str) -> Path:
     Args:
         name: absolute, or relative to the folder in which the app was started.
     Raises:
-        OmoteError: If nothing was named, or it lies elsewhere: who opens the page should not reach all of the disk.
+        OmoteError: If nothing was named, or it lies elsewhere or among the uploads: who opens the page should reach
+            neither all of the disk nor the files of other users.
     """
     if not name.strip():
         raise OmoteError("no folder was named; write its name, such as study/faces")
     home = Path.cwd().resolve()
     try:
         path = (home / Path(name.strip()).expanduser()).resolve()
-    except (OSError, ValueError, RuntimeError):  # a circle of links, a zero byte, a home of nobody
+        path.is_dir()
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ):  # too long, not to be looked into, a zero byte, a home of nobody
         raise OmoteError(f"{name.strip()!r} is not the name of a folder") from None
+    if path.is_relative_to(state.folder.resolve()):
+        raise OmoteError(f"{path} holds what was uploaded; name another folder")
     if path.is_relative_to(home) or str(path) == find_own_faces(state):
         return path
     raise OmoteError(

@@ -18,7 +18,7 @@ from omote.app.folders import find_folder
 from omote.app.jobs import Cancelled, Job
 from omote.app.pages import JobPanel, render, say_error
 from omote.app.state import State
-from omote.boundary import read_text
+from omote.boundary import read_text, reading
 from omote.data.cut import SIZES
 from omote.data.face_set import FaceSet, open_face_set
 from omote.data.prepare import prepare
@@ -34,7 +34,7 @@ from omote.methods.registry import DEFAULT_METHOD, METHODS
 from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info, read_training
 from omote.training.log import read_log
-from omote.training.loop import TrainingProgress, is_trained, train
+from omote.training.loop import TrainingProgress, check_folder, is_trained, train
 
 EVERY = 5.0  # s between two readings of the log, at least
 MOST_RUNS = 100  # listed
@@ -158,10 +158,18 @@ def start_training(
         raise OmoteError(
             f"there is no folder {folder}; name one with a folder for each person, or a face set"
         )
-    return state.jobs.start(run.name, _train, turns, folder, run, config, size)
+    if state.folder.resolve().is_relative_to(folder):
+        raise OmoteError(f"{folder} holds what was uploaded to this app; name a folder in it")
+    check_folder(run)
+    if is_trained(run):
+        raise OmoteError(f"{run} is already trained; name another folder")
+    faces = find_folder(state, f"{run}_faces")
+    return state.jobs.start(run.name, _train, turns, folder, faces, run, config, size)
 
 
-def _train(job: Job, turns: threading.Lock, folder: Path, run: Path, config: TrainConfig, size: int) -> Shown:
+def _train(
+    job: Job, turns: threading.Lock, folder: Path, faces: Path, run: Path, config: TrainConfig, size: int
+) -> Shown:
     read_at = 0.0
 
     def report(now: TrainingProgress) -> None:
@@ -176,7 +184,7 @@ def _train(job: Job, turns: threading.Lock, folder: Path, run: Path, config: Tra
             read_at = time.monotonic()
 
     with _turn(turns):
-        face_set = prepare_faces(job, folder, Path(f"{run}_faces"), size)
+        face_set = prepare_faces(job, folder, faces, size)
         job.report(0, 1, "starting")
         try:
             trained = train(face_set, run, config, progress=report)
@@ -359,4 +367,6 @@ def _frame_audit(run: Path) -> str:
     file = run / "audit" / "report.html"
     if not file.is_file():
         raise OmoteError(f"{run.name} has no audit yet; press “Audit” to make one")
-    return render("runs_audit.html", name=run.name, folder=os.path.relpath(file.parent), page=read_text(file))
+    with reading(file, "the report of an audit", "Press “Audit” to make it again"):
+        page = read_text(file)
+    return render("runs_audit.html", name=run.name, folder=os.path.relpath(file.parent), page=page)

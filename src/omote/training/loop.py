@@ -129,7 +129,7 @@ def train(
     synchronise_batchnorm(method, engine)
     compile_networks(method, engine)
     if is_first:
-        _check_folder(run, overwrite)
+        check_folder(run, overwrite)
         run.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stopped = stack.enter_context(first_interrupt())
@@ -464,8 +464,8 @@ def _check_parts(stages: list[Stage], num_frames: int, batch_size: int, num_proc
         )
 
 
-def _check_folder(run: Path, overwrite: bool) -> None:
-    """Refuse a folder that is not a run, before anything is written into it."""
+def check_folder(run: Path, overwrite: bool = False) -> None:
+    """Raise OmoteError if a folder is there that is not a run, before anything is written into it."""
     if not run.exists() or (run / "run.json").is_file() or (run / EMPTYING).exists():
         return
     if not run.is_dir() or is_in_use(run):
