@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from omote.app import faces
 from omote.app.faces import OpenedFaces, describe_face, draw_map, name_frame
 from omote.app.state import State
 from omote.data.cut import cut_photos
@@ -146,6 +147,24 @@ def test_the_changed_photos_say_so_and_change_nothing_beside_the_face(
         difference = np.abs(np.asarray(changed).astype(int) - np.asarray(photo)).max(axis=2)
     assert difference[70:160, 70:160].max() > 0  # on the face
     assert difference[:, 200:].max() == 0
+
+
+def test_saving_twice_keeps_one_set_and_photos_that_are_gone_get_a_sentence(
+    model: Trained, photos: list[Path], tmp_path: Path
+) -> None:
+    state = State(str(model.path), tmp_path)
+    given = [state.uploads / photo.stem / photo.name for photo in photos[:2]]
+    for photo, upload in zip(photos, given, strict=False):
+        upload.parent.mkdir(parents=True)
+        upload.write_bytes(photo.read_bytes())
+    read = faces.read_photos(state, [*map(str, given)])
+    assert read is not None
+    assert faces.save_swaps(state, read) == faces.save_swaps(state, read)
+    assert len([*state.uploads.rglob("* with the expression of *.png")]) == 2
+    given[1].unlink()
+    said, _ = faces._save(state, read)
+    assert "second.png cannot be used" in said
+    assert 'role="alert"' in said
 
 
 def test_a_photo_that_cannot_be_used_gets_a_sentence(tab: Page, photos: list[Path], home: Path) -> None:

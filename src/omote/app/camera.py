@@ -36,6 +36,7 @@ SILENT_SECONDS = (
     180.0  # a page that says nothing for so long is taken to be closed; browsers slow hidden pages down
 )
 TRACE_SECONDS = 30.0
+MOST_MOMENTS = 2000  # kept of these seconds, whatever times a page claims
 MAX_RECORDING_SECONDS = 3600.0
 PART_ROWS = 500  # rows of a recording in memory at a time
 NAME = "me"  # of the person of the usual look
@@ -125,7 +126,7 @@ class Session:
     def __init__(self, reader: Reader, folder: Path) -> None:
         """Open a session; its recordings get to a folder that does not exist yet. Raises OmoteError as `LiveReader`."""
         self._reader, self._live, self._folder = reader, LiveReader(reader), folder
-        self._recent: deque[_Moment] = deque()
+        self._recent: deque[_Moment] = deque(maxlen=MOST_MOMENTS)
         self._profile: Profile | None = None
         self._person: int | None = None  # number of the face of the usual look; None until a face is shown
         self._shown: int | None = None  # number of the face shown last; None if no face was in the last frame

@@ -1,6 +1,5 @@
 """The tab "Faces": two photos exchange their expressions; the map of a face set's codes, and nearest faces."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -91,7 +90,7 @@ def tab(state: State) -> None:
         yield from _show_swaps(state, paths)
 
     gr.on(changes, swap, uploads, shown, **quiet)
-    save.click(lambda given: _save(state, given), photos, saved, **quiet)
+    save.click(lambda given: _save(state, given), photos, [swaps, saved], **quiet)
 
     gr.HTML(render("faces_map_introduction.html", run_name=state.run_name))
     with gr.Row():
@@ -137,8 +136,14 @@ def tab(state: State) -> None:
         except OmoteError as error:
             return say_error(str(error))
 
+    def recolour(id: str, by: str) -> str:
+        try:
+            return draw_map(find_opened(id), by)
+        except OmoteError as error:
+            return say_error(str(error))
+
     faces_map.select(choose, panel.id, chosen, trigger_mode="always_last", **quiet)
-    colouring.input(lambda id, by: draw_map(find_opened(id), by), [panel.id, colouring], faces_map, **quiet)
+    colouring.input(recolour, [panel.id, colouring], faces_map, **quiet)
     near.click(compare, [panel.id, photos], nearest, **quiet)
 
 
@@ -256,21 +261,35 @@ def check_swaps(state: State) -> Trained:
     return model
 
 
-def _save(state: State, photos: Photos) -> Any:
-    """Return the files of both whole photos, each with the expression of the other."""
+def _save(state: State, photos: Photos) -> Sequence[Any]:
+    """Return the swaps, or why they cannot be saved, and the saved files."""
     import gradio as gr
 
+    try:
+        return gr.skip(), gr.update(value=[*map(str, save_swaps(state, photos))], visible=True)
+    except OmoteError as error:
+        return say_error(str(error)), gr.update(visible=False)
+
+
+def save_swaps(state: State, photos: Photos) -> list[Path]:
+    """Write both whole photos, each with the expression of the other, and return the files.
+
+    Raises:
+        OmoteError: If the model cannot swap, or the photos are no longer there.
+    """
     model = check_swaps(state)
     with state.lock:
         changes = estimate_changes(model, photos.crops, photos.crops)
-    folder = state.uploads / secrets.token_urlsafe(16)
+    folder = (
+        photos.paths[0].parent / photos.paths[1].parent.name
+    )  # the same each time, so that one set is kept
     saved = []
     for own, other in ((0, 1), (1, 0)):
         image, found, cut = _find_face(model, photos.paths[own])
         changed = apply_change(image, changes[other][own], square_in(image, found, cut))
         name = f"{photos.names[own]} with the expression of {photos.names[other]}.png"
-        saved.append(str(save_picture(Image.fromarray(changed), folder / name, note=CHANGED)))
-    return gr.update(value=saved, visible=True)
+        saved.append(save_picture(Image.fromarray(changed), folder / name, note=CHANGED))
+    return saved
 
 
 def _encode(face: Faces, note: str = "") -> str:
