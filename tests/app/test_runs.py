@@ -195,6 +195,17 @@ def test_a_training_neither_reads_the_uploads_nor_writes_elsewhere(
             runs.start_training(state, Lock(), source, "run", "vae", 1, 0, 64)
 
 
+def test_faces_of_another_folder_of_the_same_name_are_not_trained_on(photos: Path, tmp_path: Path) -> None:
+    job = Job("run", tmp_path)
+    faces = runs.prepare_faces(job, photos, tmp_path / "faces", 64)
+    assert runs.prepare_faces(job, photos, tmp_path / "faces", 64).path == faces.path
+    other = tmp_path / "photos"
+    (other / "dan").mkdir(parents=True)
+    (other / "dan" / "0.png").write_bytes((photos / "ann" / "0.png").read_bytes())
+    with pytest.raises(OmoteError, match="holds faces of"):
+        runs.prepare_faces(job, other, tmp_path / "faces", 64)
+
+
 def test_a_damaged_audit_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "run" / "audit").mkdir(parents=True)
     (tmp_path / "run" / "audit" / "report.html").write_bytes(b"\xff")

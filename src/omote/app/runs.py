@@ -209,10 +209,11 @@ def prepare_faces(job: Job, folder: Path, to: Path, size: int) -> FaceSet:
             folder, to, size=size, progress=lambda done, total: job.report(done, total, "finding faces")
         )
     face_set = open_face_set(to)
-    if (face_set.about.dataset, face_set.size) != (folder.name, size):
+    known = all((folder / source).is_file() for source in face_set.frames["source"].dropna().unique())
+    if (face_set.about.dataset, face_set.size) != (folder.name, size) or not known:
         raise OmoteError(
-            f"{to} holds faces of {face_set.size} px of {face_set.about.dataset}; name another run, or remove "
-            "that folder"
+            f"{to} holds faces of {face_set.size} px of {face_set.about.dataset}, and not those "
+            "of {folder} at {size} px; name another run, or remove that folder"
         )
     return face_set
 
