@@ -213,7 +213,7 @@ def prepare_faces(job: Job, folder: Path, to: Path, size: int) -> FaceSet:
     if (face_set.about.dataset, face_set.size) != (folder.name, size) or not known:
         raise OmoteError(
             f"{to} holds faces of {face_set.size} px of {face_set.about.dataset}, and not those "
-            "of {folder} at {size} px; name another run, or remove that folder"
+            f"of {folder} at {size} px; name another run, or remove that folder"
         )
     return face_set
 
