@@ -71,13 +71,15 @@ class JobPanel:
         import gradio as gr
 
         def begin(before: str, *values: Any) -> tuple[Any, ...]:
+            job = self._state.jobs.find(before)
+            going = job is not None and not job.is_over
             try:
-                job = self._state.jobs.find(before)
-                if job is not None and not job.is_over:
+                if job is not None and going:
                     raise OmoteError(f"{job.name} is not done yet; wait for it, or press Cancel")
                 id = start(*values)
             except OmoteError as error:
-                return say_error(str(error)), *(gr.skip() for _ in range(4))
+                bar = gr.skip() if going else ""  # the error of the job before is not that of this one
+                return say_error(str(error)), gr.skip(), bar, gr.skip(), gr.skip()
             return "", id, *self._describe(id)
 
         outputs = [self._error, self.id, self._bar, self._cancel, self._timer]
