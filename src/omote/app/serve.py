@@ -74,10 +74,7 @@ def build(state: State) -> Any:
     from omote.app import faces, live, runs, video
 
     with gr.Blocks(title="omote", analytics_enabled=False, delete_cache=(3600, 24 * 3600)) as page:
-        gr.HTML(
-            Markup('<h1>omote</h1><p class="lead">Expressions of faces, with {}.</p>').format(state.run_name),
-            padding=False,
-        )
+        gr.HTML(draw_heading(state.run_name), padding=False)
         with gr.Tabs():
             with gr.Tab("Video", id="video"):
                 video.tab(state)
@@ -91,6 +88,11 @@ def build(state: State) -> Any:
                 gr.Markdown("\n\n".join(LIMITS))
         page.load(state.load_soon, api_visibility="private")
     return page
+
+
+def draw_heading(run_name: str) -> str:
+    """Return the HTML above the tabs."""
+    return Markup('<h1>omote</h1><p class="lead">Expressions of faces, with {}.</p>').format(run_name)
 
 
 def serve(
