@@ -7,7 +7,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from omote.data.addresses import is_address, list_address, local_copy
+from omote.data.addresses import Remote, is_address, list_address, local_copy
 from omote.errors import OmoteError
 
 
@@ -57,6 +57,11 @@ def test_files_of_this_machine_have_addresses_too(tmp_path: Path) -> None:
     assert file.modified == (tmp_path / "a.mp4").stat().st_mtime_ns
     with local_copy(file) as copy:
         assert copy.read_text() == "a"
+
+
+def test_files_of_the_web_are_named_by_their_address() -> None:
+    address = "https://host/a.mp4"  # fsspec knows such a file by the same text
+    assert Remote(address, address, 1, None).name == address
 
 
 def test_what_cannot_be_read_is_one_sentence(bucket: str, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class Remote(NamedTuple):
     @property
     def name(self) -> str:
         """The address of the file, without options and keys."""
-        return f"{_scheme(self.root)}://{self.path}"
+        # fsspec's file system for the web knows files by whole addresses
+        return self.path if is_address(self.path) else f"{_scheme(self.root)}://{self.path}"
 
 
 def is_address(text: str) -> bool:
@@ -50,7 +51,7 @@ def list_address(address: str) -> list[Remote]:
 
         info = system.get_file_info(path)
         if info.type == FileType.NotFound:
-            raise OmoteError(f"{_hide(address)} does not exist")
+            raise OmoteError(f"{hide_keys(address)} does not exist")
         found = [info]
         if info.type == FileType.Directory:
             found = system.get_file_info(FileSelector(path, recursive=True))
@@ -85,7 +86,7 @@ def _reading(address: str, name: str = "") -> Iterator[tuple[Any, str]]:
     import pyarrow as pa
     from pyarrow.fs import FileSystem
 
-    with one_sentence(f"{name or _hide(address)} cannot be read", REMEDY):
+    with one_sentence(f"{name or hide_keys(address)} cannot be read", REMEDY):
         try:
             found = FileSystem.from_uri(address)
         except pa.ArrowInvalid as error:
@@ -101,7 +102,7 @@ def _scheme(address: str) -> str:
     return found[1]
 
 
-def _hide(address: str) -> str:
+def hide_keys(address: str) -> str:
     """Return an address without its options, and without a key before the "@"."""
     scheme, _, rest = address.partition("://")
     return f"{scheme}://{rest.partition('?')[0].rpartition('@')[2]}"
