@@ -1,6 +1,7 @@
 """Features by shares: the joined parts are the table of one command."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,35 @@ def test_a_damaged_or_lost_part_is_named(reader: Trained, corpus: Path, tmp_path
     with pytest.raises(OmoteError, match=message):
         join_features(read_shares(part.parent), tmp_path / "t.parquet")
     assert not (tmp_path / "t.parquet").exists()
+
+
+def test_a_part_that_is_made_again_is_in_the_table_though_joining_was_interrupted(
+    reader: Trained, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts, table = tmp_path / "parts", tmp_path / "t.parquet"
+    for number in (1, 2):
+        embed_share(reader, [corpus], parts, (number, 2))
+    record = parts / "_part-2.json"
+    whole, rows = record.read_text(), pd.read_parquet(parts)
+    failed = json.loads(whole)  # as on Ray, where a task may fail and is tried again
+    failed["outcome"] |= {
+        "num_faces": 0,
+        "skipped_files": [{"source": "film2.mov", "frame": None, "reason": "failed"}],
+    }
+    record.write_text(json.dumps(failed))
+    (parts / "part-2.parquet").rename(tmp_path / "kept")
+
+    def killed(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding, "_put_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            join_features(read_shares(parts), table)
+    record.write_text(whole)
+    (tmp_path / "kept").rename(parts / "part-2.parquet")
+    join_features(read_shares(parts), table)
+    pd.testing.assert_frame_equal(pd.read_parquet(table), rows.drop(columns="part"))
 
 
 def test_changed_inputs_do_not_come_together(reader: Trained, corpus: Path, tmp_path: Path) -> None:

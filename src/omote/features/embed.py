@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from omote.boundary import decode, reading
-from omote.data.addresses import is_address, list_address
+from omote.data.addresses import hide_keys, is_address, list_address
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
@@ -242,7 +242,8 @@ def join_features(shares: Shares, to: str | Path) -> EmbedSummary:
     if problem := _find_problem(summary, shares.request["face"]):
         raise OmoteError(problem)
     with claim_parts(to, {"parts": shares.request, "name": to.name}, "joining") as parts:
-        if parts.outcome is None:
+        # a killed process may have joined the parts before failed ones were made again
+        if parts.outcome is None or EmbedSummary.restore(parts.outcome) != summary:
             result, bom = parts.new_result(), shares.request["bom"]
             with reading(shares.folder, "a folder of parts", "Make its parts again in a new folder"):
                 join_tables(_find_tables(shares), result / to.name, bom=bom, without=["part"])
@@ -666,7 +667,7 @@ def _find_remote(address: str, skipped: list[Skipped]) -> list[Source]:
             skipped.append(Skipped(source=file.name, frame=None, reason=NO_KIND_BY_NAME))
     if not sources:
         raise OmoteError(
-            f"{address.partition('?')[0]} holds no photos or videos, by the suffixes of the names: "
+            f"{hide_keys(address)} holds no photos or videos, by the suffixes of the names: "
             f"{', '.join(sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES))}"
         )
     return sources
