@@ -20,7 +20,7 @@ from PIL import Image
 from omote.data.shards import read_shares
 from omote.errors import OmoteError
 from omote.features import on_ray
-from omote.features.embed import EmbedOptions, embed, embed_to, join_features
+from omote.features.embed import EmbedOptions, embed, embed_share, embed_to, join_features
 from omote.features.on_ray import embed_on_ray
 from omote.runs.trained import Trained
 from tests.features.conftest import scene, write_film
@@ -159,7 +159,7 @@ class FakeRay:
         self.num_workers += 1
         return SimpleNamespace(
             start=SimpleNamespace(remote=lambda *arguments: self.promise(self.begin)),
-            embed=SimpleNamespace(remote=lambda task: self.promise(lambda: self.do(task))),
+            embed=SimpleNamespace(remote=lambda task, *_: self.promise(lambda: self.do(task))),
         )
 
     def promise(self, call: Callable[[], Any]) -> int:
@@ -276,6 +276,38 @@ def test_an_address_without_pictures_is_one_sentence(reader: Trained, tmp_path: 
     (tmp_path / "notes.txt").write_text("not a picture")
     with pytest.raises(OmoteError, match="holds no photos or videos, by the suffixes"):
         embed(reader, [f"file://{tmp_path}"])
+
+
+def test_an_address_without_pictures_shows_no_key(reader: Trained) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe("/name:secret@notes/a.txt", b"not a picture")
+    try:
+        with pytest.raises(OmoteError, match=r"memory://notes holds no photos") as failed:
+            embed(reader, ["memory://name:secret@notes"])
+    finally:
+        system.rm("/name:secret@notes", recursive=True)
+    assert "secret" not in str(failed.value)
+
+
+def test_parts_of_shards_and_of_ray_do_not_come_together(
+    reader: Trained, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_ray, "_import_ray", lambda: None)
+    embed_share(reader, [films], tmp_path / "parts", (5, 5))  # Ray would have five tasks, too
+    with pytest.raises(OmoteError, match=r'other inputs or options \(on: was null, now "ray"\)'):
+        embed_on_ray(reader.path, [films], tmp_path / "parts")
+
+
+def test_what_fails_here_ends_the_workers_first(
+    reader: Trained, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = FakeRay(lambda task: (task,), starts_well, CPU=2)
+    monkeypatch.setattr(on_ray, "_import_ray", lambda: ray)
+    monkeypatch.setattr(ray, "is_initialized", lambda: True, raising=False)
+    monkeypatch.setattr(on_ray, "_write", lambda *_: raises(OSError("no space left")))
+    with pytest.raises(OSError, match="no space left") as failed:  # which keeps what was running
+        embed_on_ray(reader.path, [films], tmp_path / "parts")
+    assert ray.num_killed == ray.num_workers == 2, failed
 
 
 def test_without_ray_it_says_what_to_install(

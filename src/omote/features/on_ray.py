@@ -3,8 +3,8 @@
 The workers are actors, each with the model: one a GPU, or else one a CPU core. They need neither the run nor the
 inputs on a shared disk: the files of the model are sent to them, addresses are read where they run, and tables come
 back to this process, which writes them (`data/shards.py`). A worker has one task at a time, so at most one table for
-each waits in memory. A task whose worker dies, or that raises an error, is given to another, and after MOST_TRIES it
-is listed as failed; the same call tries it again.
+each waits in memory. A task whose worker dies, or that raises an error, is tried again, and after MOST_TRIES it is
+listed as failed; the same call then tries it anew.
 
 Ray's own retries are not used: they would give a video that kills its worker to every worker without end, and wait
 for a worker whose node is gone.
@@ -13,7 +13,7 @@ for a worker whose node is gone.
 import os
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -88,7 +88,8 @@ def embed_on_ray(
     if not (groups := _group(task.sources)):
         raise OmoteError("none of the inputs is a photo or video that omote reads")
     shards = [Shard(number, len(groups)) for number in range(1, len(groups) + 1)]
-    request = task.share_request(shards[0], bom=bom)
+    # N shards divide the inputs otherwise than N tasks do, so their parts must not be mixed
+    request = task.share_request(shards[0], bom=bom) | {"on": "ray"}
     check_folder(to, request)
     with claimed(to / "_ray", "is embedding to this folder"):
         waiting = [place for place, shard in enumerate(shards) if not _is_done(to, shard, request)]
@@ -100,8 +101,7 @@ def embed_on_ray(
         if jobs:
             options["axes"] = [task.axes] if task.axes else []  # with those that come with the model
             arguments = _WorkerArguments(_pack(model), device, bfloat16, options, request)
-            with _cluster(ray, address):
-                results = _Pool(ray, arguments, threads).run(jobs)
+            with _cluster(ray, address), closing(_Pool(ray, arguments, threads).run(jobs)) as results:
                 for done, (place, result) in enumerate(results, len(shards) - len(jobs) + 1):
                     if isinstance(result, str):
                         result = _list_failed(*jobs[place], result, bom=bom)
