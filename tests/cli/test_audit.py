@@ -79,6 +79,7 @@ def test_the_features_of_another_tool_are_audited_without_faces_and_beside_them(
         (["code.csv", "--judge", "nowhere"], "not a run"),
         (["code.csv", "--to", "code.csv"], "is a file"),
         (["code.csv", "--write-swaps", "x", "--judge", "y"], "--write-swaps scores nothing"),
+        (["code.csv", "--write-swaps", "x", "--to", "y"], "--write-swaps scores nothing"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -95,8 +95,10 @@ def audit(
     face_set = None if faces is None else open_face_set(faces)
     people = test_subjects.split(",") if test_subjects else None
     if write_swaps:
-        if judge or judge_table:
-            raise OmoteError("--write-swaps scores nothing; leave out --judge and --judge-table")
+        if judge or judge_table or to or columns:
+            raise OmoteError(
+                "--write-swaps scores nothing; leave out --judge, --judge-table, --to and --columns"
+            )
         with progress_bar("writing images") as progress:
             count = write_audit_swaps(inputs, write_swaps, face_set, test_subjects=people, progress=progress)
         say(f"{write_swaps} holds {count} images, listed in images.csv.")
