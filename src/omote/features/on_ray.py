@@ -12,7 +12,7 @@ for a worker whose node is gone.
 
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from importlib import import_module
 from importlib.metadata import version
@@ -259,7 +259,7 @@ class _Pool:
         self.running: dict[Any, tuple[Any, int]] = {}  # promise of a result -> the worker, and the task
         self.num_broken = 0  # workers that died while they started, since one did start
 
-    def run(self, jobs: Mapping[int, tuple[Any, ...]]) -> Iterator[tuple[int, _Result | str]]:
+    def run(self, jobs: Mapping[int, tuple[Any, ...]]) -> Generator[tuple[int, _Result | str], None, None]:
         """Yield the number of each task with its result, or with the reason why it failed; in any order."""
         waiting, tries = deque(jobs), Counter[int]()
         try:
