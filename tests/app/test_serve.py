@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def pass_gate(folder: Path, query: str = "", method: str = "GET", **headers: str
     pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": "/", "query_string": query.encode(), "headers": pairs}
     gate = Gate(app, State("shipped", folder), local_only=False, token="a b+ä")
-    asyncio.run(gate(scope, receive, send))
+    with ThreadPoolExecutor(1) as thread:  # as Playwright runs an event loop in this one
+        thread.submit(asyncio.run, gate(scope, receive, send)).result()
     return sent[0]["status"], dict(sent[0]["headers"]).get(b"set-cookie", b"").decode()
 
 
