@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import sqrtm
 
+from kl import frechet  # beside this file
 from omote.data.face_set import open_face_set
 from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
@@ -23,13 +23,6 @@ from omote.runs.trained import Trained, load
 from on_photo import BANDS, power  # beside this file
 
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
-
-
-def frechet_distance(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> float:
-    """Return the squared Frechet distance of Gaussians fitted to (N, D) and (M, D) features; 0 if they are equal."""
-    means = one.mean(0) - other.mean(0)
-    first, second = np.cov(one.T), np.cov(other.T)
-    return float(means @ means + np.trace(first + second - 2 * sqrtm(first @ second).real))
 
 
 def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
@@ -68,7 +61,7 @@ def main() -> None:
             for own, photo in zip(power(images), true, strict=True)
         ]
         cells += [f"{100 * np.nanmean(scores[name].values):.0f}" for name in SCORES]
-        cells.append(f"{frechet_distance(np.hstack(real), np.hstack(seen)):.1f}")
+        cells.append(f"{frechet(np.hstack(real), np.hstack(seen)):.1f}")
         print("|", " | ".join(cells), "|", flush=True)
 
 
