@@ -1,8 +1,9 @@
-"""How sharp decoded faces are, and whether swaps show the right expression and person: one row a run.
+"""How sharp decoded faces are, and whether swaps show the right expression and person: two rows a run.
 
     python benchmarks/sharpness.py FACES RUN... --judge RUN
 
-Held-out people only. *Power* is the spectral power of the decoded images relative to that of the real ones, 1 where
+The first row is of the images before the last stage (`omote.methods.sharpening`), if the run has one. Held-out people
+only. *Power* is the spectral power of the decoded images relative to that of the real ones, 1 where
 they are as sharp, for reconstructions and for swaps (chosen as `omote audit` chooses them). *Error* is the mean squared
 error of reconstructions, pixels in [0, 1], times 1,000. The judge, a run that took no part, reads the swaps
 (`omote.evaluation.swaps.swap_scores`, per cent), and the Frechet distance (Heusel et al., 2017) between swaps and real
@@ -10,24 +11,41 @@ faces is measured in its two codes.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from kl import frechet  # beside this file
 from omote.data.face_set import open_face_set
 from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
+from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
 from on_photo import BANDS, power  # beside this file
 
+Floats = npt.NDArray[np.floating]
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
 
 
 def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
     """Return the judge's codes of (N, S, S, 3) faces."""
     return Codes(judge.represent(images)[0], judge.identify(images)[0])
+
+
+def decoders(trained: Trained) -> dict[str, Callable[[Floats, Floats], npt.NDArray[np.uint8]]]:
+    """Return the run's decoder, and before it, under another name, that of the stages before the last one."""
+    method = trained.method
+
+    def decode_coarse(z_i: Floats, z_e: Floats) -> npt.NDArray[np.uint8]:
+        with torch.inference_mode():
+            images = method.decode_coarse(torch.as_tensor(z_i), torch.as_tensor(z_e))
+        return (255 * images).round().byte().permute(0, 2, 3, 1).numpy()
+
+    is_sharp = isinstance(method, Sharpened) and method.options.sharpening > 0
+    return ({", before": decode_coarse} if is_sharp else {}) | {"": trained.decode}
 
 
 def main() -> None:
@@ -49,20 +67,21 @@ def main() -> None:
         frames, faces = face_set.frames.iloc[rows], np.array(face_set.faces[rows])
         sources, targets = choose_swaps(frames, count=arguments.count)
         z_e, z_i = trained.represent(faces)[0], trained.identify(faces)[0]
-        rebuilt, swapped = trained.decode(z_i, z_e), trained.decode(z_i[targets], z_e[sources])
-        error = 1e3 * np.mean((rebuilt / 255.0 - faces / 255.0) ** 2)
-        real, seen = read(judge, faces), read(judge, swapped)
-        scores = swap_scores(real, seen, frames, sources, targets)
-        true = power(faces)
-        cells = [path.name, f"{error:.1f}"]
-        cells += [
-            f"{own / photo:.2f}"
-            for images in (rebuilt, swapped)
-            for own, photo in zip(power(images), true, strict=True)
-        ]
-        cells += [f"{100 * np.nanmean(scores[name].values):.0f}" for name in SCORES]
-        cells.append(f"{frechet(np.hstack(real), np.hstack(seen)):.1f}")
-        print("|", " | ".join(cells), "|", flush=True)
+        real, true = read(judge, faces), power(faces)
+        for name, decode in decoders(trained).items():
+            rebuilt, swapped = decode(z_i, z_e), decode(z_i[targets], z_e[sources])
+            error = 1e3 * np.mean((rebuilt / 255.0 - faces / 255.0) ** 2)
+            seen = read(judge, swapped)
+            scores = swap_scores(real, seen, frames, sources, targets)
+            cells = [f"{path.name}{name}", f"{error:.1f}"]
+            cells += [
+                f"{own / photo:.2f}"
+                for images in (rebuilt, swapped)
+                for own, photo in zip(power(images), true, strict=True)
+            ]
+            cells += [f"{100 * np.nanmean(scores[name].values):.0f}" for name in SCORES]
+            cells.append(f"{frechet(np.hstack(real), np.hstack(seen)):.1f}")
+            print("|", " | ".join(cells), "|", flush=True)
 
 
 if __name__ == "__main__":

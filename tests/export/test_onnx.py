@@ -29,7 +29,7 @@ from omote.training.loop import train
 from tests.conftest import Configure
 
 ROOT = Path(__file__).parents[2]
-METHODS = ("vae", "proposed", "contrast")  # one code, two codes, no decoder
+METHODS = ("vae", "proposed", "contrast", "omote")  # one code, two codes, no decoder, two decoders
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "openvino")
 Exports = dict[str, tuple[Trained, list[OnnxFile]]]
 

@@ -71,7 +71,7 @@ def test_a_stage_changes_the_modules_it_trains_and_no_bit_of_the_others(name: st
     for stage in method.stages():
         before = {key: value.clone() for key, value in method.state_dict().items()}
         take(method, stage, steps=2)
-        trained = {id(module) for phase in stage.phases for module in phase.trains}
+        trained = {id(module) for phase in stage.phases for module in (*phase.trains, phase.average)}
         for child_name, child in method.named_children():
             # the state includes the running statistics of BatchNorm
             same = [
@@ -167,6 +167,52 @@ def test_expression_stage_is_eq_5_term_by_term() -> None:
     assert list(terms) == list(expected)
     for name, term in expected.items():
         torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_the_last_stage_judges_swapped_images_term_by_term() -> None:
+    method = make("omote", sharpening=1)
+    stage = method.stages()[-1]
+    take(method, stage)  # so that the painter paints
+    method.eval()
+    batch = batch_of(stage=stage)
+    judged: list[Tensor] = []
+    method.get_submodule("critic").register_forward_hook(lambda _, __, logits: judged.append(logits))
+    torch.manual_seed(5)
+    terms = stage.phases[0].terms(batch)
+    torch.manual_seed(5)
+    images = torch.where(torch.rand(6, 1, 1, 1) < 0.5, batch.images.flip(3), batch.images)
+    assert 0 < (images == batch.images).all((1, 2, 3)).sum() < 6
+    z_i, z_e = method.identify(images).mean, method.represent(images).mean
+    painter = method.get_submodule("painter")
+    rebuilt, swapped = (painter(torch.cat([z_i, each], 1)) for each in (z_e, z_e.roll(1, 0)))
+    expected = {
+        "reconstruction": 1e5 * mean_squared_error(rebuilt, images),
+        "adversarial": -1e4 * torch.sigmoid(judged[0]).log(),
+        "switch_identity": 3e3 * mean_squared_error(method.identify(swapped).mean, z_i),
+        "switch_expression": 3e3 * mean_squared_error(method.represent(swapped).mean, z_e.roll(1, 0)),
+    }
+    assert list(terms) == list(expected)
+    for name, term in expected.items():
+        torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
+    torch.testing.assert_close(batch.scratch["swapped"], swapped)
+    assert not batch.scratch["swapped"].requires_grad
+    terms = stage.phases[1].terms(batch)
+    torch.testing.assert_close(terms["real"], -torch.sigmoid(judged[1]).log())
+    torch.testing.assert_close(terms["swapped"], -(1 - torch.sigmoid(judged[2])).log())
+    assert [bool(term > 0) for term in terms["penalty"]] == [True, True, False, False, False, False]
+
+
+def test_the_last_stage_changes_no_code_and_replaces_the_images() -> None:
+    method, images = make("omote", sharpening=1), batch_of().images
+    coarse, sharp = make("omote", sharpening=0).eval(), method.eval()
+    coarse.load_state_dict(method.state_dict(), strict=False)
+    codes = method.identify(images).mean, method.represent(images).mean
+    assert torch.equal(sharp.decode(*codes), coarse.decode(*codes))
+    take(method, method.stages()[-1], steps=2)
+    method.eval()
+    after = method.identify(images).mean, method.represent(images).mean
+    assert all(torch.equal(*pair) for pair in zip(codes, after, strict=True))
+    assert not torch.allclose(sharp.decode(*codes), coarse.decode(*codes))
 
 
 def test_an_image_without_a_partner_has_no_switch_loss() -> None:

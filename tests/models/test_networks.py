@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from omote.models.decoder import Decoder
 from omote.models.discriminator import Discriminator
 from omote.models.encoder import Encoder
+from omote.models.painter import Painter
 
 TABLE_1 = {
     64: [(32, 32), (32, 32), (64, 16), (64, 16), (128, 8), (128, 8), (256, 4), (256, 4)],
@@ -60,6 +61,35 @@ def test_decoder_has_the_rows_of_table_2(size: int) -> None:
     assert [isinstance(layer, nn.ConvTranspose2d) for layer, _ in rows][:-1] == [True, False] * (
         len(rows) // 2
     )
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_painter_has_the_maps_of_table_2_and_is_grey_before_its_training(size: int) -> None:
+    painter = Painter(size)
+    shapes: list[tuple[int, ...]] = []
+    for layer in painter.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda _, __, out: shapes.append(tuple(out.shape)))
+    images = painter(torch.randn(2, 128))
+    assert {(2, channels, side, side) for channels, side in TABLE_2[size]} <= set(shapes)
+    assert not painter.is_trained
+    assert images.shape == (2, 3, size, size)
+    assert torch.equal(images, torch.full_like(images, 0.5))
+
+
+def test_the_painter_leaves_no_grid() -> None:
+    """Where its first maps are constant and there is no border, so is its image."""
+    torch.manual_seed(0)
+    painter = Painter(64, width=8)
+    nn.init.normal_(painter.last.weight)
+    painter.fc.register_forward_hook(lambda _, __, out: torch.ones_like(out))
+    for layer in painter.modules():
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3):
+            layer.padding_mode = "circular"
+    image = painter(torch.randn(1, 128))
+    assert painter.is_trained
+    assert image.std((2, 3)).max() < 1e-5
+    assert (image - 0.5).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("size", [64, 128])

@@ -12,6 +12,7 @@ from omote.objectives.adversarial import (
     discriminator_loss_on_fake,
     discriminator_loss_on_real,
     generator_loss_on_fake,
+    gradient_penalty,
 )
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import binary_cross_entropy, mean_squared_error
@@ -92,3 +93,13 @@ def test_different_shapes_are_refused(term: object) -> None:
     assert callable(term)
     with pytest.raises(ValueError, match=r"shapes \(2, 3\) and \(2, 4\)"):
         term(torch.rand(2, 3), torch.rand(2, 4))
+
+
+def test_the_gradient_penalty_by_hand() -> None:
+    images = torch.tensor([1.0, -2.0]).reshape(2, 1, 1, 1).expand(2, 3, 2, 2).clone().requires_grad_()
+    slope = torch.tensor(5.0, requires_grad=True)
+    penalty = gradient_penalty(slope * images.square().sum((1, 2, 3)), images)  # gradient 10 x at 12 values
+    torch.testing.assert_close(penalty, torch.tensor([12 * 100 / 2, 12 * 400 / 2]))
+    penalty.sum().backward()
+    assert slope.grad is not None
+    assert slope.grad.item() == pytest.approx(2 * 3000 / 5)  # it grows with the square of the slope

@@ -7,6 +7,7 @@ import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +22,13 @@ from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.methods.method import Batch, Stage
 from omote.methods.registry import METHODS
+from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
 from omote.runs.trained import load
 from omote.training import loop, step
 from omote.training.engine import Engine
 from omote.training.loop import TrainingProgress, is_trained, train, train_or_load
+from omote.training.step import follow
 from tests.conftest import Configure
 
 
@@ -276,6 +279,9 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
         configure(method="conventional", batch_size=64, learning_rate_restarts=False),
     )
     assert rates == pytest.approx([5e-4 * 0.95**n for n in range(4)])
+    rates.clear()
+    train(faces, tmp_path / "sharp", configure(method="omote", batch_size=64))
+    assert rates == pytest.approx([5e-4, 5e-4 * 0.95] * 2 + [1e-3] * 2)  # the last stage averages instead
 
 
 def test_bfloat16_trains_to_finite_weights_and_a_finite_code(
@@ -320,6 +326,21 @@ def test_a_training_begins_with_the_weights_of_another_run(
         train(faces, tmp_path / "third", config, start=tmp_path / "first", progress=stop)
     with pytest.raises(OmoteError, match="was begun with other settings"):
         train(faces, tmp_path / "third", config)
+
+
+def test_a_training_may_begin_with_a_run_that_lacks_the_networks_of_the_last_stage(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    def settings(**changes: Any) -> TrainConfig:
+        return configure(method="omote", options__epochs=1, options__learning_rate=1e-30, **changes)
+
+    first = train(faces, tmp_path / "first", settings(options__sharpening=0))
+    second = train(faces, tmp_path / "second", settings(), start=tmp_path / "first")
+    weights = second.method.state_dict()
+    assert {name.partition(".")[0] for name in weights.keys() - first.method.state_dict().keys()} == {
+        "painter", "average_painter", "critic"
+    }  # fmt: skip
+    assert all(torch.equal(value, weights[name]) for name, value in first.method.named_parameters())
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
@@ -398,3 +419,14 @@ def test_a_face_set_that_is_cut_short_during_training_is_one_sentence(
 
     with pytest.raises(OmoteError, match=r"faces\.npy was cut short during the training; prepare"):
         train(copy, tmp_path / "run", configure(method="vae", options__epochs=2), progress=cut)
+
+
+def test_an_average_follows_the_weights_at_first_at_once_and_then_slowly() -> None:
+    average, value = torch.nn.Linear(1, 1, bias=False).requires_grad_(False), torch.ones(1, 1)
+    follow(average, [2 * value], torch.tensor(1.0))
+    assert average.weight.item() == 2
+    follow(average, [value], torch.tensor(2.0))  # keeps 1 / 11
+    assert average.weight.item() == pytest.approx(12 / 11)
+    average.weight.fill_(0)
+    follow(average, [value], torch.tensor(1e6))
+    assert average.weight.item() == pytest.approx(0.002, abs=1e-6)

@@ -49,6 +49,9 @@ class Phase:
         name: unique among the phases of a stage.
         trains: the modules to update; all others are unchanged.
         learning_rate: of Adam, in the stage's first epoch.
+        betas: of Adam: how fast its averages of the gradient and of its square forget.
+        decays: whether the learning rate falls from epoch to epoch, as the configuration says.
+        average: a module with the parameters of `trains`, which become a moving average of theirs over the steps.
         terms: the objective; reading its dict top to bottom is reading the paper's equation.
     """
 
@@ -56,6 +59,9 @@ class Phase:
     trains: tuple[nn.Module, ...]
     learning_rate: float
     terms: Callable[[Batch], Terms]
+    betas: tuple[float, float] = (0.9, 0.999)  # paper: section 5.1
+    decays: bool = True
+    average: nn.Module | None = None
 
 
 @dataclass(frozen=True)

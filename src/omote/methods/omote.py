@@ -12,11 +12,11 @@ from pydantic import Field
 
 from omote.methods.contrast import ContrastOptions
 from omote.methods.method import Batch, Stage, Terms
-from omote.methods.proposed import Proposed, ProposedOptions
+from omote.methods.sharpening import Sharpened, SharpeningOptions
 from omote.models.encoder import Posterior
 
 
-class OmoteOptions(ProposedOptions, ContrastOptions):
+class OmoteOptions(SharpeningOptions, ContrastOptions):
     """Options of Eq. 5 and of the contrast."""
 
     adversarial_weight: float = Field(0.0, ge=0, description="beta; 0 leaves L_gan and the discriminator out")
@@ -25,15 +25,15 @@ class OmoteOptions(ProposedOptions, ContrastOptions):
     )
 
 
-class Omote(Proposed):
+class Omote(Sharpened):
     """`Proposed` without L_gan, and with a contrast in the expression stage."""
 
     Options = OmoteOptions
     options: OmoteOptions
 
     def stages(self) -> list[Stage]:
-        together = {"identity": 1, "expression": self.options.frames_together}
-        return [replace(stage, frames_per_subject=together[stage.name]) for stage in super().stages()]
+        together = {"expression": self.options.frames_together}
+        return [replace(stage, frames_per_subject=together.get(stage.name, 1)) for stage in super().stages()]
 
     def expression_terms(self, batch: Batch) -> Terms:
         """Return L_e' of Eq. 5 and the contrast, each term (B,)."""

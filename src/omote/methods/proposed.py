@@ -71,7 +71,9 @@ class Proposed(Conventional):
             z_ed = (z_e if c.switch_code == "sample" else q_e.mean)[batch.partner]
             codes.append((z_i, z_ed))
         # one call, so that all images share BatchNorm statistics and enter the decoder's running averages
-        outputs = list(self.decode(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes)))
+        outputs = list(
+            self.decode_coarse(*(torch.cat(z) for z in zip(*codes, strict=True))).chunk(len(codes))
+        )
 
         terms = {"kl": self.kl(q_e), "reconstruction": self.reconstruction(outputs[0], batch.images)}
         if c.adversarial_weight:
@@ -83,12 +85,12 @@ class Proposed(Conventional):
             )
             terms["adversarial"] = c.adversarial_weight * loss
         if c.switch_weight:
-            terms |= self.switch_terms(outputs[-1], z_i, z_ed, batch.has_partner)
+            terms |= self.switch_terms(outputs[-1], z_i, z_ed, c.switch_weight * batch.has_partner)
         return terms
 
-    def switch_terms(self, swapped: Tensor, z_i: Tensor, z_ed: Tensor, has_partner: Tensor) -> Terms:
+    def switch_terms(self, swapped: Tensor, z_i: Tensor, z_ed: Tensor, gamma: Tensor) -> Terms:
         """Return gamma L_switch, each term (B,), of (B, 3, S, S) images decoded from (z_i, z_e^d). Paper: Eq. 4."""
-        gamma, target_gradient = self.options.switch_weight * has_partner, self.options.switch_target_gradient
+        target_gradient = self.options.switch_target_gradient
         identity = code_distance(self.identify(swapped).mean, z_i)
         expression = code_distance(self.represent(swapped).mean, z_ed, target_gradient=target_gradient)
         return {"switch_identity": gamma * identity, "switch_expression": gamma * expression}

@@ -29,5 +29,9 @@ class TwoCodes(Generative):
         return posterior
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        return self.decode_coarse(z_i, z_e)
+
+    def decode_coarse(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        """Return (B, 3, S, S) images in [0, 1] of the decoder that the codes are trained with."""
         images: Tensor = self.decoder(torch.cat([z_i, z_e], 1))
         return images

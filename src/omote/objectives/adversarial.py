@@ -1,10 +1,11 @@
-"""The adversarial loss L_gan (Eq. 3) from the logits of D.
+"""The adversarial loss L_gan (Eq. 3) from the logits of D, and a penalty that keeps D from being certain.
 
 log D(x) = -softplus(-logit) and log(1 - D(x)) = -softplus(logit).
 """
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -44,3 +45,16 @@ def generator_loss_on_fake(logits: Tensor, loss: GeneratorLoss = "non_saturating
         (B,).
     """
     return F.softplus(-logits) if loss == "non_saturating" else -F.softplus(logits)
+
+
+def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """Return half the squared gradient of D at each real image, R1 of Mescheder et al. (2018), Eq. 8.
+
+    Args:
+        logits: (B,) D(x) before its sigmoid, of each image alone.
+        images: (B, 3, S, S) x; they require a gradient, and D was computed from them.
+    Returns:
+        (B,) non-negative, with a gradient of its own.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().sum((1, 2, 3)) / 2

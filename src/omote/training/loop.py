@@ -283,8 +283,9 @@ class _Training:
         posteriors = self.cache_posteriors(stage)
         for epoch in range(position.epoch, stage.epochs):
             for phase, optimiser in zip(stage.phases, optimisers, strict=True):
+                decay = config.learning_rate_decay ** (past + epoch) if phase.decays else 1
                 for group in optimiser.param_groups:
-                    group["lr"] = phase.learning_rate * config.learning_rate_decay ** (past + epoch)
+                    group["lr"] = phase.learning_rate * decay
             order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position.stage, epoch)))
             subjects, together = self.same_subject.subject_of, stage.frames_per_subject
             batches = epoch_batches(
@@ -437,7 +438,7 @@ def _make_info(face_set: FaceSet, config: TrainConfig, engine: Engine) -> RunInf
 
 
 def _begin_with(method: Method, info: RunInfo, begun: Trained) -> None:
-    """Give the method the weights of another run or model."""
+    """Give the method the weights of another run or model; networks that the other has not keep their own."""
     weights, own = begun.method.state_dict(), method.state_dict()
     what = f"{begun.path} is {begun.name} for faces of {begun.size} px"
     if begun.name != info.config.method or begun.size != info.image_size:
@@ -445,6 +446,8 @@ def _begin_with(method: Method, info: RunInfo, begun: Trained) -> None:
             f"{what}, and this training is {info.config.method} on faces of {info.image_size} px; to begin with its "
             "weights, both must be the same"
         )
+    shared = {name.partition(".")[0] for name in weights}  # networks: an option may have left one out there
+    own = {name: tensor for name, tensor in own.items() if name.partition(".")[0] in shared}
     if differing := [name for name in own if name not in weights or weights[name].shape != own[name].shape]:
         raise OmoteError(
             f"{what}, but its networks are not those of this training ({differing[0]} differs); set options.width, "

@@ -1,13 +1,17 @@
 """One training step of a stage: each phase once."""
 
+from collections.abc import Sequence
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from omote.methods.method import Batch, Method, Stage
 from omote.models.encoder import Posterior
 from omote.training.compiled import begin_compiled_step
 from omote.training.engine import Engine
+
+KEPT = 0.998  # of a moving average of weights, in a step
 
 
 def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
@@ -23,7 +27,7 @@ def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
             module.train().requires_grad_(True)
         parameters = [parameter for module in phase.trains for parameter in module.parameters()]
         fused = parameters[0].device.type != "mps"
-        optimisers.append(Adam(parameters, phase.learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=fused))
+        optimisers.append(Adam(parameters, phase.learning_rate, betas=phase.betas, eps=1e-8, fused=fused))
     return optimisers
 
 
@@ -31,6 +35,17 @@ def encode_frozen(stage: Stage, images: Tensor) -> dict[str, Posterior]:
     """Return the posteriors of (B, 3, S, S) images by the stage's frozen encoders, for `Batch.cached_posteriors`."""
     with torch.no_grad():
         return {name: encode(images) for name, encode in stage.frozen_encoders.items()}
+
+
+@torch.no_grad()
+def follow(average: nn.Module, parameters: Sequence[Tensor], step: Tensor) -> None:
+    """Move the parameters of a module towards those that a phase trains, after its step number ``step``, from 1.
+
+    The average is over all steps at first, and in the end over about 1 / (1 - `KEPT`) of them.
+    """
+    kept = ((step - 1) / (step + 9)).clamp(max=KEPT)
+    for mean, parameter in zip(average.parameters(), parameters, strict=True):
+        mean.lerp_(parameter, 1 - kept)
 
 
 def take_step(engine: Engine, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
@@ -45,5 +60,7 @@ def take_step(engine: Engine, stage: Stage, optimisers: list[Optimizer], batch: 
         total = torch.stack(list(terms.values())).sum(0).mean()
         total.backward(inputs=parameters)  # computes no gradients of other modules
         optimiser.step()
+        if phase.average is not None:
+            follow(phase.average, parameters, optimiser.state[parameters[0]]["step"])
         means |= {f"{phase.name}/{name}": term.detach().mean() for name, term in terms.items()}
     return means
