@@ -88,6 +88,7 @@ def test_a_method_is_exported_in_the_parts_it_has(name: str, exports: Exports) -
         "vae": ["", ".decoder"],
         "proposed": ["", ".identity", ".decoder"],
         "contrast": [""],
+        "omote": ["", ".identity", ".decoder"],
     }[name]
     assert [file.path.name for file in files] == [f"{name}{suffix}.onnx" for suffix in suffixes]
     assert all(file.difference <= 1e-4 for file in files)

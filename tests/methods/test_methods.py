@@ -184,7 +184,10 @@ def test_the_last_stage_judges_swapped_images_term_by_term() -> None:
     assert 0 < (images == batch.images).all((1, 2, 3)).sum() < 6
     z_i, z_e = method.identify(images).mean, method.represent(images).mean
     painter = method.get_submodule("painter")
-    rebuilt, swapped = (painter(torch.cat([z_i, each], 1)) for each in (z_e, z_e.roll(1, 0)))
+    pairs = [(z_i, each) for each in (z_e, z_e.roll(1, 0))]
+    coarse = make("omote", sharpening=0).eval()
+    coarse.load_state_dict(method.state_dict(), strict=False)
+    rebuilt, swapped = (painter(torch.cat(pair, 1), coarse.decode(*pair)) for pair in pairs)
     expected = {
         "reconstruction": 1e5 * mean_squared_error(rebuilt, images),
         "adversarial": -1e4 * torch.sigmoid(judged[0]).log(),
@@ -207,12 +210,12 @@ def test_the_last_stage_changes_no_code_and_replaces_the_images() -> None:
     coarse, sharp = make("omote", sharpening=0).eval(), method.eval()
     coarse.load_state_dict(method.state_dict(), strict=False)
     codes = method.identify(images).mean, method.represent(images).mean
-    assert torch.equal(sharp.decode(*codes), coarse.decode(*codes))
+    torch.testing.assert_close(sharp.decode(*codes), coarse.decode(*codes), atol=0.006, rtol=0)
     take(method, method.stages()[-1], steps=2)
     method.eval()
     after = method.identify(images).mean, method.represent(images).mean
     assert all(torch.equal(*pair) for pair in zip(codes, after, strict=True))
-    assert not torch.allclose(sharp.decode(*codes), coarse.decode(*codes))
+    assert not torch.allclose(sharp.decode(*codes), coarse.decode(*codes), atol=0.006)
 
 
 def test_an_image_without_a_partner_has_no_switch_loss() -> None:

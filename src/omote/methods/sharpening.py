@@ -1,9 +1,9 @@
 """A last stage for sharp images: both encoders are frozen, so that no code changes, and a critic judges swaps.
 
 Not in the paper, whose L_gan is a term of the expression stage. The squared error alone makes the decoder draw the mean
-of all images that two codes may stand for, which is blurred. So a second decoder is
-trained, by the squared error, the switch loss (Eq. 4), and L_gan on swapped images. A gradient penalty keeps the
-critic from being certain, and it sees altered views, so that it does not learn few photos by heart.
+of all images that two codes may stand for, which is blurred. So a second network, the painter, adds to its images what
+they lack. It is trained by the squared error, the switch loss (Eq. 4), and L_gan on swapped images. A gradient penalty
+keeps the critic from being certain, and it sees altered views, so that it does not learn few photos by heart.
 """
 
 from typing import Any, ClassVar
@@ -48,7 +48,7 @@ class SharpeningOptions(ProposedOptions):
 
 
 class Sharpened(Proposed):
-    """`Proposed` with a last stage, which trains a decoder of its own and a critic."""
+    """`Proposed` with a last stage, which trains the painter and the critic only."""
 
     Options: ClassVar[type[MethodOptions]] = SharpeningOptions
     options: SharpeningOptions
@@ -65,9 +65,10 @@ class Sharpened(Proposed):
         self.critic = Critic(size, **shared)
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
-        if not (self.options.sharpening and self.average_painter.is_trained):  # before the last stage
-            return self.decode_coarse(z_i, z_e)
-        images: Tensor = self.average_painter(torch.cat([z_i, z_e], 1))
+        coarse = self.decode_coarse(z_i, z_e)
+        if not self.options.sharpening:
+            return coarse
+        images: Tensor = self.average_painter(torch.cat([z_i, z_e], 1), coarse)
         return images
 
     def stages(self) -> list[Stage]:
@@ -92,14 +93,13 @@ class Sharpened(Proposed):
         """Return the painter's terms, each (B,): squared error of x', L_gan and L_switch of the swapped images."""
         c = self.options
         mirrored = torch.rand(len(batch.images), 1, 1, 1, device=batch.images.device) < 0.5
-        images = torch.where(
-            mirrored, batch.images.flip(3), batch.images
-        )  # twice as many faces to learn from
+        images = torch.where(mirrored, batch.images.flip(3), batch.images)  # twice as many faces
         with torch.no_grad():
             z_i, z_e = self.identify(images).mean, self.represent(images).mean
-        z_ed = z_e[batch.partner]
-        codes = torch.cat([torch.cat([z_i, z_i]), torch.cat([z_e, z_ed])], 1)
-        rebuilt, swapped = self.painter(codes).chunk(2)
+            z_ed = z_e[batch.partner]
+            codes = torch.cat([z_i, z_i]), torch.cat([z_e, z_ed])
+            coarse = self.decode_coarse(*codes)
+        rebuilt, swapped = self.painter(torch.cat(codes, 1), coarse).chunk(2)
         batch.scratch["swapped"] = swapped.detach()
         judged = generator_loss_on_fake(self.critic(draw_judged_views(swapped)))
         return {

@@ -1,4 +1,4 @@
-"""A decoder for sharp images, of as many channels as the paper's. Not in the paper.
+"""A network that makes the images of a decoder sharp, of as many channels as the paper's. Not in the paper.
 
 Residual blocks, whose maps are normalised, and scaled and shifted by numbers computed from the codes (after adaptive
 instance normalisation, Huang & Belongie, 2017, over groups of channels). Maps are enlarged by repeating pixels, since
@@ -15,12 +15,14 @@ from omote.models.blocks import Activation, activation_layer, initialise
 
 GROUP = 8  # channels that are normalised together
 STYLE_SPREAD = 0.5  # deviation of scales and shifts at the start, for codes of the prior
+LEAST = 0.005  # of a coarse image and of what it lacks to white, before their logit
 
 
 class Painter(nn.Module):
-    """p(x|z): codes (B, ``latent_size``) -> images (B, 3, S, S) in [0, 1], float32; grey before the training.
+    """Codes (B, ``latent_size``), coarse images (B, 3, S, S) in [0, 1] -> images (B, 3, S, S) in [0, 1], float32.
 
-    The maps have the sizes and the channels of Table 2.
+    It adds to the logits of the coarse image, and nothing before its training. The maps have the sizes and the channels
+    of Table 2.
     """
 
     def __init__(
@@ -52,19 +54,14 @@ class Painter(nn.Module):
         for module in self.modules():
             if isinstance(module, _Modulate) and not module.numbers.weight.is_meta:
                 nn.init.normal_(module.numbers.weight, std=STYLE_SPREAD / latent_size**0.5)
-        nn.init.zeros_(self.last.weight)  # tells `is_trained`
+        nn.init.zeros_(self.last.weight)
 
-    @property
-    def is_trained(self) -> bool:
-        """Whether a training has changed its weights; in an export, which has no values to look at, always true."""
-        return torch.compiler.is_exporting() or bool(self.last.weight.any())
-
-    def forward(self, codes: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, coarse: Tensor) -> Tensor:
         maps, style = self.fc(codes).reshape(-1, self.start_channels, 4, 4), self.style(codes)
         for block in self.blocks:
             maps = block(maps, style)
-        logits: Tensor = self.last(self.activation(maps))
-        return torch.sigmoid(logits.float())
+        added: Tensor = self.last(self.activation(maps))
+        return torch.sigmoid(torch.logit(coarse.float(), LEAST) + added.float())
 
 
 class _Modulate(nn.Module):
