@@ -13,6 +13,7 @@ faces is measured in its two codes.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,6 @@ from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
 from on_photo import BANDS, power  # beside this file
 
-Floats = npt.NDArray[np.floating]
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
 
 
@@ -35,17 +35,20 @@ def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
     return Codes(judge.represent(images)[0], judge.identify(images)[0])
 
 
-def decoders(trained: Trained) -> dict[str, Callable[[Floats, Floats], npt.NDArray[np.uint8]]]:
+def decoders(trained: Trained) -> dict[str, Callable[[Any, Any], npt.NDArray[np.uint8]]]:
     """Return the run's decoder, and before it, under another name, that of the stages before the last one."""
     method = trained.method
 
-    def decode_coarse(z_i: Floats, z_e: Floats) -> npt.NDArray[np.uint8]:
+    if not (isinstance(method, Sharpened) and method.options.sharpening):
+        return {"": trained.decode}
+
+    def decode_coarse(z_i: Any, z_e: Any) -> npt.NDArray[np.uint8]:
         with torch.inference_mode():
             images = method.decode_coarse(torch.as_tensor(z_i), torch.as_tensor(z_e))
-        return (255 * images).round().byte().permute(0, 2, 3, 1).numpy()
+        levels: npt.NDArray[np.uint8] = (255 * images).round().byte().permute(0, 2, 3, 1).numpy()
+        return levels
 
-    is_sharp = isinstance(method, Sharpened) and method.options.sharpening > 0
-    return ({", before": decode_coarse} if is_sharp else {}) | {"": trained.decode}
+    return {", before": decode_coarse, "": trained.decode}
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from omote.models.critic import Critic
 from omote.models.decoder import Decoder
 from omote.models.discriminator import Discriminator
 from omote.models.encoder import Encoder
@@ -102,6 +103,28 @@ def test_outputs_are_codes_of_64_numbers_images_in_0_to_1_and_one_logit_per_imag
 def test_a_logit_of_the_discriminator_does_not_depend_on_the_other_images() -> None:
     discriminator, images = Discriminator(64, width=8), torch.rand(4, 3, 64, 64)
     torch.testing.assert_close(discriminator(images)[:1], discriminator(images[:1]))
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_the_critic_judges_places_persons_and_variety(size: int) -> None:
+    torch.manual_seed(0)
+    critic, images, z_i = (
+        Critic(size, width=8, latent_size=5),
+        torch.rand(4, 3, size, size),
+        torch.randn(4, 5),
+    )
+    logits = critic(images, z_i)
+    assert logits.shape == (4,)
+    assert torch.equal(logits, critic(images, -z_i))  # before its training
+    nn.init.normal_(critic.of_person.weight)
+    assert not torch.isclose(critic(images, z_i), critic(images, -z_i)).any()
+    moved = critic(images.roll(size // 2, 3), z_i)
+    assert not torch.isclose(moved, critic(images, z_i)).any()
+    assert not torch.isclose(critic(images[:1], z_i[:1]), critic(images, z_i)[0])  # alone, nothing differs
+    alike = images[:1].repeat(4, 1, 1, 1).requires_grad_()
+    critic(alike, z_i).sum().backward()
+    assert alike.grad is not None
+    assert alike.grad.isfinite().all()
 
 
 def test_another_image_size_is_refused() -> None:

@@ -2,8 +2,9 @@
 
 Not in the paper, whose L_gan is a term of the expression stage. The squared error alone makes the decoder draw the mean
 of all images that two codes may stand for, which is blurred. So a second network, the painter, adds to its images what
-they lack. It is trained by the squared error, the switch loss (Eq. 4), and L_gan on swapped images. A gradient penalty
-keeps the critic from being certain, and it sees altered views, so that it does not learn few photos by heart.
+they lack. It is trained by the squared error, the switch loss (Eq. 4), and L_gan on swapped images: the critic judges
+whether an image is real and shows the person of an identity code. A gradient penalty keeps it from being certain, and
+it sees altered views, so that it does not learn few photos by heart.
 """
 
 from typing import Any, ClassVar
@@ -57,12 +58,12 @@ class Sharpened(Proposed):
         super().__init__(image_size, options, num_subjects)
         if not options.sharpening:
             return
-        size, latent_size = image_size, 2 * options.latent_size
+        size, latent_size = image_size, options.latent_size
         shared: dict[str, Any] = {"width": options.width, "activation": options.activation}
         self.painter, self.average_painter = (
-            Painter(size, latent_size=latent_size, **shared) for _ in range(2)
+            Painter(size, latent_size=2 * latent_size, **shared) for _ in range(2)
         )
-        self.critic = Critic(size, **shared)
+        self.critic = Critic(size, latent_size=latent_size, **shared)
 
     def decode(self, z_i: Tensor, z_e: Tensor) -> Tensor:
         coarse = self.decode_coarse(z_i, z_e)
@@ -100,8 +101,8 @@ class Sharpened(Proposed):
             codes = torch.cat([z_i, z_i]), torch.cat([z_e, z_ed])
             coarse = self.decode_coarse(*codes)
         rebuilt, swapped = self.painter(torch.cat(codes, 1), coarse).chunk(2)
-        batch.scratch["swapped"] = swapped.detach()
-        judged = generator_loss_on_fake(self.critic(draw_judged_views(swapped)))
+        batch.scratch |= {"images": images, "swapped": swapped.detach(), "z_i": z_i}
+        judged = generator_loss_on_fake(self.critic(draw_judged_views(swapped), z_i))
         return {
             "reconstruction": self.reconstruction(rebuilt, images),
             "adversarial": c.sharpening_weight * judged,
@@ -113,12 +114,13 @@ class Sharpened(Proposed):
 
         The penalty is that of a part of the real images, times what that part is of them, so its mean stays.
         """
-        real, swapped = (draw_judged_views(images) for images in (batch.images, batch.scratch["swapped"]))
+        z_i = batch.scratch["z_i"]  # the swapped images have it too
+        real, swapped = (draw_judged_views(batch.scratch[name]) for name in ("images", "swapped"))
         part = real[: -(-len(real) // PENALISED)].detach().requires_grad_()
         # not through __call__: a compiled network has no gradient of its gradient
-        penalty = gradient_penalty(self.critic.forward(part), part) * len(real) / len(part)
+        penalty = gradient_penalty(self.critic.forward(part, z_i[: len(part)]), part) * len(real) / len(part)
         return {
-            "real": discriminator_loss_on_real(self.critic(real)),
-            "swapped": discriminator_loss_on_fake(self.critic(swapped)),
+            "real": discriminator_loss_on_real(self.critic(real, z_i)),
+            "swapped": discriminator_loss_on_fake(self.critic(swapped, z_i)),
             "penalty": self.options.gradient_penalty * F.pad(penalty, (0, len(real) - len(part))),
         }
