@@ -75,6 +75,12 @@ def test_the_painter_has_the_maps_of_table_2_and_adds_nothing_before_its_trainin
     assert {(2, channels, side, side) for channels, side in TABLE_2[size]} <= set(shapes)
 
 
+def test_the_painter_takes_every_width_that_the_options_allow() -> None:
+    for width in (8, 12, 20, 28, 44):
+        coarse = torch.full((1, 3, 64, 64), 0.3)
+        assert Painter(64, width=width)(torch.randn(1, 128), coarse).shape == coarse.shape
+
+
 def test_the_painter_leaves_no_grid() -> None:
     """Where its first maps are constant and there is no border, so is what it adds."""
     torch.manual_seed(0)

@@ -36,7 +36,7 @@ EPOCHS = 8  # of each of the two stages of the codes
 METHODS: dict[str, dict[str, Any]] = {
     "proposed": {},
     "omote": {"options.sharpening": 0.5},
-}  # with own settings
+}  # and own settings
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
     "batch_size": 16,

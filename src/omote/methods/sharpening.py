@@ -27,7 +27,6 @@ from omote.objectives.adversarial import (
 from omote.objectives.judged_views import draw_judged_views
 
 BETAS = (0.0, 0.99)  # of Adam: with two networks against each other, old gradients mislead
-
 PENALISED = 4  # one in how many real images is penalised in a step, because it takes three times as long
 
 

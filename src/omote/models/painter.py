@@ -6,6 +6,7 @@ transposed convolutions leave a grid (Odena et al., 2016, "Deconvolution and Che
 """
 
 from itertools import pairwise
+from math import gcd
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from omote.models.blocks import Activation, activation_layer, initialise
 
-GROUP = 8  # channels that are normalised together
+GROUP = 8  # channels that are normalised together, if their number is a multiple of it
 STYLE_SPREAD = 0.5  # deviation of scales and shifts at the start, for codes of the prior
 LEAST = 0.005  # of a coarse image and of what it lacks to white, before their logit
 
@@ -69,7 +70,8 @@ class _Modulate(nn.Module):
 
     def __init__(self, channels: int, style_size: int, activation: Activation) -> None:
         super().__init__()
-        self.normalise = nn.GroupNorm(max(1, channels // GROUP), channels, affine=False)
+        groups = gcd(max(1, channels // GROUP), channels)
+        self.normalise = nn.GroupNorm(groups, channels, affine=False)
         self.numbers = nn.Linear(style_size, 2 * channels)
         self.activation = activation_layer(activation)
 
