@@ -31,6 +31,7 @@ from tests.features.conftest import scene
 
 expect.set_options(timeout=PATIENCE)
 NAMES = ("ann", "bob", "cem")
+EPOCHS = 150  # so many that a training is not over before a page can cancel it
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def ask_to_train(page: Page, source: str, to: str, epochs: int = 1) -> None:
 def test_a_training_goes_on_when_the_page_is_closed_and_after_it_was_cancelled(
     tab: Page, open_page: Callable[..., Page], home: Path
 ) -> None:
-    ask_to_train(tab, "photos", "run", epochs=40)
+    ask_to_train(tab, "photos", "run", epochs=EPOCHS)
     tab.get_by_role("progressbar", name="Progress of run").wait_for()
     again = tab.context.new_page()
     tab.close()
@@ -107,7 +108,7 @@ def test_a_training_goes_on_when_the_page_is_closed_and_after_it_was_cancelled(
     assert (home / "run" / "checkpoint.safetensors").is_file()
     assert other.get_by_text("run: cancelled.").count() == 0
 
-    ask_to_train(again, "photos", "run", epochs=40)
+    ask_to_train(again, "photos", "run", epochs=EPOCHS)
     again.get_by_text("Trained vae on 2 people, with 1 held out").wait_for()
     assert again.get_by_text("12 faces of 3 people").is_visible()
     assert again.get_by_text(re.compile(r"Left out.*unreadable.* 1\.")).is_visible()
@@ -116,7 +117,7 @@ def test_a_training_goes_on_when_the_page_is_closed_and_after_it_was_cancelled(
     faces = open_face_set(home / "run_faces")
     assert faces.subjects == list(NAMES)
     resolved = read_run_info(home / "run").config
-    expected = TrainConfig.read(None, {"method": "vae", "options.epochs": 40, "test_subjects": 1})
+    expected = TrainConfig.read(None, {"method": "vae", "options.epochs": EPOCHS, "test_subjects": 1})
     assert resolved.model_copy(update={"device": "auto", "precision": "auto"}) == expected
 
 
