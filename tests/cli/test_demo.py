@@ -10,14 +10,13 @@ from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
 from omote.training.loop import train
 
-METHODS_SHOWN = tuple(demo.METHODS)  # before `tiny` shortens it
+METHODS_SHOWN = tuple(demo.EPOCHS)  # before `tiny` shortens it
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "FACES", {"subjects": 6, "mixtures": 0, "frames": 4})
-    monkeypatch.setattr(demo, "EPOCHS", 1)
-    monkeypatch.setattr(demo, "METHODS", {"conventional": {}, "proposed": {}})
+    monkeypatch.setattr(demo, "EPOCHS", {"conventional": 1, "proposed": 1})
     monkeypatch.setattr(demo, "SETTINGS", {"test_subjects": 2, "options.width": 8, "batch_size": 32})
 
 
@@ -48,7 +47,7 @@ def test_a_demo_writes_a_page_and_a_second_one_trains_nothing(
     monkeypatch.setattr(demo, "train", count_trainings)
     demo.run_demo(tmp_path / "demo")
     assert trained == []
-    monkeypatch.setattr(demo, "METHODS", {"conventional": {"options.epochs": 2}, "proposed": {}})
+    monkeypatch.setattr(demo, "EPOCHS", {"conventional": 2, "proposed": 1})
     demo.run_demo(tmp_path / "demo")
     assert trained == [tmp_path / "demo" / "conventional"]
     assert read_run_info(tmp_path / "demo" / "conventional").config.options.epochs == 2

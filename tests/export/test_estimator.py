@@ -31,7 +31,6 @@ from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export import estimator
 from omote.export.estimator import ExpressionFeatures
-from omote.runs.config import TrainConfig
 from omote.runs.trained import Trained, load
 from omote.training.loop import train
 from tests.conftest import Configure
@@ -133,25 +132,17 @@ def test_fit_trains_as_omote_train_does(
     tmp_path: Path,
     configure: Configure,
 ) -> None:
-    config = configure(
-        method="omote",
-        options__epochs=1,
-        options__sharpening=0,
-        test_subjects=0,
-        batch_size=64,
-        precision="auto",
-    )
+    config = configure(method="omote", options__epochs=1, test_subjects=0, batch_size=64, precision="auto")
     alone = prepare_arrays(np.asarray(faces.faces), people, tmp_path / "faces")  # without clips, as in `fit`
     expected = train(alone, run, config).represent(faces.faces)[0]
     np.testing.assert_allclose(fitted.transform(faces.faces), expected, atol=1e-5)
     assert fitted.transform(faces.faces).dtype == np.float32
 
 
-def test_the_default_is_the_method_with_its_own_settings_without_the_stage_for_images() -> None:
+def test_the_default_is_the_method_with_its_own_settings(configure: Configure) -> None:
     config = ExpressionFeatures()._config()
-    assert config == TrainConfig.read(None, {"options.sharpening": 0})
-    asked = ExpressionFeatures(options={"sharpening": 2.0})._config()
-    assert asked == TrainConfig.read(None, {"options.sharpening": 2})
+    own = type(configure()).read()
+    assert config == own
 
 
 def test_the_docstrings_example_runs() -> None:

@@ -72,4 +72,4 @@ def film(scenes: list[np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> 
 def reader(faces: FaceSet, configure: Configure, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The method `omote`, trained for one epoch."""
     run = tmp_path_factory.mktemp("reader") / "run"
-    return train(faces, run, configure(method="omote", options__epochs=1, options__sharpening=0))
+    return train(faces, run, configure(method="omote", options__epochs=1))

@@ -280,7 +280,7 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     )
     assert rates == pytest.approx([5e-4 * 0.95**n for n in range(4)])
     rates.clear()
-    train(faces, tmp_path / "sharp", configure(method="omote", batch_size=64))
+    train(faces, tmp_path / "sharp", configure(method="omote", options__sharpening=1, batch_size=64))
     assert rates == pytest.approx([5e-4, 5e-4 * 0.95] * 2 + [1e-3] * 2)  # the last stage averages instead
 
 
@@ -334,8 +334,8 @@ def test_a_training_may_begin_with_a_run_that_lacks_the_networks_of_the_last_sta
     def settings(**changes: Any) -> TrainConfig:
         return configure(method="omote", options__epochs=1, options__learning_rate=1e-30, **changes)
 
-    first = train(faces, tmp_path / "first", settings(options__sharpening=0))
-    second = train(faces, tmp_path / "second", settings(), start=tmp_path / "first")
+    first = train(faces, tmp_path / "first", settings())
+    second = train(faces, tmp_path / "second", settings(options__sharpening=1), start=tmp_path / "first")
     weights = second.method.state_dict()
     assert {name.partition(".")[0] for name in weights.keys() - first.method.state_dict().keys()} == {
         "painter", "average_painter", "critic"

@@ -32,11 +32,7 @@ from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import is_trained, train
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-EPOCHS = 8  # of each of the two stages of the codes
-METHODS: dict[str, dict[str, Any]] = {
-    "proposed": {},
-    "omote": {"options.sharpening": 0.5},
-}  # and own settings
+EPOCHS = {"proposed": 8, "omote": 8}  # of each of the two stages
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
     "batch_size": 16,
@@ -49,10 +45,9 @@ INTRODUCTION = (
     "nothing about expressions: they had to find out what changes in a face while the person stays the same.",
     "proposed is the paper's method (Kanou & Nagao). It learns an identity code first, then an expression code of "
     "what else a face needs. A discriminator judges the decoded faces, and an expression transferred to another "
-    "person's face has to be read back as the same expression. omote, the default, learns its codes without a "
-    "discriminator. Its expression code also has to recognise an altered picture among pictures of the same person, so "
-    "it holds less of what they all share: the person. Then a last stage, in which no code changes, makes its faces "
-    "sharp.",
+    "person's face has to be read back as the same expression. omote, the default, leaves the discriminator out. "
+    "Its expression code also has to recognise an altered picture among pictures of the same person, so it holds "
+    "less of what they all share: the person.",
     "This demonstration takes minutes, with small networks and few faces. Its scores are not a result.",
 )
 
@@ -70,7 +65,7 @@ def run_demo(to: Path) -> Path:
         raise OmoteError(f"{to} has other files in it; name a new folder with --to")
     timings: dict[str, float] = {}
     face_set = _prepare(to / "faces", timings)
-    runs = {method: _train(to / method, method, face_set, timings) for method in METHODS}
+    runs = {method: _train(to / method, method, face_set, timings) for method in EPOCHS}
     scores: dict[str, Scores] = {}
     with _timer("scoring", timings), status("scoring"):
         for method, trained in runs.items():
@@ -101,9 +96,7 @@ def _prepare(path: Path, timings: dict[str, float]) -> FaceSet:
 
 
 def _train(run: Path, method: str, face_set: FaceSet, timings: dict[str, float]) -> Trained:
-    config = TrainConfig.read(
-        None, {"method": method, "options.epochs": EPOCHS, **SETTINGS, **METHODS[method]}
-    )
+    config = TrainConfig.read(None, {"method": method, "options.epochs": EPOCHS[method], **SETTINGS})
     outdated = False  # whether an earlier demo made the run with other settings
     if (run / "run.json").is_file():
         info = read_run_info(run)
@@ -159,14 +152,14 @@ def _commands(to: Path) -> list[str]:
         return " ".join(shlex.quote(str(to / name)) for name in names)
 
     drawn = " ".join(f"--{name} {value}" for name, value in FACES.items())
+    settings = " ".join(f"--set {key}={value}" for key, value in SETTINGS.items())
     lines = [f"omote prepare drawn --to {quoted('faces')} {drawn}"]
-    for method, own in METHODS.items():
-        settings = " ".join(f"--set {key}={value}" for key, value in {**SETTINGS, **own}.items())
+    for method, epochs in EPOCHS.items():
         lines += [
-            f"omote train {quoted('faces')} --to {quoted(method)} --method {method} --epochs {EPOCHS} {settings}",
+            f"omote train {quoted('faces')} --to {quoted(method)} --method {method} --epochs {epochs} {settings}",
             f"omote evaluate {quoted(method, 'faces')}",
         ]
-    chosen = f"{quoted(*METHODS)} --faces {quoted('faces')} --people test"
+    chosen = f"{quoted(*EPOCHS)} --faces {quoted('faces')} --people test"
     return [
         *lines,
         f"omote swap {chosen} --expressions {SWAP_ROWS} --to {quoted('swap.png')}",

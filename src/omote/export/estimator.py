@@ -206,11 +206,8 @@ class ExpressionFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         options = {f"options.{name}": value for name, value in (self.options or {}).items()}
         if self.epochs is not None:
             options["options.epochs"] = self.epochs
-        method = self.method or DEFAULT_METHOD
-        if method == DEFAULT_METHOD:
-            options = {"options.sharpening": 0, **options}  # a transformer shows no images
         fields = {
-            "method": method,
+            "method": self.method or DEFAULT_METHOD,
             "batch_size": self.batch_size,
             "seed": seed,
             "device": self.device,

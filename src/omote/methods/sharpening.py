@@ -34,7 +34,7 @@ class SharpeningOptions(ProposedOptions):
     """Options of the last stage; none of them is in the paper."""
 
     sharpening: float = Field(
-        1.0,
+        0.0,
         ge=0,
         le=100,
         description="length of the last stage, in epochs per epoch of the others; 0 leaves it out",

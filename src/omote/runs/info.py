@@ -27,7 +27,7 @@ from omote.data.face_set import About
 from omote.errors import OmoteError
 from omote.files import write_beside
 from omote.methods.method import Method
-from omote.methods.registry import DEFAULT_METHOD, method_class
+from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
 from omote.runs.shipped import explain_missing
 
@@ -123,8 +123,6 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
                 f"{run} has format {version}; this omote reads format {FORMAT_VERSION}. Update omote to read it."
             )
         digest = None if is_run else str(content.pop("weights_sha256"))
-        if content["config"]["method"] == DEFAULT_METHOD:  # an omote without the last stage does not name it
-            content["config"]["options"].setdefault("sharpening", 0)
         return TypeAdapter(RunInfo).validate_python(content), digest
 
 
