@@ -16,7 +16,6 @@ from omote.objectives.reconstruction import mean_squared_error
 from omote.training.engine import make_engine
 from omote.training.step import begin_stage, encode_frozen, take_step
 
-
 ALL_STAGES: dict[str, dict[str, Any]] = {"omote": {"sharpening": 1}}  # options
 
 
