@@ -1,4 +1,7 @@
-"""The discriminator of the last stage. Not in the paper, whose discriminator averages over all places of a face."""
+"""The discriminator of the last stage (`omote.methods.sharpening`).
+
+Not in the paper, whose discriminator averages over all places of a face.
+"""
 
 import torch
 from torch import Tensor, nn

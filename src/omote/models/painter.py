@@ -16,7 +16,7 @@ from omote.models.blocks import Activation, activation_layer, initialise
 
 GROUP = 8  # channels that are normalised together, if their number is a multiple of it
 STYLE_SPREAD = 0.5  # deviation of scales and shifts at the start, for codes of the prior
-LEAST = 0.005  # of a coarse image and of what it lacks to white, before their logit
+LEAST = 0.005  # coarse images are kept this far from 0 and 1, where the logit is infinite
 
 
 class Painter(nn.Module):
