@@ -48,7 +48,7 @@ def generator_loss_on_fake(logits: Tensor, loss: GeneratorLoss = "non_saturating
 
 
 def gradient_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """Return half the squared gradient of the sum of the logits by each real image, R1 of Mescheder et al. (2018), Eq. 8.
+    """Return half the squared gradient of D at each real image: R1 of Mescheder et al. (2018), Eq. 8.
 
     Args:
         logits: (B,) D(x) before its sigmoid.
