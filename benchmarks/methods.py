@@ -3,15 +3,18 @@
     python benchmarks/methods.py FACES --to FOLDER [--seeds 3] [--methods vae,proposed,...] [--config TOML]
                                  [--workers 2] [--score-only] [--transfer RUNS] [--judge RUN]
 
-Runs go to FOLDER/METHOD-seedN, one thread each, and resume where they were stopped; scores go to FOLDER/scores. All
-seeds hold out the same people. Swaps are read by a judge, `conventional` with another seed, which holds out other
-people and was trained on those that the methods never saw. A method of one stage gets as many epochs as `proposed` in
-its two; `contrast` gets 1.8 times as many as a stage of them (the tables show the training time). FOLDER/methods.md
-has the tables, methods.csv every score, methods.png the picture.
+All methods have the same networks, the same people held out and the same number of steps, that of `proposed` in all its
+stages. Each method is first trained with each of its `CANDIDATES` and seed 0, and `omote choose`, which reads no
+labels, picks one for all seeds; FOLDER/search.csv has its scores. Methods with a decoder get the altered views of
+`contrast` too (`options.encode_views`), except in the last candidate. `cvae` cannot encode the people held out, by
+whom the choice is made, so it keeps its first candidate.
+
+Runs go to FOLDER/METHOD-CANDIDATE-seedN, one thread each, and resume where they were stopped; scores go to
+FOLDER/scores. FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
 
 With --transfer, the runs in RUNS, trained on other faces, are scored on FACES; everyone in FACES counts as held out. A
-judge named with --judge may have been trained on held-out people; this is not checked. Without arguments, drawn faces
-and tiny networks test the script in a minute or two.
+run named with --judge reads the swaps; that it has not seen the people is not checked. Without arguments, drawn faces
+and tiny networks test the script in two minutes.
 """
 
 import argparse
@@ -34,6 +37,7 @@ from matplotlib.figure import Figure
 from omote.data.face_set import open_face_set
 from omote.data.splits import split_subjects
 from omote.errors import OmoteError
+from omote.evaluation.choose import choose
 from omote.evaluation.compare import RUN_COLUMNS, compare_methods, score_run
 from omote.evaluation.protocol import ACROSS_EXPRESSIONS
 from omote.figures.style import MARKERS
@@ -46,10 +50,18 @@ from omote.runs.trained import load
 from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import TrainingProgress, train_or_load
 
-# Epochs per stage, relative to the TOML, where they are not those of the reference in all. A step of contrast is cheap.
-LONGER = {"contrast": 1.8}
 REFERENCE = "proposed"
-JUDGE_SEED = 100
+VIEWS = {"encode_views": True}
+DIVERGENCE: tuple[dict[str, Any], ...] = ({}, {"kl_weight": 0.64})
+TRIED: dict[str, tuple[dict[str, Any], ...]] = {  # options of each method
+    "beta_vae": ({}, {"beta": 16.0}),
+    "adversarial_vae": ({}, {"adversarial_weight": 1e4}),
+    "omote": ({}, {"contrast_weight": 1000.0}),
+}
+CANDIDATES = {
+    method: (*({**VIEWS, **options} for options in TRIED.get(method, DIVERGENCE)), {}) for method in METHODS
+} | {"contrast": ({}, {"frames_per_subject": 16}, {"temperature": 0.1})}
+SEARCH = "search.csv"
 PROGRESS_SECONDS = 60  # between two progress lines of a training
 
 SHOWN = {  # score -> column head
@@ -75,13 +87,32 @@ TINY = {
 }
 
 
-def configuration(method: str, size: int, toml: Path | None, **changes: Any) -> TrainConfig:
-    """Return a method's configuration: the TOML, with the reference's number of epochs in all, or as `LONGER` says."""
-    config = TrainConfig.read(toml, {"method": method, **changes})
-    like = TrainConfig.read(toml, {"method": REFERENCE, **changes})
-    longer = LONGER.get(method, _epochs(like, size) / _epochs(config, size))
-    epochs = round(longer * config.options.epochs)
-    return TrainConfig.read(toml, {"method": method, **changes, "options.epochs": epochs})
+def configuration(method: str, candidate: int, size: int, toml: Path | None, **changes: Any) -> TrainConfig:
+    """Return a method's configuration: the TOML, with the reference's number of epochs in all."""
+    in_all = _epochs(TrainConfig.read(toml, {**changes, "method": REFERENCE}), size)
+    changes |= {f"options.{name}": value for name, value in CANDIDATES[method][candidate].items()}
+    config = TrainConfig.read(toml, {**changes, "method": method})
+    epochs = round(in_all / _epochs(config, size) * config.options.epochs)
+    return TrainConfig.read(toml, {**changes, "method": method, "options.epochs": epochs})
+
+
+def search(folder: Path, methods: Sequence[str]) -> pd.DataFrame:
+    """Return the ranks of each method's candidates by `omote choose`, and write them to `SEARCH`; the best is first."""
+    tables = []
+    for method in methods:
+        runs = [folder / f"{method}-{number}-seed0" for number in range(len(CANDIDATES[method]))]
+        if method_class(method).needs_subject:
+            table = pd.DataFrame(
+                {"run": [runs[0].name], "method": [method], "reason": ["encodes only people of its training"]}
+            )
+        else:
+            table = choose(runs)
+            table["run"] = [Path(run).name for run in table["run"]]
+        tables.append(table)
+        say(f"{method}: the best is {table['run'].iloc[0]}")
+    ranked = pd.concat(tables, ignore_index=True)
+    write_text(folder / SEARCH, ranked.to_csv(index=False))
+    return ranked
 
 
 def _epochs(config: TrainConfig, size: int) -> int:
@@ -155,38 +186,39 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         raise OmoteError(f"there is no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     asked = TrainConfig.read(toml, changes).test_subjects
     if isinstance(asked, int):
-        train_subjects, held_out = split_subjects(faces.frames, asked or max(1, len(faces.subjects) // 5), 0)
+        _, held_out = split_subjects(faces.frames, asked or max(1, len(faces.subjects) // 5), 0)
     else:
-        train_subjects, held_out = sorted(set(faces.subjects) - set(asked)), sorted(asked)
-    runs = [(method, seed, f"{method}-seed{seed}") for seed in range(arguments.seeds) for method in methods]
-    judge, own = arguments.judge or to / "judge", arguments.transfer is None
-    if arguments.judge and not (judge / "weights.safetensors").is_file():
+        held_out = sorted(asked)
+    judge, own = arguments.judge, arguments.transfer is None
+    if judge and not (judge / "weights.safetensors").is_file():
         raise OmoteError(f"the judge {judge} is not a finished run")
-    known = (
-        split_subjects(
-            faces.frames[faces.frames["subject"].isin(train_subjects)],
-            min(len(held_out), len(train_subjects) - 2),
-            JUDGE_SEED,
-        )[1]
-        if own
-        else []
-    )
-    config = {**changes, "seed": JUDGE_SEED, "test_subjects": known}
-    tasks = [(faces.path, judge, configuration("conventional", faces.size, toml, **config), os.getpid())]
-    tasks = [] if arguments.judge else tasks
-    for method, seed, name in runs if own else ():
-        config = {**changes, "seed": seed, "test_subjects": held_out}
-        tasks.append((faces.path, to / name, configuration(method, faces.size, toml, **config), os.getpid()))
-    if not arguments.score_only:
+    folder = to if own else arguments.transfer
+
+    def train(runs: Sequence[tuple[str, int, int]]) -> None:
+        tasks: list[tuple[Any, ...]] = []
+        for method, number, seed in runs:
+            config = {**changes, "seed": seed, "test_subjects": held_out}
+            settings = configuration(method, number, faces.size, toml, **config)
+            tasks.append((faces.path, to / f"{method}-{number}-seed{seed}", settings, os.getpid()))
         run_tasks("trained", train_one, tasks, arguments.workers)
 
-    folder = to if own else arguments.transfer
+    if own and not arguments.score_only:
+        train([(method, n, 0) for method in methods for n in range(len(CANDIDATES[method]))])
+    ranked = search(to, methods) if own else pd.read_csv(folder / SEARCH)
+    first = ranked.groupby("method", sort=False)["run"].first()
+    best = {method: int(first[method].split("-")[1]) for method in methods}
+    if own and not arguments.score_only:
+        train([(method, best[method], seed) for seed in range(1, arguments.seeds) for method in methods])
+    runs = [
+        (method, seed, f"{method}-{best[method]}-seed{seed}")
+        for seed in range(arguments.seeds)
+        for method in methods
+    ]
     ready = [run for run in runs if (folder / run[2] / "weights.safetensors").is_file()]
     if missing := [name for *_, name in runs if not (folder / name / "weights.safetensors").is_file()]:
         say(f"without {', '.join(missing)}, which are not trained in {folder}")
     if not ready:
         raise OmoteError(f"there is no finished run in {folder}")
-    judge = judge if (judge / "weights.safetensors").is_file() else None
     unseen = held_out if own else faces.subjects
     run_tasks(
         "scored", score_one,
@@ -351,7 +383,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--score-only", action="store_true", help="score the finished runs without training")
     parser.add_argument("--transfer", type=Path, help="folder of runs that were trained on other faces")
-    parser.add_argument("--judge", type=Path, help="a run that reads the swaps, instead of FOLDER/judge")
+    parser.add_argument("--judge", type=Path, help="a run that reads the swaps")
     arguments = parser.parse_args()
     if arguments.faces and not arguments.to:
         parser.error("name the folder for runs and results with --to")

@@ -11,6 +11,7 @@ from omote.methods.method import Batch, GenerativeOptions, Method, Stage, sample
 from omote.methods.proposed import Proposed
 from omote.methods.registry import METHODS, method_class
 from omote.methods.vae import Vae
+from omote.models.encoder import Encoder
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from omote.training.engine import make_engine
@@ -253,6 +254,33 @@ def test_proposed_without_its_two_losses_is_conventional_to_the_bit() -> None:
         states.append(method.state_dict())
     assert states[0].keys() == states[1].keys()
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if method_class(name).has_decoder])
+def test_encoders_can_read_views_while_the_images_to_decode_stay(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omote.methods.method.augment", lambda images, **_: torch.zeros_like(images))
+    method, batch = make(name, encode_views=True), batch_of()
+    read: list[Tensor] = []
+    targets: list[Tensor] = []
+    for module in method.children():
+        if isinstance(module, Encoder):
+            module.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0][:6]))
+    error = type(method).reconstruction
+    monkeypatch.setattr(method, "reconstruction", lambda *of: targets.append(of[1]) or error(method, *of))
+    for stage in method.stages():
+        batch.cached_posteriors = encode_frozen(stage, batch.images)
+        read.clear(), targets.clear()
+        stage.phases[0].terms(batch)
+        images = [image for image in read if (image == 0).all()]
+        # the others are swapped images, which the switch loss reads as they are
+        assert len(images) == {"ml_vae": 2, "gvae": 2, "adversarial_vae": 2}.get(name, 1)
+        assert not any(
+            torch.equal(image, given) for image in read for given in (batch.images, batch.same_subject)
+        )
+        assert len(targets) == 1
+        assert torch.equal(targets[0], batch.same_subject if stage.name == "identity" else batch.images)
 
 
 def test_the_readings_of_the_weights_change_the_terms_as_they_say() -> None:

@@ -55,7 +55,8 @@ class AdversarialVae(TwoCodes):
         tell the subjects apart. Gradient reversal uses the negative cross entropy of the classifier instead, which has
         no minimum: it keeps falling as the classifier becomes more certain of one wrong subject.
         """
-        q_i, q_e = self.identify(batch.same_subject), self.represent(batch.images)
+        q_i = self.identify(self.to_encode(batch.same_subject))
+        q_e = self.represent(self.to_encode(batch.images))
         batch.scratch["z_e"] = q_e.mean.detach()
         output = self.decode(sample(q_i), sample(q_e))
         return {

@@ -45,14 +45,14 @@ class Conventional(TwoCodes):
 
     def identity_terms(self, batch: Batch) -> Terms:
         """Return L_i, each term (B,): decode x_rand_id from the identity code of x. Paper: Eq. 1."""
-        q_i = self.identify(batch.images)
+        q_i = self.identify(self.to_encode(batch.images))
         z_i = sample(q_i)
         output = self.decode_coarse(z_i, torch.zeros_like(z_i))
         return {"kl": self.kl(q_i), "reconstruction": self.reconstruction(output, batch.same_subject)}
 
     def expression_terms(self, batch: Batch) -> Terms:
         """Return L_e, each term (B,): decode x from both its codes, z_i frozen. Paper: Eq. 2."""
-        z_i, q_e = self.frozen_identity(batch), self.represent(batch.images)
+        z_i, q_e = self.frozen_identity(batch), self.represent(self.to_encode(batch.images))
         output = self.decode_coarse(z_i, sample(q_e))
         return {"kl": self.kl(q_e), "reconstruction": self.reconstruction(output, batch.images)}
 

@@ -12,6 +12,7 @@ from omote.models.blocks import Activation, Normalisation
 from omote.models.encoder import Posterior
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import binary_cross_entropy, mean_squared_error
+from omote.objectives.views import augment
 
 
 @dataclass
@@ -118,6 +119,9 @@ class GenerativeOptions(MethodOptions):
     )
     kl_reduction: Literal["mean", "batch_sum"] = Field("mean", description="over the batch")
     likelihood: Literal["mse", "bce"] = Field("mse", description="Gaussian or Bernoulli p(x|z)")
+    encode_views: bool = Field(
+        False, description="encode an altered view of each image, and reconstruct the image as it is"
+    )
 
 
 class Method(nn.Module):
@@ -172,6 +176,15 @@ class Generative(Method):
 
     Options: ClassVar[type[MethodOptions]] = GenerativeOptions
     options: GenerativeOptions
+
+    def to_encode(self, images: Tensor) -> Tensor:
+        """Return what an encoder reads of (B, 3, S, S) images: the images, or views with ``options.encode_views``.
+
+        Not in the paper. It gives every method the views of `Contrast`, with the default strength.
+        """
+        if not self.options.encode_views:
+            return images
+        return augment(images, light=1.0, placement=1.0, mirror=True, surroundings=True)
 
     def kl(self, posterior: Posterior) -> Tensor:
         """Return alpha_1 KL(q(z|x) || N(0, I)), (B,). Paper: Eqs. 1 and 2, first term."""

@@ -40,7 +40,8 @@ class MlVae(TwoCodes):
         that differs between frames of one person.
         """
         same = batch.subjects[:, None] == batch.subjects  # (B, B)
-        q_i, q_e = self.group_posterior(self.identify(batch.images), same), self.represent(batch.images)
+        q_i = self.group_posterior(self.identify(self.to_encode(batch.images)), same)
+        q_e = self.represent(self.to_encode(batch.images))
         first = same.int().argmax(1)  # index of the first frame of each frame's group
         z_i, z_e = sample(q_i)[first], sample(q_e)
         return {

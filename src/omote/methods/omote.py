@@ -39,7 +39,7 @@ class Omote(Sharpened):
         """Return L_e' of Eq. 5 and the contrast, each term (B,)."""
         c = self.options
         # images and views in one call, so that they share BatchNorm statistics
-        codes = self.represent(torch.cat([batch.images, c.draw_views(batch.images)]))
+        codes = self.represent(torch.cat([self.to_encode(batch.images), c.draw_views(batch.images)]))
         (mean, of_view), (logvar, _) = codes.mean.chunk(2), codes.logvar.chunk(2)
         terms = self.generator_terms(batch, Posterior(mean, logvar))
         terms["contrast"] = c.contrast_weight * c.contrast(mean, of_view, batch.subjects)

@@ -58,7 +58,7 @@ class Proposed(Conventional):
 
     def expression_terms(self, batch: Batch) -> Terms:
         """Return L_e' for the generator, each term (B,). Paper: Eq. 5."""
-        return self.generator_terms(batch, self.represent(batch.images))
+        return self.generator_terms(batch, self.represent(self.to_encode(batch.images)))
 
     def generator_terms(self, batch: Batch, q_e: Posterior) -> Terms:
         """Return L_e' = L_e + beta L_gan + gamma L_switch, each term (B,), given q(z_e|x). Paper: Eq. 5."""

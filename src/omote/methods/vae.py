@@ -23,7 +23,7 @@ class Vae(Generative):
 
     def terms(self, batch: Batch) -> Terms:
         """Return Eq. 2 with z_e alone, each term (B,)."""
-        posterior = self.represent(batch.images, batch.subjects)
+        posterior = self.represent(self.to_encode(batch.images), batch.subjects)
         output = self.decode(self.identify(batch.images, batch.subjects).mean, sample(posterior))
         return {"kl": self.kl(posterior), "reconstruction": self.reconstruction(output, batch.images)}
 
