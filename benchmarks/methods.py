@@ -51,15 +51,21 @@ from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import TrainingProgress, train_or_load
 
 REFERENCE = "proposed"
-VIEWS = {"encode_views": True}
-DIVERGENCE: tuple[dict[str, Any], ...] = ({}, {"kl_weight": 0.64})
+DIVERGENCE: tuple[dict[str, Any], ...] = ({"kl_weight": 0.01}, {"kl_weight": 0.64})
 TRIED: dict[str, tuple[dict[str, Any], ...]] = {  # options of each method
-    "beta_vae": ({}, {"beta": 16.0}),
-    "adversarial_vae": ({}, {"adversarial_weight": 1e4}),
-    "omote": ({}, {"contrast_weight": 1000.0}),
+    "beta_vae": ({"kl_weight": 0.01, "beta": 4.0}, {"kl_weight": 0.01, "beta": 16.0}),
+    "adversarial_vae": (
+        {"kl_weight": 0.01, "adversarial_weight": 1000.0},
+        {"kl_weight": 0.01, "adversarial_weight": 1e4},
+    ),
+    "omote": ({"contrast_weight": 400.0}, {"contrast_weight": 1000.0}),
 }
 CANDIDATES = {
-    method: (*({**VIEWS, **options} for options in TRIED.get(method, DIVERGENCE)), {}) for method in METHODS
+    method: (
+        *({"encode_views": True, **options} for options in TRIED.get(method, DIVERGENCE)),
+        TRIED.get(method, DIVERGENCE)[0],
+    )
+    for method in METHODS
 } | {"contrast": ({}, {"frames_per_subject": 16}, {"temperature": 0.1})}
 SEARCH = "search.csv"
 PROGRESS_SECONDS = 60  # between two progress lines of a training

@@ -142,7 +142,7 @@ def test_identity_stage_is_eq_1_with_a_zero_expression_code_and_another_image_of
     q = method.identify(batch.images)
     z_i = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
     made = method.decode(z_i, torch.zeros(6, 6))
-    torch.testing.assert_close(terms["kl"], 0.01 * gaussian_kl(q.mean, q.logvar))
+    torch.testing.assert_close(terms["kl"], 0.64 * gaussian_kl(q.mean, q.logvar))
     torch.testing.assert_close(terms["reconstruction"], 1e5 * mean_squared_error(made, batch.same_subject))
 
 
@@ -161,7 +161,7 @@ def test_expression_stage_is_eq_5_term_by_term() -> None:
     assert isinstance(discriminator, torch.nn.Module)
     as_real = sum(-torch.sigmoid(discriminator(made)).log() for made in (x, x_p))
     expected = {
-        "kl": 0.01 * gaussian_kl(q.mean, q.logvar),
+        "kl": 0.64 * gaussian_kl(q.mean, q.logvar),
         "reconstruction": 1e5 * mean_squared_error(x, batch.images),
         "adversarial": as_real,
         "switch_identity": 10 * mean_squared_error(method.identify(swapped).mean, z_i),
@@ -287,7 +287,7 @@ def test_the_readings_of_the_weights_change_the_terms_as_they_say() -> None:
     batch = batch_of()
 
     def terms(**options: Any) -> dict[str, Tensor]:
-        method = make("vae", **options)
+        method = make("vae", kl_weight=0.01, **options)
         method.eval()
         torch.manual_seed(3)
         return method.stages()[0].phases[0].terms(batch)
@@ -403,7 +403,7 @@ def test_encoder_and_decoder_of_cvae_use_the_subject() -> None:
     terms = method.stages()[0].phases[0].terms(batch)
     torch.manual_seed(5)
     z = q.mean + (q.logvar / 2).exp() * torch.randn_like(q.mean)
-    torch.testing.assert_close(terms["kl"], 0.01 * gaussian_kl(q.mean, q.logvar))
+    torch.testing.assert_close(terms["kl"], 0.64 * gaussian_kl(q.mean, q.logvar))
     torch.testing.assert_close(
         terms["reconstruction"], 1e5 * mean_squared_error(method.decode(one_hot, z), batch.images)
     )

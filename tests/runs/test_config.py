@@ -17,7 +17,7 @@ def test_the_defaults_are_the_papers() -> None:
     assert (config.batch_size, config.learning_rate_decay) == (64, 0.95)
     assert isinstance(options, ProposedOptions)
     assert (options.epochs, options.learning_rate, options.latent_size, options.width) == (100, 5e-4, 64, 32)
-    assert (options.reconstruction_weight, options.kl_weight) == (1e5, 0.01)
+    assert (options.reconstruction_weight, options.kl_weight) == (1e5, 0.01 * 64)
     assert (options.adversarial_weight, options.switch_weight) == (1, 10)
 
 

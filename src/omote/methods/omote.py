@@ -19,6 +19,8 @@ from omote.models.encoder import Posterior
 class OmoteOptions(SharpeningOptions, ContrastOptions):
     """Options of Eq. 5 and of the contrast."""
 
+    # no term decodes samples of the prior, and all results of this method have this weight
+    kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the KL divergence summed over the code")
     adversarial_weight: float = Field(0.0, ge=0, description="beta; 0 leaves L_gan and the discriminator out")
     contrast_weight: float = Field(
         400.0, ge=0, description="of the contrast between an image's code and its view's"
