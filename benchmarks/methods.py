@@ -1,11 +1,12 @@
 """Train several methods with several seeds on one face set, and compare them in tables and a picture.
 
     python benchmarks/methods.py FACES --to FOLDER [--seeds 3] [--methods vae,proposed,...] [--config TOML]
-                                 [--workers 2] [--score-only] [--transfer RUNS] [--judge RUN]
+                                 [--workers 2] [--score-only] [--search CSV] [--transfer RUNS] [--judge RUN]
 
 All methods have the same networks, the same people held out and the same number of steps, that of `proposed` in all its
 stages. Each method is first trained with each of its `CANDIDATES` and seed 0, and `omote choose`, which reads no
-labels, picks one for all seeds; FOLDER/search.csv has its scores. Methods with a decoder get the altered views of
+labels, picks one for all seeds; FOLDER/search.csv has its scores, and --search takes that file from another face set
+instead of searching again. Methods with a decoder get the altered views of
 `contrast` too (`options.encode_views`), except in the last candidate. `cvae` cannot encode the people held out, by
 whom the choice is made, so it keeps its first candidate.
 
@@ -208,13 +209,14 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
             tasks.append((faces.path, to / f"{method}-{number}-seed{seed}", settings, os.getpid()))
         run_tasks("trained", train_one, tasks, arguments.workers)
 
-    if own and not arguments.score_only:
+    if own and not arguments.score_only and not arguments.search:
         train([(method, n, 0) for method in methods for n in range(len(CANDIDATES[method]))])
-    ranked = search(to, methods) if own else pd.read_csv(folder / SEARCH)
+    searched = arguments.search or (None if own else folder / SEARCH)
+    ranked = pd.read_csv(searched) if searched else search(to, methods)
     first = ranked.groupby("method", sort=False)["run"].first()
     best = {method: int(first[method].split("-")[1]) for method in methods}
     if own and not arguments.score_only:
-        train([(method, best[method], seed) for seed in range(1, arguments.seeds) for method in methods])
+        train([(method, best[method], seed) for seed in range(arguments.seeds) for method in methods])
     runs = [
         (method, seed, f"{method}-{best[method]}-seed{seed}")
         for seed in range(arguments.seeds)
@@ -388,6 +390,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help="TOML with settings for all methods")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--score-only", action="store_true", help="score the finished runs without training")
+    parser.add_argument("--search", type=Path, help="search.csv of another face set, instead of a search")
     parser.add_argument("--transfer", type=Path, help="folder of runs that were trained on other faces")
     parser.add_argument("--judge", type=Path, help="a run that reads the swaps")
     arguments = parser.parse_args()
