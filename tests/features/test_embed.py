@@ -24,8 +24,9 @@ from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.features import embed as embedding
 from omote.features import stream as streaming
-from omote.features.embed import Input, embed, embed_to
+from omote.features.embed import embed, embed_to
 from omote.features.extract import extract_features
+from omote.features.inputs import Input
 from omote.features.profile import make_profile, make_profile_from_tables
 from omote.features.table import read_table
 from omote.figures.table.crops import locate_faces, recut_faces

@@ -25,12 +25,13 @@ from omote.data.videos import GAP, Excerpt
 from omote.errors import OmoteError
 from omote.features.axes import Axes, axis_columns, gather_axes
 from omote.features.comparison import PeopleComparison, compare_people
-from omote.features.embed import EmbedSummary, embed_share, embed_to, join_features, open_reader
+from omote.features.embed import embed_share, embed_to, join_features, open_reader
 from omote.features.event_files import write_events
 from omote.features.events import find_events, find_measures
 from omote.features.people import list_names
 from omote.features.profile import DISTANCE, LEAST_FRAMES, Profiles, make_profiles
 from omote.features.reader import Reader
+from omote.features.summary import EmbedSummary
 from omote.features.table import FLOAT_FORMAT, read_table
 from omote.figures.page import format_duration
 from omote.files import file_state, write_text

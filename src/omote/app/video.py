@@ -20,10 +20,11 @@ from omote.data.media import find_kind
 from omote.data.videos import Excerpt
 from omote.errors import OmoteError
 from omote.features.axes import axis_columns, say_axis
-from omote.features.embed import EmbedSummary, embed_to
+from omote.features.embed import embed_to
 from omote.features.event_files import write_events
 from omote.features.events import find_events
 from omote.features.people import name_people
+from omote.features.summary import EmbedSummary
 from omote.features.table import join_tables, read_table
 from omote.figures.page import encode_picture
 from omote.figures.table.crops import SMALL_SIDE, Crops, recut_faces

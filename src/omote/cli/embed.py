@@ -26,7 +26,7 @@ from omote.cli.inputs import (
 from omote.errors import OmoteError
 
 if TYPE_CHECKING:
-    from omote.features.embed import EmbedSummary
+    from omote.features.summary import EmbedSummary
 
 
 class Engine(StrEnum):

@@ -1,41 +1,36 @@
 """Features out: photos, videos, folders, a camera or face sets in, one row per face with its expression code."""
 
 import hashlib
-import io
 import json
 import os
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypedDict, Unpack
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from PIL import Image
 
-from omote.boundary import decode, reading
-from omote.data.addresses import hide_keys, is_address, list_address
+from omote.boundary import reading
 from omote.data.build import Progress, Skipped, write_skipped
 from omote.data.detect import ALL_FACES, DETECTOR_SHA256, Search, find_detector
 from omote.data.face_set import FaceSet, open_face_set
-from omote.data.images import PHOTO_SUFFIXES, VIDEO_SUFFIXES, Picture
-from omote.data.importers.folder import find_media
-from omote.data.media import NO_KIND, Kind, find_kind
 from omote.data.parts import Parts, claim_parts, new_part
 from omote.data.shards import Shard, Shares, check_folder, claim_share, record_name, share_request
 from omote.data.turn import Rotate, check_rotate
-from omote.data.videos import EVERY_FRAME, GAP, Excerpt, estimate_num_frames
+from omote.data.videos import EVERY_FRAME, Excerpt, estimate_num_frames
 from omote.errors import OmoteError
 from omote.features.axes import Axes, gather_axes
 from omote.features.extract import extract_features
+from omote.features.inputs import Input, check_picture, find_sources, list_inputs
 from omote.features.profile import Profile
 from omote.features.reader import IN_BFLOAT16, Reader, cut_for
 from omote.features.stream import SEARCHED, Piece, ResumePoint, Searched, Source, stream
+from omote.features.summary import EmbedSummary, add_summaries, summarise
 from omote.features.table import check_table_path, join_tables
 from omote.features.usual_look import UsualLooks
 from omote.files import file_state, write_json
@@ -43,32 +38,6 @@ from omote.formulas import write_csv_rows
 from omote.runs.shipped import SHIPPED
 
 FACE_SET_ROWS = 2048  # read at a time
-NO_KIND_BY_NAME = f"{NO_KIND}, by its name"  # reason of files at an address
-
-Input = str | Path | Picture | Source  # a source was found already
-
-
-class EmbedSummary(NamedTuple):
-    """Counts of an embedding."""
-
-    num_faces: int
-    num_doubted: int  # faces that are not trusted; with a profile, only those of the person
-    doubts: Counter[str]  # reason -> number of these faces
-    num_others: int  # with a profile: rows of other people, without codes
-    knows_ood: bool  # whether the model can measure how far a face is from its training faces
-    skipped_frames: Counter[str]  # reason -> number of video frames
-    skipped_files: list[Skipped]  # whole files
-    turned: dict[str, int]  # degrees -> number of photos and videos that were turned so
-
-    @staticmethod
-    def restore(saved: dict[str, Any]) -> "EmbedSummary":
-        """Return the summary of which `_asdict` was saved as JSON."""
-        summary = EmbedSummary(**saved)
-        return summary._replace(
-            doubts=Counter(summary.doubts),
-            skipped_frames=Counter(summary.skipped_frames),
-            turned=Counter(summary.turned),
-        )
 
 
 class EmbedOptions(TypedDict, total=False):
@@ -335,7 +304,7 @@ class EmbedTask:
         self.frames_done = 0
         self.skipped: list[Skipped] = []
         self.sources: list[Source] = []
-        listed = _list_inputs(inputs)
+        listed = list_inputs(inputs)
         paths = [Path(given) for given in listed if isinstance(given, str)]
         self.face_sets = [open_face_set(path) for path in paths if (path / "about.json").is_file()]
         if self.face_sets:
@@ -365,9 +334,9 @@ class EmbedTask:
         # Raises if the method needs to know the subjects.
         reader.read(np.zeros((0, reader.size, reader.size, 3), np.uint8))
         found = chain.from_iterable(
-            _find_sources(given, self.skipped)
+            find_sources(given, self.skipped)
             if isinstance(given, str)
-            else [given if isinstance(given, Source) else _check_picture(given, number)]
+            else [given if isinstance(given, Source) else check_picture(given, number)]
             for number, given in enumerate(listed)
         )
         self.sources = list({source.name: source for source in found}.values())
@@ -581,98 +550,6 @@ def _find_problem(summary: EmbedSummary, face: int) -> str:
     return ""
 
 
-def _list_inputs(inputs: Sequence[Input]) -> list[str | Picture | Source]:
-    """Return the inputs, with "-" replaced by the lines of standard input."""
-    if isinstance(inputs, str | Path | Image.Image):
-        raise OmoteError(f"a single {type(inputs).__name__} was given; give a list of inputs")
-    listed: list[str | Picture | Source] = []
-    for given in inputs:
-        if isinstance(given, str | Path):
-            listed += _read_list() if str(given) == "-" else [str(given)]
-        else:
-            listed.append(given)
-    if not listed:
-        raise OmoteError("no input was given; name a face set, or photos, videos or folders of them")
-    return listed
-
-
-def _read_list() -> Iterator[str]:
-    """Yield the paths on standard input, one a line; in quotes, and with backslashes, if Windows wrote them."""
-    is_file = isinstance(sys.stdin, io.TextIOWrapper)
-    # names that are not UTF-8 are reported later
-    text = decode(sys.stdin.buffer.read(), "surrogateescape") if is_file else sys.stdin.read()
-    for number, line in enumerate(text.split("\n"), start=1):
-        name = line.rstrip("\r")
-        if name.startswith('"') and not os.path.lexists(name):
-            if len(name) < 2 or not name.endswith('"'):
-                raise OmoteError(f"standard input, line {number}: the quote is not closed: {name}")
-            name = name[1:-1].replace('""', '"')
-        slashed = name.replace("\\", "/")
-        if name.strip():
-            yield slashed if os.path.lexists(slashed) and not os.path.lexists(name) else name
-
-
-def _check_picture(given: Picture, number: int) -> Source:
-    """Return the source of an image in memory; `number` is its place among the inputs."""
-    name = f"image {number}"
-    if isinstance(given, np.ndarray):
-        is_picture = given.ndim == 2 or (given.ndim == 3 and given.shape[2] in (3, 4))
-        if not is_picture or given.dtype != np.uint8 or not given.size:
-            raise OmoteError(
-                f"{name} is an array of {given.dtype} of shape {given.shape}; expected uint8 of shape (H, W, 3) in the "
-                "order RGB, (H, W) or (H, W, 4)"
-            )
-    elif not isinstance(given, Image.Image):
-        raise OmoteError(f"{name} is a {type(given).__name__}; expected a path, an array or a PIL image")
-    return Source(name, picture=given)
-
-
-def _find_sources(given: str, skipped: list[Skipped]) -> list[Source]:
-    if is_address(given):
-        return _find_remote(given, skipped)
-    path = Path(given)
-    printable = given.encode(errors="backslashreplace").decode()
-    if printable != given:
-        skipped.append(Skipped(source=printable, frame=None, reason="file name is not UTF-8"))
-        return []
-    if path.is_dir():
-        inside: list[Skipped] = []
-        found = [Source(str(path / name), kind) for name, kind in find_media(path, inside).items()]
-        skipped += [
-            Skipped(source=str(path / row["source"]), frame=None, reason=row["reason"]) for row in inside
-        ]
-        if not found:
-            raise OmoteError(f"{given} holds no photos or videos")
-        return found
-    if not path.exists() and given.isdecimal():
-        return [Source(f"camera {given}", "video", int(given))]
-    if not path.exists():
-        raise OmoteError(f"{given} does not exist")
-    kind = find_kind(path)
-    if kind is None:
-        raise OmoteError(f"{given} is {NO_KIND}, nor a face set or folder")
-    return [Source(str(path), kind)]
-
-
-def _find_remote(address: str, skipped: list[Skipped]) -> list[Source]:
-    """Return the photos and videos at an address, told by their names."""
-    files = list_address(address)
-    sources: list[Source] = []
-    for file in files:
-        suffix = PurePosixPath(file.path).suffix.lower()
-        if suffix in VIDEO_SUFFIXES or suffix in PHOTO_SUFFIXES:
-            kind: Kind = "video" if suffix in VIDEO_SUFFIXES else "animation" if suffix == ".gif" else "photo"
-            sources.append(Source(file.name, kind, remote=file))
-        else:
-            skipped.append(Skipped(source=file.name, frame=None, reason=NO_KIND_BY_NAME))
-    if not sources:
-        raise OmoteError(
-            f"{hide_keys(address)} holds no photos or videos, by the suffixes of the names: "
-            f"{', '.join(sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES))}"
-        )
-    return sources
-
-
 def _write_piece(folder: Path, piece: Piece, task: EmbedTask) -> None:
     with new_part(folder) as part:
         piece.table.to_parquet(part / "table.parquet", index=False)
@@ -682,49 +559,6 @@ def _write_piece(folder: Path, piece: Piece, task: EmbedTask) -> None:
 def _read_description(folder: Path) -> dict[str, Any]:
     description: dict[str, Any] = json.loads((folder / "part.json").read_text(encoding="utf-8"))
     return description
-
-
-def summarise(skipped: list[Skipped], descriptions: Iterable[dict[str, Any]]) -> EmbedSummary:
-    """Return the counts of all pieces together; `skipped` are the files that were left out before the first."""
-    faces = doubted = others = 0
-    knows_ood = False
-    doubts: Counter[str] = Counter()
-    frames: Counter[str] = Counter()
-    files = list(skipped)
-    turned: dict[str, str] = {}
-    for piece in descriptions:
-        faces, doubted, others = faces + piece["faces"], doubted + piece["doubted"], others + piece["others"]
-        doubts.update(piece["doubts"])
-        knows_ood = knows_ood or piece["knows_ood"]
-        left_out = (row["reason"] for row in piece["skipped"] if row["frame"] is not None)
-        frames.update(reason for reason in left_out if reason != GAP)  # no frame is there
-        files += [row for row in piece["skipped"] if row["frame"] is None]
-        turned |= {row["source"]: str(row["turned"]) for row in piece["searched"] if row["turned"]}
-    files.sort(key=_is_no_picture)
-    return EmbedSummary(faces, doubted, doubts, others, knows_ood, frames, files, Counter(turned.values()))
-
-
-def _is_no_picture(row: Skipped) -> bool:
-    """Return whether a file is neither photo nor video; such files are last, as messages name the first."""
-    return row["reason"].startswith(NO_KIND)
-
-
-def add_summaries(summaries: Sequence[EmbedSummary]) -> EmbedSummary:
-    """Return the counts of all parts together."""
-    counts = [Counter[str]() for _ in range(3)]
-    for one in summaries:
-        for total, count in zip(counts, (one.doubts, one.skipped_frames, one.turned), strict=True):
-            total.update(count)
-    return EmbedSummary(
-        num_faces=sum(one.num_faces for one in summaries),
-        num_doubted=sum(one.num_doubted for one in summaries),
-        doubts=counts[0],
-        num_others=sum(one.num_others for one in summaries),
-        knows_ood=any(one.knows_ood for one in summaries),
-        skipped_frames=counts[1],
-        skipped_files=sorted((row for one in summaries for row in one.skipped_files), key=_is_no_picture),
-        turned=counts[2],
-    )
 
 
 def _join_searched(rows: Iterable[Searched]) -> list[Searched]:

@@ -29,16 +29,10 @@ from omote.data.parts import claim_parts
 from omote.data.prepare import PHOTOS_PER_JOB
 from omote.data.shards import Shard, check_folder, claim_share, read_outcome, record_name
 from omote.errors import OmoteError
-from omote.features.embed import (
-    EmbedOptions,
-    EmbedSummary,
-    EmbedTask,
-    Input,
-    add_summaries,
-    open_reader,
-    summarise,
-)
+from omote.features.embed import EmbedOptions, EmbedTask, open_reader
+from omote.features.inputs import Input
 from omote.features.stream import Source
+from omote.features.summary import EmbedSummary, add_summaries, summarise
 from omote.files import claimed
 
 MOST_TRIES = 3  # of a task
