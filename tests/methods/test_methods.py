@@ -172,7 +172,8 @@ def test_expression_stage_is_eq_5_term_by_term() -> None:
         torch.testing.assert_close(terms[name], term, rtol=1e-3, atol=1e-5, msg=name)
 
 
-def test_the_last_stage_judges_swapped_images_term_by_term() -> None:
+def test_the_last_stage_judges_swapped_images_term_by_term(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omote.methods.sharpening.draw_judged_views", lambda images: images.flip(2))
     method = make("omote", sharpening=1)
     stage = method.stages()[-1]
     take(method, stage)  # so that the painter paints
@@ -206,6 +207,10 @@ def test_the_last_stage_judges_swapped_images_term_by_term() -> None:
     torch.testing.assert_close(terms["real"], -torch.sigmoid(judged[1]).log())
     torch.testing.assert_close(terms["swapped"], -(1 - torch.sigmoid(judged[2])).log())
     assert [bool(term > 0) for term in terms["penalty"]] == [True, True, False, False, False, False]
+    some = images[:2].flip(2).requires_grad_()  # a quarter of six, rounded up
+    (gradient,) = torch.autograd.grad(method.get_submodule("critic")(some, z_i[:2]).sum(), some)
+    expected_penalty = 0.015 * gradient.square().sum((1, 2, 3)).mean() / 2
+    torch.testing.assert_close(terms["penalty"].mean(), expected_penalty, rtol=1e-3, atol=0)
 
 
 def test_the_last_stage_changes_no_code_and_replaces_the_images() -> None:

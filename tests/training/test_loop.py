@@ -62,13 +62,14 @@ def test_training_does_not_change_the_global_random_state(
 
 @pytest.mark.parametrize(
     ("method", "stop_at"),
-    # in the first epoch, at the end of a stage, in the second stage; and in a contrastive stage
-    [("proposed", 2), ("proposed", 6), ("proposed", 7), ("proposed", 10), ("omote", 2)],
+    # in the first epoch, at the end of a stage, in the second stage; in a contrastive stage; in the last stage of omote
+    [("proposed", 2), ("proposed", 6), ("proposed", 7), ("proposed", 10), ("omote", 2), ("sharpened", 14)],
 )
 def test_a_training_resumed_after_ctrl_c_ends_with_the_weights_of_an_uninterrupted_one(
     method: str, stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
-    config = configure(method=method)
+    sharpened = {"method": "omote", "options__sharpening": 1}
+    config = configure(**(sharpened if method == "sharpened" else {"method": method}))
     train(faces, tmp_path / "whole", config)
 
     taken = []
@@ -266,7 +267,7 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     original = step.take_step
 
     def spy(engine: Engine, stage: Stage, optimisers: list[Optimizer], batch: Batch) -> dict[str, Tensor]:
-        rates.append(optimisers[0].param_groups[0]["lr"])
+        rates.append({optimiser.param_groups[0]["lr"] for optimiser in optimisers}.pop())
         return original(engine, stage, optimisers, batch)
 
     monkeypatch.setattr(loop, "take_step", spy)

@@ -17,9 +17,9 @@ from omote.models.encoder import Posterior
 
 
 class OmoteOptions(SharpeningOptions, ContrastOptions):
-    """Options of Eq. 5 and of the contrast."""
+    """Options of Eq. 5, of the contrast and of the last stage."""
 
-    # no term decodes samples of the prior, and all results of this method have this weight
+    # by default no term decodes samples of the prior, and all results of this method have this weight
     kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the KL divergence summed over the code")
     adversarial_weight: float = Field(0.0, ge=0, description="beta; 0 leaves L_gan and the discriminator out")
     contrast_weight: float = Field(
@@ -28,7 +28,7 @@ class OmoteOptions(SharpeningOptions, ContrastOptions):
 
 
 class Omote(Sharpened):
-    """`Proposed` without L_gan, and with a contrast in the expression stage."""
+    """`Proposed` without L_gan, and with a contrast in the expression stage; `Sharpened` can add a last stage."""
 
     Options = OmoteOptions
     options: OmoteOptions

@@ -28,9 +28,12 @@ class ProposedOptions(ConventionalOptions):
     generator_loss: GeneratorLoss = Field("non_saturating", description='"minimax" is Eq. 3 as printed')
     discriminator_normalisation: Normalisation = Field("none", description="in the discriminator")
     switch_code: Literal["sample", "mean"] = Field(
-        "sample", description="whether z_e^d is a sample from its posterior or its mean"
+        "sample",
+        description="in the expression stage: whether z_e^d is a sample from its posterior or its mean",
     )
-    switch_target_gradient: bool = Field(False, description="whether the target z_e^d gets a gradient too")
+    switch_target_gradient: bool = Field(
+        False, description="in the expression stage: whether the target z_e^d gets a gradient too"
+    )
 
 
 class Proposed(Conventional):

@@ -3,8 +3,8 @@
 Not in the paper, whose L_gan is a term of the expression stage. The squared error alone makes the decoder draw the mean
 of all images that two codes may stand for, which is blurred. So a second network, the painter, adds to its images what
 they lack. It is trained by the squared error, the switch loss (Eq. 4), and L_gan on swapped images: the critic judges
-whether an image is real and shows the person of an identity code. A gradient penalty keeps it from being certain, and
-it sees altered views, so that it does not learn few photos by heart.
+whether an image is real and shows the person of an identity code. A gradient penalty keeps the critic from
+being certain, and it sees altered views, so that it does not learn few photos by heart.
 """
 
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ from omote.objectives.adversarial import (
 from omote.objectives.judged_views import draw_judged_views
 
 BETAS = (0.0, 0.99)  # of Adam: with two networks against each other, old gradients mislead
-PENALISED = 4  # one in how many real images is penalised in a step, because it takes three times as long
+PENALISED = 4  # one in how many real images is penalised: the penalty of an image takes three times as long as the rest
 
 
 class SharpeningOptions(ProposedOptions):
@@ -44,7 +44,7 @@ class SharpeningOptions(ProposedOptions):
     sharpening_learning_rate: float = Field(
         1e-3, gt=0, description="of Adam in the last stage; it does not decay"
     )
-    gradient_penalty: float = Field(0.015, ge=0, description="R1, of the critic in the last stage")
+    gradient_penalty: float = Field(0.015, ge=0, description="R1 at 64 px, of the critic in the last stage")
 
 
 class Sharpened(Proposed):
@@ -101,7 +101,7 @@ class Sharpened(Proposed):
             coarse = self.decode_coarse(*codes)
         rebuilt, swapped = self.painter(torch.cat(codes, 1), coarse).chunk(2)
         batch.scratch |= {"images": images, "swapped": swapped.detach(), "z_i": z_i}
-        judged = generator_loss_on_fake(self.critic(draw_judged_views(swapped), z_i))
+        judged = generator_loss_on_fake(self.critic(draw_judged_views(swapped), z_i), c.generator_loss)
         return {
             "reconstruction": self.reconstruction(rebuilt, images),
             "adversarial": c.sharpening_weight * judged,
@@ -111,15 +111,18 @@ class Sharpened(Proposed):
     def judging_terms(self, batch: Batch) -> Terms:
         """Return the critic's terms, each (B,): real images, swapped images and the gradient penalty.
 
-        The penalty is that of a part of the real images, times what that part is of them, so its mean stays.
+        Only a part of the real images is penalised. Their penalty is multiplied by B over their number, so that the
+        batch mean is that of a penalty of all images. It also grows with S^2: the same judgement of an image with more
+        pixels has smaller gradients.
         """
         z_i = batch.scratch["z_i"]  # the swapped images have it too
         real, swapped = (draw_judged_views(batch.scratch[name]) for name in ("images", "swapped"))
         part = real[: -(-len(real) // PENALISED)].detach().requires_grad_()
         # not through __call__: a compiled network has no gradient of its gradient
         penalty = gradient_penalty(self.critic.forward(part, z_i[: len(part)]), part) * len(real) / len(part)
+        weight = self.options.gradient_penalty * (self.image_size / 64) ** 2
         return {
             "real": discriminator_loss_on_real(self.critic(real, z_i)),
             "swapped": discriminator_loss_on_fake(self.critic(swapped, z_i)),
-            "penalty": self.options.gradient_penalty * F.pad(penalty, (0, len(real) - len(part))),
+            "penalty": weight * F.pad(penalty, (0, len(real) - len(part))),
         }

@@ -1,4 +1,4 @@
-"""A network that makes the images of a decoder sharp, of as many channels as the paper's. Not in the paper.
+"""A network that makes the images of a decoder sharp. Not in the paper.
 
 Residual blocks, whose maps are normalised, and scaled and shifted by numbers computed from the codes (after adaptive
 instance normalisation, Huang & Belongie, 2017, over groups of channels). Maps are enlarged by repeating pixels, since
@@ -22,8 +22,8 @@ LEAST = 0.005  # coarse images are kept this far from 0 and 1, where the logit i
 class Painter(nn.Module):
     """Codes (B, ``latent_size``), coarse images (B, 3, S, S) in [0, 1] -> images (B, 3, S, S) in [0, 1], float32.
 
-    It adds to the logits of the coarse image, and nothing before its training. The maps have the sizes and the channels
-    of Table 2.
+    It adds to the logits of the coarse image, and nothing before its training. The maps have the sizes of
+    Table 2 and at most half its channels.
     """
 
     def __init__(

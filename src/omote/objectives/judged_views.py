@@ -1,8 +1,8 @@
-"""Altered views of images for a discriminator, through which a gradient reaches the decoder.
+"""Altered views of images for the critic, through which a gradient reaches the painter.
 
 After Zhao et al. (2020), "Differentiable Augmentation for Data-Efficient GAN Training": with few photos, a
-discriminator that sees them unaltered learns them by heart. Each change leaves some images as they are, so that the
-decoder does not learn to draw the changes (Karras et al., 2020, "Training GANs with Limited Data"). No change
+critic that sees them unaltered learns them by heart. Each change leaves some images as they are, so that the painter
+does not learn to draw the changes (Karras et al., 2020, "Training GANs with Limited Data"). No change
 interpolates between pixels, which would blur the detail that is to be judged.
 """
 
@@ -22,7 +22,7 @@ def draw_judged_views(images: Tensor) -> Tensor:
     Args:
         images: (B, 3, S, S) in [0, 1].
     Returns:
-        (B, 3, S, S), about in [0, 1]. Uses torch's global random state.
+        (B, 3, S, S), about from -0.5 to 1.7, as changed colours are not cut. Uses torch's global random state.
     """
     mirrored = torch.where(_chosen(images, 0.5), images.flip(3), images)
     return _cut(_shift(_change_colours(mirrored)))

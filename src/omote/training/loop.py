@@ -438,7 +438,7 @@ def _make_info(face_set: FaceSet, config: TrainConfig, engine: Engine) -> RunInf
 
 
 def _begin_with(method: Method, info: RunInfo, begun: Trained) -> None:
-    """Give the method the weights of another run or model; networks that the other has not keep their own."""
+    """Give the method the weights of another run or model; networks that only one of them has are left as they are."""
     weights, own = begun.method.state_dict(), method.state_dict()
     what = f"{begun.path} is {begun.name} for faces of {begun.size} px"
     if begun.name != info.config.method or begun.size != info.image_size:

@@ -17,8 +17,8 @@ KEPT = 0.998  # of a moving average of weights, in a step
 def begin_stage(method: Method, stage: Stage) -> list[Optimizer]:
     """Freeze all modules that the stage does not train, and return a new optimiser for each phase.
 
-    Paper: section 5.1, Adam with 0.9, 0.999 and 1e-8. Frozen modules are in evaluation mode, so the running statistics
-    of their BatchNorm do not change.
+    Paper: section 5.1, Adam with 1e-8, and with 0.9 and 0.999 unless the phase says otherwise. Frozen modules are in
+    evaluation mode, so the running statistics of their BatchNorm do not change.
     """
     method.eval().requires_grad_(False)
     optimisers: list[Optimizer] = []
@@ -41,8 +41,10 @@ def encode_frozen(stage: Stage, images: Tensor) -> dict[str, Posterior]:
 def follow(average: nn.Module, parameters: Sequence[Tensor], step: Tensor) -> None:
     """Move the parameters of a module towards those that a phase trains, after its step number ``step``, from 1.
 
-    The average is over all steps at first, and in the end over about 1 / (1 - `KEPT`) of them.
+    The average is over about the last tenth of the steps, and over at most about 1 / (1 - `KEPT`) of them, so that the
+    first ones are soon forgotten.
     """
+    step = step.to(parameters[0].device)  # Adam keeps it on the CPU where it is not fused
     kept = ((step - 1) / (step + 9)).clamp(max=KEPT)
     for mean, parameter in zip(average.parameters(), parameters, strict=True):
         mean.lerp_(parameter, 1 - kept)
