@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim import Adam
 
 from omote.boundary import read_json, read_parquet, reading, to_frame
-from omote.cli.train import parse_setting
+from omote.cli.inputs import parse_setting
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
 from omote.features.table import read_table

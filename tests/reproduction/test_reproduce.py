@@ -311,6 +311,8 @@ def test_faces_of_64_px_leave_out_row_5(faces: FaceSet, tmp_path: Path) -> None:
         ({"folds": 2, "test_subjects": 1}, "both folds and test_subjects"),
         ({"test_subjects": 4}, "two have to be left to train on"),
         ({"test_subjects": ["nobody"]}, "nobody are not in"),
+        ({"settings": {"seed": 1}}, "seed cannot be set"),
+        ({"settings": {"options.switch_weight": 1.0}}, "switch_weight"),  # the VAE of row 6 has none
     ],
 )
 def test_a_mistake_is_named(changes: dict[str, object], message: str, faces: FaceSet, tmp_path: Path) -> None:
@@ -325,6 +327,8 @@ def test_a_folder_with_another_reproduction_or_other_files_is_refused(faces: Fac
         make_plan(faces, tmp_path / "paper", scale="small")
     with pytest.raises(OmoteError, match="other people held out"):
         make_plan(faces, tmp_path / "paper", scale="tiny", test_subjects=2)
+    with pytest.raises(OmoteError, match="other settings"):
+        make_plan(faces, tmp_path / "paper", scale="tiny", settings={"options.kl_weight": 0.01})
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("mine")
     with pytest.raises(OmoteError, match="has other files in it"):

@@ -25,6 +25,16 @@ def test_the_rows_differ_from_the_defaults_in_what_the_paper_says() -> None:
     assert [row.number for row in ROWS.values() if row.test is None] == [7, 8]
 
 
+def test_a_setting_overrides_those_of_every_row() -> None:
+    settings = {"options.kl_weight": 0.01, "options.epochs": 3, "batch_size": 32}
+    for row in ROWS.values():
+        config = row_config(row, "small", num_frames=100, seed=0, test_subjects=[], settings=settings)
+        plain = row_config(row, "small", num_frames=100, seed=0, test_subjects=[])
+        assert config.batch_size == 32
+        options = {**plain.options.model_dump(), "kl_weight": 0.01, "epochs": 3}
+        assert config.options.model_dump() == options
+
+
 @pytest.mark.parametrize(
     ("num_frames", "epochs"), [(100, (102, 51)), (1_536, (8, 4)), (29_085, (2, 1))]
 )  # 7, 96 and 1,818 steps an epoch

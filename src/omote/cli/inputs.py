@@ -1,6 +1,7 @@
 """Arguments and options that several commands share, and how their text is read."""
 
 import re
+import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -226,3 +227,12 @@ def parse_shard(text: str | None) -> tuple[int, int] | None:
 def parse_test_subjects(text: str | None) -> int | list[str] | None:
     """Return the value of --test-subjects: a number of people, their names, or None if it was not given."""
     return text if text is None else int(text) if text.isdecimal() and len(text) < 10 else text.split(",")
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]) if it is TOML, else as text."""
+    key, value = parse_pair(text, "--set")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):  # among them TOMLDecodeError
+        return key, value

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from omote.cli.display import reproduction_progress, resumable, say, show_table, status
-from omote.cli.inputs import FaceSetArgument, To, number, parse_test_subjects
+from omote.cli.inputs import FaceSetArgument, To, number, parse_setting, parse_test_subjects
 from omote.errors import OmoteError
 
 
@@ -35,6 +35,13 @@ def reproduce(
             "fifth of them."
         ),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="A setting for all rows, as NAME=VALUE, such as options.kl_weight=0.01. Can be repeated.",
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         number("Number of trainings at a time. Default: one per CPU core, or one on a GPU.", most=1024),
@@ -59,6 +66,7 @@ def reproduce(
     plan = make_plan(
         face_set, to, rows=numbers, scale=scale, seeds=seeds, folds=folds,
         test_subjects=parse_test_subjects(test_subjects),
+        settings=dict(map(parse_setting, settings or ())),
     )  # fmt: skip
     advice = "Run the same command again to continue; at most two minutes of training are lost."
     with resumable(advice), reproduction_progress([each.name for each in plan.trainings]) as progress:

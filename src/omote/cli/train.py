@@ -1,6 +1,5 @@
 """`omote train` and `omote options`: train a method, and list its settings."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ from omote.cli.inputs import (
     To,
     check_run,
     number,
-    parse_pair,
+    parse_setting,
     parse_test_subjects,
 )
 
@@ -141,12 +140,3 @@ def options(
     add_rows(resolved.options, "options.")
     console.print(table)
     return resolved.model_dump(mode="json")
-
-
-def parse_setting(text: str) -> tuple[str, Any]:
-    """Return key and value of --set; the value is read as TOML (0.5, true, ["a", "b"]) if it is TOML, else as text."""
-    key, value = parse_pair(text, "--set")
-    try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):  # among them TOMLDecodeError
-        return key, value

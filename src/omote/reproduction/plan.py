@@ -1,7 +1,7 @@
 """The trainings of a reproduction (rows x seeds x folds), and the folders of their runs and scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +12,11 @@ from omote.data.resize import resize_face_set
 from omote.data.splits import alternate_datasets
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked, write_text
-from omote.reproduction.rows import ONE_PASS, ROWS, SCALES, Row, row_config
+from omote.reproduction.rows import EMPTY, ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.runs.config import TrainConfig
 
 PLAN = "reproduce.json"
+FIXED = {"method", "seed", "test_subjects"}  # settings that the rows and the other arguments determine
 IN_WORK = "is carrying out this reproduction"
 
 
@@ -66,6 +67,7 @@ class Plan(NamedTuple):
     trainings: list[Training]
     held_out: tuple[tuple[str, ...], ...]  # people, one group per fold
     face_set: FaceSet  # as given, at the largest size
+    settings: Mapping[str, Any]  # that override those of the rows
 
 
 def make_plan(
@@ -77,6 +79,7 @@ def make_plan(
     seeds: int = 1,
     folds: int = 1,
     test_subjects: int | Sequence[str] | None = None,
+    settings: Mapping[str, Any] = EMPTY,
 ) -> Plan:
     """Return the trainings. If the face set has 128 px, also write the 64 px version that some rows need.
 
@@ -88,9 +91,10 @@ def make_plan(
         test_subjects: number of people to hold out, or their names; None for a fifth of them. A number is spread
             evenly over the data sets (the paper holds out 2 or 3 people of each, 7 in all). People without a labelled
             frame for evaluation are only held out if nobody in their data set has one.
+        settings: settings that override those of every row, such as ``{"options.kl_weight": 0.01}``.
     Raises:
-        OmoteError: If a row, scale or number is not possible, or ``to`` holds a reproduction with other faces, another
-            scale or other people held out.
+        OmoteError: If a row, scale, number or setting is not possible, or ``to`` holds a reproduction with other faces,
+            another scale, other settings or other people held out.
     """
     to = Path(to)
     chosen = _check_rows(rows, face_set)
@@ -98,8 +102,22 @@ def make_plan(
         raise OmoteError(f'scale is "{scale}"; there are {", ".join(SCALES)}')
     if seeds < 1:
         raise OmoteError(f"seeds is {seeds}; give 1 or more")
+    if fixed := sorted(set(settings) & FIXED):
+        raise OmoteError(
+            f"{fixed[0]} cannot be set: rows, seeds and people held out have options of their own"
+        )
     groups = _hold_out(face_set, folds, test_subjects)
-    _claim_folder(to, {"scale": scale, "held_out": groups, "face_set": face_set.about.to_json()})
+    for row in _rows_to_train(chosen):  # before anything is written
+        row_config(row, scale, num_frames=1, seed=0, test_subjects=[], settings=settings)
+    _claim_folder(
+        to,
+        {
+            "scale": scale,
+            "settings": dict(settings),
+            "held_out": groups,
+            "face_set": face_set.about.to_json(),
+        },
+    )
     faces = {face_set.size: face_set.path}
     if 64 not in faces and any(ROWS[row].size == 64 for row in chosen):
         smaller = to / "faces-64"
@@ -116,7 +134,12 @@ def make_plan(
             to / "runs" / (f"{_name(row)}-seed{seed}" + ("" if folds == 1 else f"-fold{fold}")),
             faces[row.size],
             row_config(
-                row, scale, num_frames=_training_frames(face_set, held_out), seed=seed, test_subjects=held_out
+                row,
+                scale,
+                num_frames=_training_frames(face_set, held_out),
+                seed=seed,
+                test_subjects=held_out,
+                settings=settings,
             ),
             groups,
         )
@@ -125,7 +148,7 @@ def make_plan(
         for fold, held_out in enumerate(groups)
     ]
     trainings.sort(key=_cost, reverse=True)  # longest first, so that the processes end at about the same time
-    return Plan(to, chosen, scale, seeds, folds, trainings, groups, face_set)
+    return Plan(to, chosen, scale, seeds, folds, trainings, groups, face_set, settings)
 
 
 def _rows_to_train(rows: Sequence[int]) -> list[Row]:
@@ -194,12 +217,17 @@ def _claim_folder(to: Path, asked: dict[str, Any]) -> None:
     file = to / PLAN
     if file.is_file():
         with reading(file, "the record of a reproduction", "Choose another folder (--to)"):
-            found = read_json(file)
+            found = {"settings": {}, **read_json(file)}  # records of before have none
         if differing := [key for key in asked if found.get(key) != asked[key]]:
-            what = {"scale": "another scale", "held_out": "other people held out", "face_set": "other faces"}
+            what = {
+                "scale": "another scale",
+                "settings": "other settings",
+                "held_out": "other people held out",
+                "face_set": "other faces",
+            }
             raise OmoteError(
-                f"{to} holds a reproduction with {what[differing[0]]}; another --scale, --folds or --test-subjects "
-                "needs a folder of its own (--to)"
+                f"{to} holds a reproduction with {what[differing[0]]}; another --scale, --set, --folds or "
+                "--test-subjects needs a folder of its own (--to)"
             )
         return
     if to.exists() and (not to.is_dir() or is_in_use(to)):

@@ -1,7 +1,8 @@
 """Reproduce the whole paper from one face set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -16,7 +17,7 @@ from omote.reproduction.execute import ReproductionProgress, execute
 from omote.reproduction.plan import IN_WORK, Plan, make_plan
 from omote.reproduction.report import FIGURES, plot_figure3, write_report
 from omote.reproduction.results import Results
-from omote.reproduction.rows import ROWS
+from omote.reproduction.rows import EMPTY, ROWS
 from omote.reproduction.summarise import summarise
 from omote.reproduction.table import write_differences_csv, write_table_csv, write_table_tex
 from omote.runs.trained import load
@@ -34,6 +35,7 @@ def reproduce(
     seeds: int = 1,
     folds: int = 1,
     test_subjects: int | Sequence[str] | None = None,
+    settings: Mapping[str, Any] = EMPTY,
     workers: int | None = None,
     progress: ReproductionProgress | None = None,
 ) -> Results:
@@ -51,14 +53,16 @@ def reproduce(
         seeds: number of trainings per row, with seeds 0 .. seeds-1. All hold out the same people.
         folds: number of folds of a cross-validation by subject, which holds out everybody once; 1 for a single split.
         test_subjects: number of people to hold out, or their names; None for a fifth of them.
+        settings: settings that override those of every row, such as ``{"options.kl_weight": 0.01}``.
         workers: number of trainings at a time; None for one per core, up to the number of trainings, or one on a GPU.
         progress: called with (name, steps done, total steps) of each training.
     Raises:
         OmoteError: As `make_plan` and `execute`.
     """
     plan = make_plan(
-        face_set, to, rows=rows, scale=scale, seeds=seeds, folds=folds, test_subjects=test_subjects
-    )
+        face_set, to, rows=rows, scale=scale, seeds=seeds, folds=folds, test_subjects=test_subjects,
+        settings=settings,
+    )  # fmt: skip
     execute(plan, workers=workers, progress=progress)
     return write_results(plan)
 

@@ -1,10 +1,13 @@
 """The rows of the paper's Table 3: methods, the paper's figures, and training configurations at three scales."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from omote.runs.config import TrainConfig
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -77,7 +80,13 @@ SCALES = {
 
 
 def row_config(
-    row: Row, scale: str, *, num_frames: int, seed: int, test_subjects: Sequence[str]
+    row: Row,
+    scale: str,
+    *,
+    num_frames: int,
+    seed: int,
+    test_subjects: Sequence[str],
+    settings: Mapping[str, Any] = EMPTY,
 ) -> TrainConfig:
     """Return the training configuration of a row.
 
@@ -89,10 +98,13 @@ def row_config(
         num_frames: number of training frames.
         seed: random seed for weights, batches and noise.
         test_subjects: names of the people held out.
+        settings: further changes, which override those of the row and the scale.
+    Raises:
+        OmoteError: If the row's method has no such setting.
     """
     steps, changes = SCALES[scale]
     changes = {**changes, **row.changes, "seed": seed, "test_subjects": list(test_subjects)}
     if steps is not None:
         half = max(1, round(steps / 2 / -(-num_frames // changes["batch_size"])))
         changes["options.epochs"] = half if row.changes.get("options.epochs") == 50 else 2 * half
-    return TrainConfig.read(None, changes)
+    return TrainConfig.read(None, {**changes, **settings})

@@ -1,5 +1,6 @@
 """Summarise the scores of all trainings: means, spreads and paired differences."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -219,7 +220,8 @@ def _settings(training: Training) -> str:
         stages += f", {options['repetitions']} times two stages"
     return (
         f"{config.method}, {stages}, batches of {config.batch_size}, learning rate {options['learning_rate']:g} "
-        f"falling by {config.learning_rate_decay:g} an epoch, width {options['width']}"
+        f"falling by {config.learning_rate_decay:g} an epoch, width {options['width']}, weight of the divergence "
+        f"{options['kl_weight']:g}"
     )
 
 
@@ -228,6 +230,7 @@ def _command(plan: Plan) -> str:
     if len(plan.rows) < len(ROWS):
         words.append("--rows " + ",".join(map(str, plan.rows)))
     words.append(f"--scale {plan.scale} --seeds {plan.seeds}")
+    words += [f"--set {name}={json.dumps(value)}" for name, value in plan.settings.items()]
     if plan.folds > 1:
         words.append(f"--folds {plan.folds}")
     elif len(plan.held_out[0]) != plan.face_set.frames["subject"].nunique() // 5:
