@@ -6,9 +6,9 @@
 All methods have the same networks, the same people held out and the same number of steps, that of `proposed` in all its
 stages. Each method is first trained with each of its `CANDIDATES` and seed 0, and `omote choose`, which reads no
 labels, picks one for all seeds; FOLDER/search.csv has its scores, and --search takes that file from another face set
-instead of searching again. Methods with a decoder get the altered views of
-`contrast` too (`options.encode_views`), except in the last candidate. `cvae` cannot encode the people held out, by
-whom the choice is made, so it keeps its first candidate.
+instead of searching again. Methods with a decoder get the altered views of `contrast` too (`options.encode_views`),
+except in the last candidate. `cvae` cannot encode the people held out, by whom the choice is made, so it keeps its
+first candidate.
 
 Runs go to FOLDER/METHOD-CANDIDATE-seedN, one thread each, and resume where they were stopped; scores go to
 FOLDER/scores. FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
@@ -104,7 +104,7 @@ def configuration(method: str, candidate: int, size: int, toml: Path | None, **c
 
 
 def search(folder: Path, methods: Sequence[str]) -> pd.DataFrame:
-    """Return the ranks of each method's candidates by `omote choose`, and write them to `SEARCH`; the best is first."""
+    """Return the ranks of each method's candidates by `omote choose`; the best is first."""
     tables = []
     for method in methods:
         runs = [folder / f"{method}-{number}-seed0" for number in range(len(CANDIDATES[method]))]
@@ -117,9 +117,7 @@ def search(folder: Path, methods: Sequence[str]) -> pd.DataFrame:
             table["run"] = [Path(run).name for run in table["run"]]
         tables.append(table)
         say(f"{method}: the best is {table['run'].iloc[0]}")
-    ranked = pd.concat(tables, ignore_index=True)
-    write_text(folder / SEARCH, ranked.to_csv(index=False))
-    return ranked
+    return pd.concat(tables, ignore_index=True)
 
 
 def _epochs(config: TrainConfig, size: int) -> int:
@@ -213,6 +211,8 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         train([(method, n, 0) for method in methods for n in range(len(CANDIDATES[method]))])
     searched = arguments.search or (None if own else folder / SEARCH)
     ranked = pd.read_csv(searched) if searched else search(to, methods)
+    if own:
+        write_text(to / SEARCH, ranked.to_csv(index=False))
     first = ranked.groupby("method", sort=False)["run"].first()
     best = {method: int(first[method].split("-")[1]) for method in methods}
     if own and not arguments.score_only:
