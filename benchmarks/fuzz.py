@@ -36,8 +36,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from damage import damage
-from omote.cli.inputs import parse_test_subjects
-from omote.cli.train import parse_setting
+from omote.cli.inputs import parse_setting, parse_test_subjects
 from omote.data.build import FaceBatch, Progress, build_face_set
 from omote.data.face_set import About, FaceSet, open_face_set
 from omote.data.images import Unreadable

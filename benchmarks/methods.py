@@ -94,10 +94,13 @@ TINY = {
 }
 
 
-def configuration(method: str, candidate: int, size: int, toml: Path | None, **changes: Any) -> TrainConfig:
-    """Return a method's configuration: the TOML, with the reference's number of epochs in all."""
+def configuration(
+    method: str, size: int, toml: Path | None, candidate: int | None = None, **changes: Any
+) -> TrainConfig:
+    """Return a method's configuration: the TOML, with the reference's number of epochs in all, and its candidate's."""
     in_all = _epochs(TrainConfig.read(toml, {**changes, "method": REFERENCE}), size)
-    changes |= {f"options.{name}": value for name, value in CANDIDATES[method][candidate].items()}
+    options = {} if candidate is None else CANDIDATES[method][candidate]
+    changes |= {f"options.{name}": value for name, value in options.items()}
     config = TrainConfig.read(toml, {**changes, "method": method})
     epochs = round(in_all / _epochs(config, size) * config.options.epochs)
     return TrainConfig.read(toml, {**changes, "method": method, "options.epochs": epochs})
@@ -203,7 +206,7 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         tasks: list[tuple[Any, ...]] = []
         for method, number, seed in runs:
             config = {**changes, "seed": seed, "test_subjects": held_out}
-            settings = configuration(method, number, faces.size, toml, **config)
+            settings = configuration(method, faces.size, toml, number, **config)
             tasks.append((faces.path, to / f"{method}-{number}-seed{seed}", settings, os.getpid()))
         run_tasks("trained", train_one, tasks, arguments.workers)
 

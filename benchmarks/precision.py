@@ -5,7 +5,7 @@
 
 Runs are written to FOLDER/METHOD-PRECISION-seedN, one thread each, and are resumed if interrupted; scores go to
 FOLDER/scores, as in `benchmarks/methods.py`. All trainings hold out the same people, and only these are scored.
---epochs are per stage of `proposed`; `omote` has 1.8 times as many.
+--epochs are per stage of `proposed`; all methods have as many in all.
 
 With the same seed, both precisions start from the same weights and use the same batches and noise, so differences are
 paired by seed. A difference is "within seed noise" if its 95 % interval (Student's t over seeds) contains 0; without

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from omote.methods.method import Batch, GenerativeOptions, Method, Stage, sample
+from omote.methods.method import Batch, Generative, GenerativeOptions, Method, Stage, sample
 from omote.methods.proposed import Proposed
 from omote.methods.registry import METHODS, method_class
 from omote.methods.vae import Vae
@@ -272,11 +272,18 @@ def test_encoders_can_read_views_while_the_images_to_decode_stay(
     for module in method.children():
         if isinstance(module, Encoder):
             module.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0][:6]))
-    error = type(method).reconstruction
-    monkeypatch.setattr(method, "reconstruction", lambda *of: targets.append(of[1]) or error(method, *of))
+    assert isinstance(method, Generative)
+    error = method.reconstruction
+
+    def reconstruction(output: Tensor, target: Tensor) -> Tensor:
+        targets.append(target)
+        return error(output, target)
+
+    monkeypatch.setattr(method, "reconstruction", reconstruction)
     for stage in method.stages():
         batch.cached_posteriors = encode_frozen(stage, batch.images)
-        read.clear(), targets.clear()
+        read.clear()
+        targets.clear()
         stage.phases[0].terms(batch)
         images = [image for image in read if (image == 0).all()]
         # the others are swapped images, which the switch loss reads as they are
