@@ -12,7 +12,7 @@ from omote.data.resize import resize_face_set
 from omote.data.splits import alternate_datasets
 from omote.errors import OmoteError
 from omote.files import is_in_use, locked, write_text
-from omote.reproduction.rows import EMPTY, ONE_PASS, ROWS, SCALES, Row, row_config
+from omote.reproduction.rows import NO_SETTINGS, ONE_PASS, ROWS, SCALES, Row, row_config
 from omote.runs.config import TrainConfig
 
 PLAN = "reproduce.json"
@@ -79,7 +79,7 @@ def make_plan(
     seeds: int = 1,
     folds: int = 1,
     test_subjects: int | Sequence[str] | None = None,
-    settings: Mapping[str, Any] = EMPTY,
+    settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> Plan:
     """Return the trainings. If the face set has 128 px, also write the 64 px version that some rows need.
 

@@ -17,7 +17,7 @@ from omote.reproduction.execute import ReproductionProgress, execute
 from omote.reproduction.plan import IN_WORK, Plan, make_plan
 from omote.reproduction.report import FIGURES, plot_figure3, write_report
 from omote.reproduction.results import Results
-from omote.reproduction.rows import EMPTY, ROWS
+from omote.reproduction.rows import NO_SETTINGS, ROWS
 from omote.reproduction.summarise import summarise
 from omote.reproduction.table import write_differences_csv, write_table_csv, write_table_tex
 from omote.runs.trained import load
@@ -35,7 +35,7 @@ def reproduce(
     seeds: int = 1,
     folds: int = 1,
     test_subjects: int | Sequence[str] | None = None,
-    settings: Mapping[str, Any] = EMPTY,
+    settings: Mapping[str, Any] = NO_SETTINGS,
     workers: int | None = None,
     progress: ReproductionProgress | None = None,
 ) -> Results:

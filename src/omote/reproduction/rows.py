@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from omote.runs.config import TrainConfig
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -86,7 +86,7 @@ def row_config(
     num_frames: int,
     seed: int,
     test_subjects: Sequence[str],
-    settings: Mapping[str, Any] = EMPTY,
+    settings: Mapping[str, Any] = NO_SETTINGS,
 ) -> TrainConfig:
     """Return the training configuration of a row.
 
