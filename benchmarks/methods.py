@@ -3,12 +3,12 @@
     python benchmarks/methods.py FACES --to FOLDER [--seeds 3] [--methods vae,proposed,...] [--config TOML]
                                  [--workers 2] [--score-only] [--search CSV] [--transfer RUNS] [--judge RUN]
 
-All methods have the same networks, the same people held out and the same number of steps, that of `proposed` in all its
-stages. Each method is first trained with each of its `CANDIDATES` and seed 0, and `omote choose`, which reads no
-labels, picks one for all seeds; FOLDER/search.csv has its scores, and --search takes that file from another face set
-instead of searching again. Methods with a decoder get the altered views of `contrast` too (`options.encode_views`),
-except in the last candidate. `cvae` cannot encode the people held out, by whom the choice is made, so it keeps its
-first candidate.
+All methods have the same networks, the same people held out and, as near as whole epochs allow, the same number of
+steps, that of `proposed` in all its stages. Each method is first trained with each of its `CANDIDATES` and seed 0, and
+`omote choose`, which reads no labels, picks one for all seeds; FOLDER/search.csv has its scores, and --search takes
+that file from another face set instead of searching again. Methods with a decoder get the altered views of `contrast`
+too (`options.encode_views`), except in the last candidate. `cvae` cannot encode the people held out, by whom the choice
+is made, so it keeps its first candidate.
 
 Runs go to FOLDER/METHOD-CANDIDATE-seedN, one thread each, and resume where they were stopped; scores go to
 FOLDER/scores. FOLDER/methods.md has the tables, methods.csv every score, methods.png the picture.
@@ -258,12 +258,12 @@ def compare(arguments: argparse.Namespace, toml: Path | None, changes: dict[str,
         os.replace(to / "methods.partial", to / "methods.png")
 
 
-def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> str:
-    """Return the tables as Markdown."""
+def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None, reference: str = REFERENCE) -> str:
+    """Return the tables as Markdown; the differences are to the method ``reference``."""
     lines = [
         f"# Methods on {faces.name}", "",
         f"Runs of {runs.name}: means over their seeds with 95 % intervals over people; all but R² in per cent. The row "
-        f"below each shows the difference to `{REFERENCE}` with the same seed, its 95 % interval over people and "
+        f"below each shows the difference to `{reference}` with the same seed, its 95 % interval over people and "
         "trainings, and how many seeds agree in sign. A difference of one training has no interval. It is bold where "
         "its p-value, corrected for all differences in its column (Holm), is at most 0.05. \"Subject mean removed\" "
         "needs the person's id. It pushes the codes of one person's frames apart, which alone can bring both identity "
@@ -280,11 +280,12 @@ def page(table: pd.DataFrame, faces: Path, runs: Path, judge: Path | None) -> st
         for (centred, method), rows in of_people.groupby(["centred", "method"], sort=False):
             by_score = rows.set_index("score")
             name = f"`{method}`{', subject mean removed' if centred else ''}"
-            minutes = "" if centred else _minutes(rows["training_seconds"].iloc[0])
+            seconds = rows["training_seconds"].iloc[0]
+            minutes = "" if centred or math.isnan(seconds) else _minutes(seconds)
             lines.append(f"| {name} | {' | '.join(_value(by_score, score) for score in shown)} | {minutes} |")
             less = [_difference(by_score, score) for score in shown]
             if set(less) != {"-"}:
-                lines.append(f"| less `{REFERENCE}` | {' | '.join(less)} | |")
+                lines.append(f"| less `{reference}` | {' | '.join(less)} | |")
         chance = of_people[~of_people["centred"]].groupby("score")["chance"].mean()
         lines += [f"| chance | {' | '.join(_number(score, chance.get(score)) for score in shown)} | |"]
         read = of_people.groupby("score")["mean"].mean()

@@ -4,19 +4,18 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from omote.methods.contrast import Contrast, normalise_length
 from omote.methods.method import Batch, Method, Terms
 from omote.methods.omote import Omote
 from omote.objectives.contrast import contrast_within_subject
-from omote.training.step import encode_frozen
-from tests.methods.test_methods import batch_of, make, take
+from tests.methods.test_methods import batch_of, give_codes, make, take
 
 
 def terms_of(method: Method, name: str, batch: Batch) -> Terms:
     stage = next(each for each in method.stages() if each.name == name)
-    batch.cached_posteriors = encode_frozen(stage, batch.images)
-    return stage.phases[0].terms(batch)
+    return stage.phases[0].terms(give_codes(batch, stage))
 
 
 def test_codes_are_points_of_length_sqrt_z() -> None:
@@ -58,14 +57,20 @@ def test_without_augmentation_the_views_are_the_images() -> None:
     assert terms_of(method, "contrast", batch)["contrast"].abs().max() < 1e-6
 
 
-def test_contrast_learns_what_varies_within_a_person_and_not_the_identity() -> None:
-    """Colour is the person, the position of a spot the expression; nearest codes then agree in the spot."""
+def spots(colour: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return 16 images, their person and their expression: colour is the person, the place of a spot the expression."""
     who, what = torch.arange(16) // 4, torch.arange(16) % 4
     images = torch.full((16, 3, 64, 64), 0.1)
-    images += torch.tensor([[0.4, 0, 0], [0, 0.4, 0], [0, 0, 0.4], [0.3, 0.3, 0.3]])[who][:, :, None, None]
+    images += colour * torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])[who][:, :, None, None]
     for image, place in zip(images, what.tolist(), strict=True):
         row, column = 22 + 16 * (place // 2), 22 + 16 * (place % 2)
         image[:, row : row + 8, column : column + 8] = 1
+    return images, who, what
+
+
+def test_contrast_learns_what_varies_within_a_person_and_not_the_identity() -> None:
+    """Nearest codes agree in the spot, not in the colour."""
+    images, who, what = spots(0.35)
     method, batch = make("contrast", mirror=False, learning_rate=2e-3), batch_of(16)
     batch.images, batch.subjects = images, who
     take(method, method.stages()[0], steps=60, batch=batch)
@@ -80,11 +85,13 @@ def test_frames_of_a_subject_share_a_batch_in_the_stage_that_compares_them() -> 
         method = make("omote", frames_per_subject=5, epochs=3, **options)
         return [(stage.name, stage.epochs, stage.frames_per_subject) for stage in method.stages()]
 
-    codes, last = [("identity", 3, 1), ("expression", 3, 5)], [("sharpening", 3, 1)]
-    assert stages() == codes
-    assert stages(sharpening=1) == codes + last
-    assert stages(repetitions=2, sharpening=2.5) == 2 * codes + [("sharpening", 8, 1)]
-    assert stages(sharpening=0.1)[2:] == [("sharpening", 1, 1)]
+    codes = [("identity", 3, 1), ("expression", 3, 5)]
+    relative, last = [("relative", 1, 1)], [("sharpening", 3, 1)]
+    assert stages() == codes + relative
+    assert stages(sharpening=1) == codes + relative + last
+    assert stages(relative=0) == codes
+    assert stages(repetitions=2, relative=0, sharpening=2.5) == 2 * codes + [("sharpening", 8, 1)]
+    assert stages(relative=0.1, sharpening=0.1)[2:] == [("relative", 1, 1), ("sharpening", 1, 1)]
     assert stages(among="everyone")[1] == ("expression", 3, 1)
 
 

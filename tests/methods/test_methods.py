@@ -15,7 +15,7 @@ from omote.models.encoder import Encoder
 from omote.objectives.divergence import gaussian_kl
 from omote.objectives.reconstruction import mean_squared_error
 from omote.training.engine import make_engine
-from omote.training.step import begin_stage, encode_frozen, take_step
+from omote.training.step import begin_stage, encode_frozen, subject_means, take_step
 
 ALL_STAGES: dict[str, dict[str, Any]] = {"omote": {"sharpening": 1}}  # options
 
@@ -26,23 +26,33 @@ def make(name: str, seed: int = 0, **options: Any) -> Method:
     return cls(64, cls.Options.model_validate({"width": 8, "latent_size": 6, **options}), 3)
 
 
+def give_codes(batch: Batch, stage: Stage) -> Batch:
+    """Give a batch that is all of the training set the codes of the stage's frozen encoders, and return it."""
+    batch.cached_posteriors = encode_frozen(stage, batch.images)
+    batch.subject_means = {
+        name: subject_means(posterior.mean, batch.subjects)[batch.subjects]
+        for name, posterior in batch.cached_posteriors.items()
+    }
+    return batch
+
+
 def batch_of(size: int = 6, stage: Stage | None = None) -> Batch:
-    """Return a batch, with the posteriors of the stage's frozen encoders."""
+    """Return a batch, with the codes of the stage's frozen encoders."""
     generator = torch.Generator().manual_seed(1)
     images, same = (torch.rand(size, 3, 64, 64, generator=generator) for _ in range(2))
     batch = Batch(images, same, torch.arange(size).roll(1), torch.ones(size), torch.arange(size) // 2)
-    if stage:
-        batch.cached_posteriors = encode_frozen(stage, images)
-    return batch
+    return give_codes(batch, stage) if stage else batch
 
 
 def take(method: Method, stage: Stage, steps: int = 1, batch: Batch | None = None) -> dict[str, Tensor]:
     """Take steps as the training loop does; return the means of the last one."""
     engine = make_engine("cpu", "32-true")
-    optimisers = begin_stage(method, stage)
-    for step in range(steps):
-        torch.manual_seed(step)
-        means = take_step(engine, stage, optimisers, batch or batch_of(stage=stage))
+    with stage.during():
+        optimisers = begin_stage(method, stage)
+        batch = batch or batch_of(stage=stage)
+        for step in range(steps):
+            torch.manual_seed(step)
+            means = take_step(engine, stage, optimisers, batch)
     return means
 
 
@@ -52,12 +62,13 @@ def test_terms_codes_and_images_have_the_shapes_of_the_contract(
 ) -> None:
     method, batch = make(name, **ALL_STAGES.get(name, {})), batch_of()
     for stage in method.stages():
-        batch.cached_posteriors = encode_frozen(stage, batch.images)
-        for phase in stage.phases:  # in order: a later phase uses what an earlier one left in the batch
-            terms = phase.terms(batch)
-            assert terms
-            assert all(term.shape == (6,) for term in terms.values())
-            assert all(bool(term.isfinite().all()) for term in terms.values())
+        with stage.during():
+            give_codes(batch, stage)
+            for phase in stage.phases:  # in order: a later phase uses what an earlier one left in the batch
+                terms = phase.terms(batch)
+                assert terms
+                assert all(term.shape == (6,) for term in terms.values())
+                assert all(bool(term.isfinite().all()) for term in terms.values())
     q_e = method.represent(batch.images, batch.subjects)
     q_i = method.identify(batch.images, batch.subjects)
     assert q_e.mean.shape == q_e.logvar.shape == (6, 6)
@@ -281,10 +292,12 @@ def test_encoders_can_read_views_while_the_images_to_decode_stay(
 
     monkeypatch.setattr(method, "reconstruction", reconstruction)
     for stage in method.stages():
-        batch.cached_posteriors = encode_frozen(stage, batch.images)
-        read.clear()
-        targets.clear()
-        stage.phases[0].terms(batch)
+        with stage.during():
+            give_codes(batch, stage)
+            read.clear()
+            targets.clear()
+            for phase in stage.phases:
+                phase.terms(batch)
         images = [image for image in read if (image == 0).all()]
         # the others are swapped images, which the switch loss reads as they are
         assert len(images) == {"ml_vae": 2, "gvae": 2, "adversarial_vae": 2}.get(name, 1)

@@ -12,9 +12,11 @@ import torch
 
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
+from omote.methods.omote import OmoteOptions
 from omote.methods.registry import method_class
 from omote.runs.config import TrainConfig
 from omote.runs.device import choose_device
+from omote.runs.info import read_run_info
 from omote.runs.trained import Trained, load
 from omote.training.engine import make_engine
 from omote.training.loop import TrainingProgress, train, train_or_load
@@ -46,6 +48,19 @@ def test_a_loaded_run_gives_the_same_codes(trained: Trained, faces: FaceSet) -> 
     assert (again.name, again.size) == ("proposed", 64)
     for ours, theirs in zip(trained.represent(faces.faces), again.represent(faces.faces), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_of_an_older_version_had_no_stage_for_the_usual_look(trained: Trained) -> None:
+    path = trained.path / "run.json"
+    content = json.loads(path.read_text())
+    content["config"] |= {"method": "omote", "options": {"width": 8}}
+    path.write_text(json.dumps(content))
+    options = read_run_info(trained.path).config.options
+    assert isinstance(options, OmoteOptions)
+    assert options.relative == 0
+    content["config"]["options"]["relative"] = 2
+    path.write_text(json.dumps(content))
+    assert read_run_info(trained.path).config.options.model_dump()["relative"] == 2
 
 
 def test_a_code_does_not_depend_on_the_other_faces_of_the_call(trained: Trained, faces: FaceSet) -> None:

@@ -26,14 +26,15 @@ from omote.runs.config import TrainConfig
 from omote.runs.info import read_run_info
 from omote.runs.trained import load
 from omote.training import loop, step
+from omote.training.checkpoint import read_position
 from omote.training.engine import Engine
 from omote.training.loop import TrainingProgress, is_trained, train, train_or_load
 from omote.training.step import follow
 from tests.conftest import Configure
 
 
-def weights(run: Path) -> dict[str, Tensor]:
-    return load_file(run / "weights.safetensors")
+def weights(run: Path, name: str = "weights") -> dict[str, Tensor]:
+    return load_file(run / f"{name}.safetensors")
 
 
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -62,14 +63,26 @@ def test_training_does_not_change_the_global_random_state(
 
 @pytest.mark.parametrize(
     ("method", "stop_at"),
-    # in the first epoch, at the end of a stage, in the second stage; in a contrastive stage; in the last stage of omote
-    [("proposed", 2), ("proposed", 6), ("proposed", 7), ("proposed", 10), ("omote", 2), ("sharpened", 14)],
+    # in the first epoch, at the end of a stage, in the second stage; of omote: in the first, in the one with a teacher,
+    # at its end and in the last one
+    [
+        ("proposed", 2),
+        ("proposed", 6),
+        ("proposed", 7),
+        ("proposed", 10),
+        ("omote", 2),
+        ("omote", 14),
+        ("sharpened", 15),
+        ("sharpened", 18),
+        ("sharpened", 20),
+    ],
 )
 def test_a_training_resumed_after_ctrl_c_ends_with_the_weights_of_an_uninterrupted_one(
     method: str, stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
-    sharpened = {"method": "omote", "options__sharpening": 1}
-    config = configure(**(sharpened if method == "sharpened" else {"method": method}))
+    omote = {"method": "omote", "options__relative": 1}
+    options = {"omote": omote, "sharpened": {**omote, "options__sharpening": 1}}
+    config = configure(**options.get(method, {"method": method}))
     train(faces, tmp_path / "whole", config)
 
     taken = []
@@ -130,6 +143,32 @@ def test_a_killed_training_resumes_from_the_last_checkpoint(
     train(faces, tmp_path / "cut", config, progress=again.append)
     assert (again[0].stage, again[0].step) == ("expression", 5)  # the first step after the last checkpoint
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+
+
+def test_a_training_killed_between_stages_starts_the_next_one_from_the_weights_of_the_last(
+    faces: FaceSet, tmp_path: Path, configure: Configure
+) -> None:
+    """The third stage of omote copies the encoder that it finds, so the checkpoint has to be read before."""
+    config = configure(method="omote")
+    train(faces, tmp_path / "whole", config, keep_stages=True)
+
+    class PowerCut(Exception):
+        pass
+
+    def cut(now: TrainingProgress) -> None:
+        if now.stage == "relative":
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        train(faces, tmp_path / "cut", config, progress=cut, keep_stages=True)
+    position = read_position(tmp_path / "cut")
+    assert position is not None
+    assert position.stage == 2
+    assert position.is_between_stages
+    train(faces, tmp_path / "cut", config, keep_stages=True)
+    for name in ("weights", "after_2", "after_3"):
+        assert same(*(weights(tmp_path / run, name) for run in ("whole", "cut")))
+    assert not any(key.startswith("teacher") for key in weights(tmp_path / "cut", "after_3"))
 
 
 @pytest.mark.parametrize("step", ["fit_ood_model", "write_card", "remove_checkpoint"])
@@ -281,8 +320,11 @@ def test_the_learning_rate_decays_by_epoch_and_restarts_with_every_stage(
     )
     assert rates == pytest.approx([5e-4 * 0.95**n for n in range(4)])
     rates.clear()
-    train(faces, tmp_path / "sharp", configure(method="omote", options__sharpening=1, batch_size=64))
-    assert rates == pytest.approx([5e-4, 5e-4 * 0.95] * 2 + [1e-3] * 2)  # the last stage averages instead
+    stages = {"options__epochs": 4, "options__relative": 0.5, "options__sharpening": 0.5}
+    train(faces, tmp_path / "later", configure(method="omote", batch_size=64, **stages))
+    of_four = [5e-4 * 0.95**n for n in range(4)]
+    # half as many epochs fall as far; the last stage averages instead
+    assert rates == pytest.approx([*of_four * 2, *of_four[::2], *[1e-3] * 2])
 
 
 def test_bfloat16_trains_to_finite_weights_and_a_finite_code(

@@ -21,7 +21,7 @@ from omote.runs.config import TrainConfig
 from omote.training.engine import Engine, make_engine
 from omote.training.loop import TrainingProgress, train
 from omote.training.processes import average_gradients
-from omote.training.step import begin_stage, encode_frozen, take_step
+from omote.training.step import begin_stage, encode_frozen, subject_means, take_step
 
 OPTIONS = {"width": 8, "latent_size": 6}
 SUBJECTS = ((0, 0, 0, 1), (2, 2, 1))  # of the frames of each process: different numbers of them
@@ -36,29 +36,32 @@ def make_batch(part: int, stage: Stage) -> Batch:
     generator = torch.Generator().manual_seed(part)
     count = len(SUBJECTS[part])
     images, same = torch.rand(2, count, 3, 64, 64, generator=generator)
+    own, posteriors = torch.tensor(SUBJECTS[part]), encode_frozen(stage, images)
     torch.manual_seed(100 + part)
     return Batch(
         images,
         same,
         torch.arange(count).roll(1),
         torch.ones(count),
-        torch.tensor(SUBJECTS[part]),
-        encode_frozen(stage, images),
+        own,
+        posteriors,
+        {name: subject_means(each.mean, own)[own] for name, each in posteriors.items()},
     )
 
 
 def gradients(engine: Engine, method: Method, stage: Stage, parts: range) -> dict[str, Tensor]:
     """Return the mean gradient of one step on each of the parts, by parameter."""
     found: dict[str, Tensor] = {}
-    weights = {name: value.clone() for name, value in method.state_dict().items()}
-    for part in parts:
-        method.load_state_dict(weights)
-        optimisers = begin_stage(method, stage)
-        take_step(engine, average_gradients(stage, engine), optimisers, make_batch(part, stage))
-        for name, parameter in method.named_parameters():
-            if parameter.grad is not None:
-                found[name] = found.get(name, torch.zeros(())) + parameter.grad / len(parts)
-                parameter.grad = None
+    with stage.during():
+        weights = {name: value.clone() for name, value in method.state_dict().items()}
+        for part in parts:
+            method.load_state_dict(weights)
+            optimisers = begin_stage(method, stage)
+            take_step(engine, average_gradients(stage, engine), optimisers, make_batch(part, stage))
+            for name, parameter in method.named_parameters():
+                if parameter.grad is not None:
+                    found[name] = found.get(name, torch.zeros(())) + parameter.grad / len(parts)
+                    parameter.grad = None
     return found
 
 

@@ -32,7 +32,7 @@ from omote.synthetic.prepare import prepare_drawn
 from omote.training.loop import is_trained, train
 
 FACES: dict[str, Any] = {"subjects": 40, "mixtures": 0, "frames": 6}
-EPOCHS = {"proposed": 8, "omote": 8}  # of each of the two stages
+EPOCHS = {"proposed": 8, "omote": 8}  # of each of the first two stages
 SETTINGS: dict[str, Any] = {
     "test_subjects": 8,
     "batch_size": 16,

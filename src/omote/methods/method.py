@@ -1,6 +1,7 @@
 """The contract of a method: a module that states what is trained when, without loops, devices or files."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -26,6 +27,7 @@ class Batch:
         has_partner: (B,) 1.0, or 0.0 if the whole batch is of one subject.
         subjects: (B,) int64 index of each image's subject in the list of training subjects.
         cached_posteriors: posteriors of the images by the stage's ``frozen_encoders``, by name.
+        subject_means: (B, Z) mean of the posterior means over all training frames of each image's subject, by name.
         scratch: tensors that an earlier phase of the same step leaves for a later one.
     """
 
@@ -35,6 +37,7 @@ class Batch:
     has_partner: Tensor
     subjects: Tensor
     cached_posteriors: dict[str, Posterior] = field(default_factory=dict)
+    subject_means: dict[str, Tensor] = field(default_factory=dict)
     scratch: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -51,7 +54,7 @@ class Phase:
         trains: the modules to update; all others are unchanged.
         learning_rate: of Adam, in the stage's first epoch.
         betas: of Adam: how fast its averages of the gradient and of its square forget.
-        decays: whether the learning rate falls from epoch to epoch, as the configuration says.
+        decay: how fast the learning rate falls from epoch to epoch, 1 as the configuration says; 0 keeps it constant.
         average: a module with the parameters of `trains`, which become a moving average of theirs over the steps.
         terms: the objective; reading its dict top to bottom is reading the paper's equation.
     """
@@ -61,7 +64,7 @@ class Phase:
     learning_rate: float
     terms: Callable[[Batch], Terms]
     betas: tuple[float, float] = (0.9, 0.999)  # paper: section 5.1
-    decays: bool = True
+    decay: float = 1.0
     average: nn.Module | None = None
 
 
@@ -79,7 +82,9 @@ class Stage:
         frames_per_subject: number of frames of a subject that are put into a batch together, for terms that compare
             them; 1 shuffles all frames.
         frozen_encoders: frozen encoders by name. Their posteriors do not change during the stage, so the loop computes
-            them once, for `Batch.cached_posteriors`.
+            them once, for `Batch.cached_posteriors` and `Batch.subject_means`.
+        during: a context that the stage runs in, for modules that exist only then. It is entered before the posteriors
+            are computed and before a checkpoint of the stage is read.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Stage:
     phases: tuple[Phase, ...]
     frames_per_subject: int = 1
     frozen_encoders: Mapping[str, Encode] = field(default_factory=dict)
+    during: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class MethodOptions(BaseModel):

@@ -1,8 +1,9 @@
-"""omote's own method: the paper's two stages and switch loss, with a contrast within a subject in the expression stage.
+"""omote's own method: the paper's stages and switch loss, a contrast within a subject, and a stage for the usual look.
 
-The contrast is not in the paper; all other terms are the paper's. The decoder makes the expression code hold what an
-image needs beside the identity code, which includes what the identity code lacks of the person. The contrast tells
-frames of one person apart, so it makes the code leave out what all of them share.
+The contrast is a term of the expression stage. It is not in the paper; all other terms of the two stages are. The
+decoder makes the expression code hold what an image needs beside the identity code, which includes what the identity
+code lacks of the person. The contrast tells frames of one person apart, so it makes the code leave out what all of them
+share. A third stage removes the rest of it (`Relative`).
 """
 
 from dataclasses import replace
@@ -10,14 +11,14 @@ from dataclasses import replace
 import torch
 from pydantic import Field
 
-from omote.methods.contrast import ContrastOptions
 from omote.methods.method import Batch, Stage, Terms
+from omote.methods.relative import Relative, RelativeOptions
 from omote.methods.sharpening import Sharpened, SharpeningOptions
 from omote.models.encoder import Posterior
 
 
-class OmoteOptions(SharpeningOptions, ContrastOptions):
-    """Options of Eq. 5, of the contrast and of the last stage."""
+class OmoteOptions(SharpeningOptions, RelativeOptions):
+    """Options of Eq. 5, of the contrast and of the two later stages."""
 
     # by default no term decodes samples of the prior, and all results of this method have this weight
     kl_weight: float = Field(0.01, ge=0, description="alpha_1, on the KL divergence summed over the code")
@@ -27,8 +28,8 @@ class OmoteOptions(SharpeningOptions, ContrastOptions):
     )
 
 
-class Omote(Sharpened):
-    """`Proposed` without L_gan, and with a contrast in the expression stage; `Sharpened` can add a last stage."""
+class Omote(Sharpened, Relative):
+    """`Proposed` without L_gan, with a contrast in the expression stage; then `Relative`, and `Sharpened` if asked."""
 
     Options = OmoteOptions
     options: OmoteOptions

@@ -37,7 +37,7 @@ class SharpeningOptions(ProposedOptions):
         0.0,
         ge=0,
         le=100,
-        description="length of the last stage, in epochs per epoch of the others; 0 leaves it out",
+        description="length of the last stage, in epochs per epoch of the first two; 0 leaves it out",
     )
     sharpening_weight: float = Field(1e4, ge=0, description="beta in the last stage")
     sharpening_switch_weight: float = Field(3e3, ge=0, description="gamma in the last stage")
@@ -82,10 +82,10 @@ class Sharpened(Proposed):
             rate,
             self.sharpening_terms,
             BETAS,
-            decays=False,  # instead, the weights are averaged
+            decay=0,  # instead, the weights are averaged
             average=self.average_painter,
         )
-        critic = Phase("discriminator", (self.critic,), rate, self.judging_terms, BETAS, decays=False)
+        critic = Phase("discriminator", (self.critic,), rate, self.judging_terms, BETAS, decay=0)
         epochs = max(1, round(c.sharpening * c.epochs))
         return [*super().stages(), Stage("sharpening", epochs, (painter, critic))]
 

@@ -122,6 +122,9 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
             raise OmoteError(
                 f"{run} has format {version}; this omote reads format {FORMAT_VERSION}. Update omote to read it."
             )
+        match content:
+            case {"config": {"method": "omote", "options": dict() as options}}:
+                options.setdefault("relative", 0)  # older versions had no such stage
         digest = None if is_run else str(content.pop("weights_sha256"))
         return TypeAdapter(RunInfo).validate_python(content), digest
 

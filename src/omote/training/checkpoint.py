@@ -27,6 +27,11 @@ class Position(NamedTuple):
     step: Annotated[int, Field(ge=0)] = 0
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
+    @property
+    def is_between_stages(self) -> bool:
+        """Whether a stage has ended and no step of the next one was taken."""
+        return self.epoch == self.step == 0
+
 
 def save_checkpoint(
     run: Path, position: Position, method: nn.Module, optimisers: list[Optimizer], sums: dict[str, Tensor]

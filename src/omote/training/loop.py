@@ -47,7 +47,7 @@ from omote.training.processes import (
     synchronise_batchnorm,
     wait_for_all,
 )
-from omote.training.step import begin_stage, encode_frozen, take_step
+from omote.training.step import begin_stage, encode_frozen, subject_means, take_step
 
 CHECKPOINT_SECONDS = 120  # between two checkpoints
 CHECK_STEPS = 50  # between two checks for NaN on a GPU; each check waits for it
@@ -256,17 +256,22 @@ class _Training:
                     f"{self.run / CHECKPOINT} is of stage {position.stage + 1}, and this method has "
                     f"{len(self.stages)}. Train with --overwrite to start again"
                 )
-            if position.stage == len(self.stages):  # killed after the last step
+            if position.is_between_stages:
                 load_checkpoint(self.run, self.method, [], {})
         for number in range(position.stage if position else 0, len(self.stages)):
             sums: dict[str, Tensor] = {}
             share_buffers(self.method, self.engine)
-            optimisers = begin_stage(self.method, self.stages[number])
-            if position and position.stage == number:
-                load_checkpoint(self.run, self.method, optimisers, sums)
-                self.run_stage(position, optimisers, sums, log)
-            else:
-                self.run_stage(Position(number), optimisers, sums, log)
+            with self.stages[number].during():
+                optimisers = begin_stage(self.method, self.stages[number])
+                if position and position.stage == number and not position.is_between_stages:
+                    load_checkpoint(self.run, self.method, optimisers, sums)
+                    self.run_stage(position, optimisers, sums, log)
+                else:
+                    self.run_stage(Position(number), optimisers, sums, log)
+            self.log_swaps(log, number)
+            if self.keep_stages and self.engine.rank == 0:
+                write_tensors(self.run / weights_file(number + 1), self.method.state_dict())
+            self.save_checkpoint(Position(number + 1), [], {})
 
     def run_stage(
         self,
@@ -281,11 +286,13 @@ class _Training:
         past = 0 if config.learning_rate_restarts else sum(s.epochs for s in self.stages[: position.stage])
         steps = -(-len(self.faces) // config.batch_size)
         posteriors = self.cache_posteriors(stage)
+        means = {name: subject_means(posterior.mean, self.subjects) for name, posterior in posteriors.items()}
         for epoch in range(position.epoch, stage.epochs):
             for phase, optimiser in zip(stage.phases, optimisers, strict=True):
-                decay = config.learning_rate_decay ** (past + epoch) if phase.decays else 1
+                passed = past + phase.decay * epoch if phase.decay else 0
+                factor = config.learning_rate_decay**passed
                 for group in optimiser.param_groups:
-                    group["lr"] = phase.learning_rate * decay
+                    group["lr"] = phase.learning_rate * factor
             order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(position.stage, epoch)))
             subjects, together = self.same_subject.subject_of, stage.frames_per_subject
             batches = epoch_batches(
@@ -300,7 +307,9 @@ class _Training:
                 own = (engine.rank,) if engine.rank else ()
                 state = np.random.SeedSequence(seed, spawn_key=(position.stage, epoch, step, *own))
                 torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
-                batch = self.make_batch(batches[step][engine.rank], np.random.default_rng(state), posteriors)
+                batch = self.make_batch(
+                    batches[step][engine.rank], np.random.default_rng(state), posteriors, means
+                )
                 for name, mean in take_step(engine, stage, optimisers, batch).items():
                     sums[name] = sums[name] + mean if name in sums else mean
                 done = Position(position.stage, epoch, step + 1)
@@ -325,10 +334,6 @@ class _Training:
                 if is_stopped:
                     raise KeyboardInterrupt
             self.log_epoch(log, Position(position.stage, epoch, steps), sums)
-        self.log_swaps(log, position.stage)
-        if self.keep_stages and engine.rank == 0:
-            write_tensors(self.run / weights_file(position.stage + 1), self.method.state_dict())
-        self.save_checkpoint(Position(position.stage + 1), [], {})
 
     def cache_posteriors(self, stage: Stage) -> dict[str, Posterior]:
         """Return the posteriors of all training frames by the stage's frozen encoders."""
@@ -345,7 +350,11 @@ class _Training:
         }
 
     def make_batch(
-        self, numbers: Indices, rng: np.random.Generator, posteriors: dict[str, Posterior]
+        self,
+        numbers: Indices,
+        rng: np.random.Generator,
+        posteriors: dict[str, Posterior],
+        means: dict[str, Tensor],
     ) -> Batch:
         """Return the batch of training frames ``numbers`` (B,)."""
         partner, found = other_subject(self.same_subject.subject_of[numbers], rng)
@@ -361,6 +370,7 @@ class _Training:
                 name: Posterior(*(each[frames] for each in posterior))
                 for name, posterior in posteriors.items()
             },
+            subject_means={name: mean[self.subjects[frames]] for name, mean in means.items()},
         )
 
     def save_checkpoint(

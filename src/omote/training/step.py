@@ -37,6 +37,13 @@ def encode_frozen(stage: Stage, images: Tensor) -> dict[str, Posterior]:
         return {name: encode(images) for name, encode in stage.frozen_encoders.items()}
 
 
+def subject_means(codes: Tensor, subjects: Tensor) -> Tensor:
+    """Return the mean of each subject's codes, (S, Z), of (N, Z) codes and the (N,) numbers of their subjects."""
+    counts = subjects.bincount().clamp(min=1)  # a number without frames has zeros
+    sums = codes.new_zeros(len(counts), codes.shape[1]).index_add_(0, subjects, codes)
+    return sums / counts[:, None]
+
+
 @torch.no_grad()
 def follow(average: nn.Module, parameters: Sequence[Tensor], step: Tensor) -> None:
     """Move the parameters of a module towards those that a phase trains, after its step number ``step``, from 1.
