@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -50,8 +51,12 @@ def make_batch(part: int, stage: Stage) -> Batch:
 
 
 def gradients(engine: Engine, method: Method, stage: Stage, parts: range) -> dict[str, Tensor]:
-    """Return the mean gradient of one step on each of the parts, by parameter."""
+    """Return the mean gradient of one step on each of the parts, by parameter.
+
+    The learning rate is 0, so that the gradients of all phases are those of the same weights.
+    """
     found: dict[str, Tensor] = {}
+    stage = replace(stage, phases=tuple(replace(phase, learning_rate=0.0) for phase in stage.phases))
     with stage.during():
         weights = {name: value.clone() for name, value in method.state_dict().items()}
         for part in parts:
