@@ -2,31 +2,37 @@
 
     python benchmarks/sharpness.py FACES RUN... --judge RUN
 
-The first row is of the images before the last stage (`omote.methods.sharpening`), if the run has one. Held-out people
-only. *Power* is the spectral power of the decoded images relative to that of the real ones, 1 where
-they are as sharp, for reconstructions and for swaps (chosen as `omote audit` chooses them). *Error* is the mean squared
-error of reconstructions, pixels in [0, 1], times 1,000. The judge, a run that took no part, reads the swaps
+The first row is of the images before the last stage (`omote.methods.sharpening`), if the run has one. Several runs are
+taken as trainings of one method: last come the means over them and the mean differences, with 95 % intervals over
+trainings (Student's t). Held-out people only.
+
+*Power* is the spectral power of the decoded images relative to that of the real ones, 1 where they are as sharp, for
+reconstructions and for swaps (chosen as `omote audit` chooses them). *Error* is the mean squared error of
+reconstructions, pixels in [0, 1], times 1,000. The judge, a run that took no part, reads the swaps
 (`omote.evaluation.swaps.swap_scores`, per cent), and the Frechet distance (Heusel et al., 2017) between swaps and real
 faces is measured in its two codes.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
+from scipy.special import stdtrit
 
 from kl import frechet  # beside this file
-from omote.data.face_set import open_face_set
+from omote.data.face_set import FaceSet, open_face_set
 from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
 from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
 from on_photo import BANDS, power  # beside this file
 
+RUN, BEFORE = "run", ", before"
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
 
 
@@ -48,7 +54,55 @@ def decoders(trained: Trained) -> dict[str, Callable[[Any, Any], npt.NDArray[np.
         levels: npt.NDArray[np.uint8] = (255 * images).round().byte().permute(0, 2, 3, 1).numpy()
         return levels
 
-    return {", before": decode_coarse, "": trained.decode}
+    return {BEFORE: decode_coarse, "": trained.decode}
+
+
+def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterator[dict[str, str | float]]:
+    """Give the row of each decoder of a run."""
+    trained = load(path)
+    rows = np.flatnonzero(face_set.frames["subject"].isin(trained.info.test_subjects).to_numpy())
+    frames, faces = face_set.frames.iloc[rows], np.array(face_set.faces[rows])
+    sources, targets = choose_swaps(frames, count=count)
+    z_e, z_i = trained.represent(faces)[0], trained.identify(faces)[0]
+    real, true = read(judge, faces), power(faces)
+    for name, decode in decoders(trained).items():
+        rebuilt, swapped = decode(z_i, z_e), decode(z_i[targets], z_e[sources])
+        seen = read(judge, swapped)
+        scores = swap_scores(real, seen, frames, sources, targets)
+        row: dict[str, str | float] = {RUN: f"{path.name}{name}", "stages": name}
+        row["error"] = 1e3 * float(np.mean((rebuilt / 255.0 - faces / 255.0) ** 2))
+        for what, images in (("rebuilt", rebuilt), ("swapped", swapped)):
+            for (low, high), own, photo in zip(BANDS, power(images), true, strict=True):
+                row[f"{what}, power {low} to {high}"] = float(own / photo)
+        row |= {score.replace("_", " "): 100 * float(np.nanmean(scores[score].values)) for score in SCORES}
+        row["Frechet distance"] = frechet(np.hstack(real), np.hstack(seen))
+        yield row
+
+
+def summarise(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return for each decoder the mean over runs, and the mean difference of the last stage, with intervals."""
+    names = list(dict.fromkeys(rows["stages"]))
+    scores = rows.drop(columns=[RUN, "stages"])
+    by_stages = [scores[rows["stages"] == stages].reset_index(drop=True) for stages in names]
+    found = {f"mean{stages}": own for stages, own in zip(names, by_stages, strict=True)}
+    if len(by_stages) == 2:
+        found["difference"] = by_stages[1] - by_stages[0]
+    reach = stdtrit(len(rows) / len(names) - 1, 0.975)
+    cells = {
+        name: [
+            f"{mean:.2f} ({mean - reach * error:.2f} to {mean + reach * error:.2f})"
+            for mean, error in zip(own.mean(), own.sem(), strict=True)
+        ]
+        for name, own in found.items()
+    }
+    return pd.DataFrame.from_dict(cells, orient="index", columns=scores.columns).reset_index(names=RUN)
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    lines = [f"| {' | '.join(table.columns)} |", "|" + " --- |" * len(table.columns)]
+    for row in table.to_numpy():
+        lines.append("| " + " | ".join(x if isinstance(x, str) else f"{x:.2f}" for x in row) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -59,32 +113,13 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", metavar="run")
     parser.add_argument("--judge", required=True, help='a run, or "shipped"')
     parser.add_argument("--count", type=int, default=300, help="number of swaps")
-    arguments = parser.parse_args()
-    face_set, judge = open_face_set(arguments.faces), load(arguments.judge)
-    bands = [f"{what}, power {low} to {high}" for what in ("rebuilt", "swapped") for low, high in BANDS]
-    columns = ["run", "error", *bands, *(name.replace("_", " ") for name in SCORES), "Frechet distance"]
-    print("|", " | ".join(columns), "|\n|" + " --- |" * len(columns))
-    for path in arguments.runs:
-        trained = load(path)
-        rows = np.flatnonzero(face_set.frames["subject"].isin(trained.info.test_subjects).to_numpy())
-        frames, faces = face_set.frames.iloc[rows], np.array(face_set.faces[rows])
-        sources, targets = choose_swaps(frames, count=arguments.count)
-        z_e, z_i = trained.represent(faces)[0], trained.identify(faces)[0]
-        real, true = read(judge, faces), power(faces)
-        for name, decode in decoders(trained).items():
-            rebuilt, swapped = decode(z_i, z_e), decode(z_i[targets], z_e[sources])
-            error = 1e3 * np.mean((rebuilt / 255.0 - faces / 255.0) ** 2)
-            seen = read(judge, swapped)
-            scores = swap_scores(real, seen, frames, sources, targets)
-            cells = [f"{path.name}{name}", f"{error:.1f}"]
-            cells += [
-                f"{own / photo:.2f}"
-                for images in (rebuilt, swapped)
-                for own, photo in zip(power(images), true, strict=True)
-            ]
-            cells += [f"{100 * np.nanmean(scores[name].values):.0f}" for name in SCORES]
-            cells.append(f"{frechet(np.hstack(real), np.hstack(seen)):.1f}")
-            print("|", " | ".join(cells), "|", flush=True)
+    given = parser.parse_args()
+    face_set, judge = open_face_set(given.faces), load(given.judge)
+    rows = pd.DataFrame([row for path in given.runs for row in measure(face_set, judge, path, given.count)])
+    print(to_markdown(rows.drop(columns="stages")))
+    if len(given.runs) > 1:
+        print()
+        print(to_markdown(summarise(rows)))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_a_demo_writes_a_page_and_a_second_one_trains_nothing(
         "training proposed",
     ):
         assert part in text
-    for name in ("swap.png", "interpolation.png", "space.png", "proposed/scores.csv"):
+    for name in ("swap.png", "swap_on_photo.png", "interpolation.png", "space.png", "proposed/scores.csv"):
         assert (tmp_path / "demo" / name).is_file()
 
     trained = []

@@ -114,6 +114,7 @@ def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
     sources, targets = choose_pairs(face_set, held_out)
     faces = face_set.faces
     swap = plot_swap(runs, faces[examples.identity], faces[examples.expression])
+    on_picture = plot_swap(runs, faces[examples.identity], faces[examples.expression], on_photo=True)
     strip = plot_interpolation(runs, faces[sources], faces[targets])
     frames = face_set.frames
     scored = frames["subject"].isin(held_out) & (frames["use"] != "train") & frames["expression"].notna()
@@ -126,12 +127,18 @@ def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
             titles=[run.name for run in runs],
         )
     )
-    for name, image in (("swap", swap), ("interpolation", strip), ("space", code_map)):
+    named = {"swap": swap, "swap_on_photo": on_picture, "interpolation": strip, "space": code_map}
+    for name, image in named.items():
         save_picture(image, to / f"{name}.png")
     return [
         picture_section(
             "Swap", swap, "Each column is a person, each row an expression: a cell shows the expression on the left on "
             "the face of the person above. No method was trained on these people. (The paper's Figure 4.)",
+        ),
+        picture_section(
+            "Swap on the picture itself", on_picture, "The same swaps, but nothing is decoded: the pixels of the "
+            "person's picture are moved and shaded as the decoded face changes. Hair, skin and background stay. (Not "
+            "in the paper.)",
         ),
         picture_section(
             "Interpolation", strip, "The expression code changes in equal steps from that of the first face to that of "
@@ -163,6 +170,7 @@ def _commands(to: Path) -> list[str]:
     return [
         *lines,
         f"omote swap {chosen} --expressions {SWAP_ROWS} --to {quoted('swap.png')}",
+        f"omote swap {chosen} --expressions {SWAP_ROWS} --on-photo --to {quoted('swap_on_photo.png')}",
         f"omote interpolate {chosen} --to {quoted('interpolation.png')}",
     ]
 

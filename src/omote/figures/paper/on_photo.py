@@ -25,6 +25,9 @@ CHANGED = "Expression changed by omote: the person did not show it in this photo
 NUM_IDENTITIES = 24  # over which a change is averaged: flow between two blurred images of one face is noisy
 FIELD_SIZE = 256  # side on which changes are estimated, in pixels
 FLOW_BLUR, SHADING_BLUR = 4.0, 3.0  # standard deviations in pixels of it
+FLOW_GAIN = (
+    1.5  # decoded faces are blurred, which makes the flow between them too small (docs/results/london.md)
+)
 RADIUS, EDGE = 0.96, 0.35  # circle outside which nothing changes, and width of its soft edge, in half sides
 # Shifts to the right and down, as shares of the side, and enlargements of the faces whose identity codes are averaged.
 PLACEMENTS = [(0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1), (0, 0, 1.06), (0, 0, 0.94)]
@@ -118,7 +121,7 @@ def estimate_change(before: Faces, after: Faces) -> Change:
     flows = [dis.calc(new, old, none.copy()) for new, old in zip(grey_last, grey_first, strict=True)]
     flow = window * cv2.GaussianBlur(np.stack(flows).mean(0), (0, 0), FLOW_BLUR)
     left = last.mean(0, dtype=np.float32) - _warp(first.mean(0, dtype=np.float32), flow)
-    return Change(flow, window * cv2.GaussianBlur(left, (0, 0), SHADING_BLUR))
+    return Change(FLOW_GAIN * flow, window * cv2.GaussianBlur(left, (0, 0), SHADING_BLUR))
 
 
 def apply_change(picture: Faces, change: Change, square: Square | None = None) -> Faces:
