@@ -7,10 +7,10 @@ Swaps between held-out people, chosen as `omote audit` chooses them, are drawn i
 set. Printed are, in per cent, how often the judge, a run with another seed or method, reads the intended expression and
 the person in the swapped image (`omote.evaluation.swaps.swap_scores`), and the spatial power of the images relative to
 the photos'. "One pair" is what `omote swap` does for one photo and one face. First it prints what `FLOW_GAIN` should be
-by pairs of photos of one person, of people of the training: the flow between two photos over that between their
-decoded faces, by least squares.
+by pairs of photos of one person of the training, neutral and not: by which factor the flow between the decoded faces
+comes nearest to that between the photos (least squares), and the cosine of the two.
 
-With --redraw nothing is printed: the decoded swaps in SWAPS, which `omote audit RUN --write-swaps SWAPS` wrote, are
+With --redraw there is no table: the decoded swaps in SWAPS, which `omote audit RUN --write-swaps SWAPS` wrote, are
 replaced by swaps on the photo, for the judges of `benchmarks/judges/outside.py`.
 """
 
@@ -90,7 +90,7 @@ def changes(
 
 
 def measure_gain(model: Trained, face_set: FaceSet, count: int = 80) -> tuple[float, float, int]:
-    """Return the best gain, the correlation of the two flows and the number of pairs of people of the training."""
+    """Return the best gain, the cosine of the two flows, and the number of pairs of photos."""
     rows = np.flatnonzero(face_set.frames["subject"].isin(model.info.train_subjects).to_numpy())
     frames, faces = face_set.frames.iloc[rows], np.array(face_set.faces[rows])
     who, what = (frames[name].to_numpy(dtype=object) for name in ("subject", "expression"))
@@ -99,7 +99,7 @@ def measure_gain(model: Trained, face_set: FaceSet, count: int = 80) -> tuple[fl
         (who[:, None] == who) & (what[:, None] == "neutral") & (what != "neutral") & labelled
     )
     if not len(first):
-        raise OmoteError("to measure the gain, people of the training need a neutral and another expression")
+        return math.nan, math.nan, 0
     chosen = np.random.default_rng(0).permutation(len(first))[:count]
     before, after = first[chosen], last[chosen]
     decoded = changes(model, faces, after, before, faces, estimate_change)
@@ -158,12 +158,20 @@ def compare(model: Trained, judge: Trained, frames: pd.DataFrame, faces: Faces, 
         print("|", name, "|", " | ".join(cells), "|", flush=True)
 
 
-def redraw(model: Trained, face_set: FaceSet, swaps: Path) -> None:
-    """Replace the model's swaps in the folder by swaps on the photo, each averaged over its group of people."""
+def redraw(model: Trained, face_set: FaceSet, swaps: Path) -> int:
+    """Replace the model's swaps in the folder by swaps on the photo, and return their number.
+
+    A change is averaged over at most `NUM_IDENTITIES` faces of the people held out, or of those of the training.
+
+    Raises:
+        OmoteError: If the folder holds no swap of this model.
+    """
     index = pd.read_csv(swaps / INDEX, dtype=str)["image"]
     named = (
         index[index.str.startswith(f"{model.model}/")].str.extract(r"(\d+)_on_(\d+)").astype(int).to_numpy()
     )
+    if not len(named):
+        raise OmoteError(f"{swaps} holds no swap of {model.model}; write them with omote audit --write-swaps")
     held_out = face_set.frames["subject"].isin(model.info.test_subjects).to_numpy()
     for group in (held_out, ~held_out):
         rows = np.flatnonzero(group)
@@ -176,6 +184,7 @@ def redraw(model: Trained, face_set: FaceSet, swaps: Path) -> None:
         for (source, target), own, change in zip(pairs, targets, found, strict=True):
             changed = Image.fromarray(apply_change(faces[own], change))
             changed.save(swaps / model.model / f"{source:06d}_on_{target:06d}.png")
+    return len(named)
 
 
 def main() -> None:
@@ -191,10 +200,10 @@ def main() -> None:
     given = parser.parse_args()
     model, face_set = load(given.run), open_face_set(given.faces)
     if given.redraw:
-        redraw(model, face_set, given.redraw)
+        print(f"{redraw(model, face_set, given.redraw)} swaps drawn on the photo")
         return
-    gain, correlation, pairs = measure_gain(model, face_set)
-    print(f"gain by {pairs} pairs: {gain:.2f}; correlation of the flows: {correlation:.2f}")
+    gain, cosine, pairs = measure_gain(model, face_set)
+    print(f"gain by {pairs} pairs of photos: {gain:.2f}; cosine of the flows: {cosine:.2f}")
     rows = np.flatnonzero(face_set.frames["subject"].isin(model.info.test_subjects).to_numpy())
     compare(model, load(given.judge), face_set.frames.iloc[rows], np.array(face_set.faces[rows]), given.count)
 

@@ -26,13 +26,14 @@ from scipy.special import stdtrit
 
 from kl import frechet  # beside this file
 from omote.data.face_set import FaceSet, open_face_set
+from omote.errors import OmoteError
 from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
 from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
 from on_photo import BANDS, power  # beside this file
 
-RUN, BEFORE = "run", ", before"
+RUN, DECODER, BEFORE = "run", "decoder", ", before"
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
 
 
@@ -69,7 +70,7 @@ def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterat
         rebuilt, swapped = decode(z_i, z_e), decode(z_i[targets], z_e[sources])
         seen = read(judge, swapped)
         scores = swap_scores(real, seen, frames, sources, targets)
-        row: dict[str, str | float] = {RUN: f"{path.name}{name}", "stages": name}
+        row: dict[str, str | float] = {RUN: f"{path.name}{name}", DECODER: name}
         row["error"] = 1e3 * float(np.mean((rebuilt / 255.0 - faces / 255.0) ** 2))
         for what, images in (("rebuilt", rebuilt), ("swapped", swapped)):
             for (low, high), own, photo in zip(BANDS, power(images), true, strict=True):
@@ -80,20 +81,26 @@ def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterat
 
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return for each decoder the mean over runs, and the mean difference of the last stage, with intervals."""
-    names = list(dict.fromkeys(rows["stages"]))
-    scores = rows.drop(columns=[RUN, "stages"])
-    by_stages = [scores[rows["stages"] == stages].reset_index(drop=True) for stages in names]
-    found = {f"mean{stages}": own for stages, own in zip(names, by_stages, strict=True)}
-    if len(by_stages) == 2:
-        found["difference"] = by_stages[1] - by_stages[0]
-    reach = stdtrit(len(rows) / len(names) - 1, 0.975)
+    """Return for each decoder the mean over runs, and the mean difference of the last stage, with intervals.
+
+    Raises:
+        OmoteError: If some runs have the last stage and others do not.
+    """
+    scores = rows.drop(columns=[RUN, DECODER])
+    own = {name: scores[rows[DECODER] == name].reset_index(drop=True) for name in (BEFORE, "")}
+    own = {name: each for name, each in own.items() if len(each)}
+    if len({len(each) for each in own.values()}) > 1:
+        raise OmoteError("some runs have the last stage and others do not; measure them apart")
+    found = {f"mean{name}": each for name, each in own.items()}
+    if len(own) == 2:
+        found["difference"] = own[""] - own[BEFORE]
+    reach = stdtrit(len(own[""]) - 1, 0.975)
     cells = {
         name: [
             f"{mean:.2f} ({mean - reach * error:.2f} to {mean + reach * error:.2f})"
-            for mean, error in zip(own.mean(), own.sem(), strict=True)
+            for mean, error in zip(each.mean(), each.sem(), strict=True)
         ]
-        for name, own in found.items()
+        for name, each in found.items()
     }
     return pd.DataFrame.from_dict(cells, orient="index", columns=scores.columns).reset_index(names=RUN)
 
@@ -116,7 +123,7 @@ def main() -> None:
     given = parser.parse_args()
     face_set, judge = open_face_set(given.faces), load(given.judge)
     rows = pd.DataFrame([row for path in given.runs for row in measure(face_set, judge, path, given.count)])
-    print(to_markdown(rows.drop(columns="stages")))
+    print(to_markdown(rows.drop(columns=DECODER)))
     if len(given.runs) > 1:
         print()
         print(to_markdown(summarise(rows)))

@@ -136,9 +136,8 @@ def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
             "the face of the person above. No method was trained on these people. (The paper's Figure 4.)",
         ),
         picture_section(
-            "Swap on the picture itself", on_picture, "The same swaps, but nothing is decoded: the pixels of the "
-            "person's picture are moved and shaded as the decoded face changes. Hair, skin and background stay. (Not "
-            "in the paper.)",
+            "Swap on the picture itself", on_picture, "The same swaps, but no decoded face is shown: the person's own "
+            "picture is moved and shaded as the decoded face would change. (Not in the paper.)",
         ),
         picture_section(
             "Interpolation", strip, "The expression code changes in equal steps from that of the first face to that of "

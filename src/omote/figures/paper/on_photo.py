@@ -1,10 +1,10 @@
 """A change of expression laid on the photo itself: `--on-photo` of `omote swap` and `omote interpolate`.
 
 Not in the paper, whose pictures are decoded. Here the decoder only says what changes: it draws a face with the photo's
-expression and with another one. Dense optical flow between the two (DIS: Kroeger et al., 2016) moves the pixels of the
-photo, and the difference that remains is added as shading, after Liu et al., "Expressive expression mapping with ratio
-images", 2001. Skin, hair and background stay the photo's. What a smooth change cannot make is missing, such as teeth
-between lips that were closed.
+expression and with another one. Dense optical flow between the two (DIS: Kroeger et al., 2016), times a constant,
+moves the pixels of the photo, and the difference that remains is added as shading, after Liu et al., "Expressive
+expression mapping with ratio images", 2001. Skin, hair and background stay the photo's. What a smooth change cannot
+make is missing, such as teeth between lips that were closed.
 """
 
 import itertools
@@ -25,9 +25,7 @@ CHANGED = "Expression changed by omote: the person did not show it in this photo
 NUM_IDENTITIES = 24  # over which a change is averaged: flow between two blurred images of one face is noisy
 FIELD_SIZE = 256  # side on which changes are estimated, in pixels
 FLOW_BLUR, SHADING_BLUR = 4.0, 3.0  # standard deviations in pixels of it
-FLOW_GAIN = (
-    1.5  # decoded faces are blurred, which makes the flow between them too small (docs/results/london.md)
-)
+FLOW_GAIN = 1.5  # blurred faces have too small a flow between them (docs/results/london.md)
 RADIUS, EDGE = 0.96, 0.35  # circle outside which nothing changes, and width of its soft edge, in half sides
 # Shifts to the right and down, as shares of the side, and enlargements of the faces whose identity codes are averaged.
 PLACEMENTS = [(0, 0, 1), (0.03, 0, 1), (-0.03, 0, 1), (0, 0.03, 1), (0, -0.03, 1), (0, 0, 1.06), (0, 0, 0.94)]
@@ -110,7 +108,11 @@ def similar_identities(model: Model, faces: Faces) -> Floats:
 
 
 def estimate_change(before: Faces, after: Faces) -> Change:
-    """Return the mean change from the (K, S, S, 3) faces to those of the same people with another expression."""
+    """Return the mean change from the (K, S, S, 3) faces to those of the same people with another expression.
+
+    The flow is `FLOW_GAIN` times that between the faces. The shading is the difference of colours that remains after
+    the flow without this factor.
+    """
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     window = face_window()
     first, last = (np.stack([enlarge(face) for face in faces]) for faces in (before, after))
