@@ -85,7 +85,7 @@ def changes(
     z_e, z_i = model.represent(faces)[0], similar_identities(model, identities)
     for source, target in zip(sources, targets, strict=True):
         codes = np.repeat(z_e[[target, source]], len(z_i), axis=0)
-        before, after = np.split(model.decode(np.tile(z_i, (2, 1)), codes), 2)
+        before, after = np.split(model.decode_coarse(np.tile(z_i, (2, 1)), codes), 2)
         yield change(before, after)
 
 
@@ -122,7 +122,7 @@ def compare(model: Trained, judge: Trained, frames: pd.DataFrame, faces: Faces, 
     def draw_alone() -> Faces:
         """Average over one identity code only, that of the face."""
         pairs = zip(sources, targets, strict=True)
-        drawn = (model.decode(z_i[[target] * 2], z_e[[target, source]]) for source, target in pairs)
+        drawn = (model.decode_coarse(z_i[[target] * 2], z_e[[target, source]]) for source, target in pairs)
         found = (estimate_change(before[None], after[None]) for before, after in drawn)
         return np.stack([apply_change(faces[t], each) for t, each in zip(targets, found, strict=True)])
 

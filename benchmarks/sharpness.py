@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import torch
 from scipy.special import stdtrit
 
 from kl import frechet  # beside this file
@@ -45,17 +44,9 @@ def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
 def decoders(trained: Trained) -> dict[str, Callable[[Any, Any], npt.NDArray[np.uint8]]]:
     """Return the run's decoder, and before it, under another name, that of the stages before the last one."""
     method = trained.method
-
-    if not (isinstance(method, Sharpened) and method.options.sharpening):
-        return {"": trained.decode}
-
-    def decode_coarse(z_i: Any, z_e: Any) -> npt.NDArray[np.uint8]:
-        with torch.inference_mode():
-            images = method.decode_coarse(torch.as_tensor(z_i), torch.as_tensor(z_e))
-        levels: npt.NDArray[np.uint8] = (255 * images).round().byte().permute(0, 2, 3, 1).numpy()
-        return levels
-
-    return {BEFORE: decode_coarse, "": trained.decode}
+    if isinstance(method, Sharpened) and method.options.sharpening:
+        return {BEFORE: trained.decode_coarse, "": trained.decode}
+    return {"": trained.decode}
 
 
 def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterator[dict[str, str | float]]:

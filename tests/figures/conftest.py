@@ -31,7 +31,7 @@ class Painter:
     def identify(self, faces: Faces) -> tuple[Floats, Floats]:
         raise NotImplementedError
 
-    def decode(self, z_i: Floats, z_e: Floats) -> Faces:
+    def decode_coarse(self, z_i: Floats, z_e: Floats) -> Faces:
         raise NotImplementedError
 
     def paint(self, who: Faces, green: float) -> Faces:

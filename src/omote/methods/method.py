@@ -172,6 +172,10 @@ class Method(nn.Module):
         """Return (B, 3, S, S) images in [0, 1] from identity and expression codes, if ``has_decoder``."""
         raise NotImplementedError
 
+    def decode_coarse(self, z_i: Tensor, z_e: Tensor) -> Tensor:
+        """Return images as `decode`, without the detail that a method adds last."""
+        return self.decode(z_i, z_e)
+
     def network_options(self) -> dict[str, Any]:
         """Return the options shared by encoders and decoder."""
         c = self.options

@@ -1,7 +1,7 @@
 """A trained method: arrays in, arrays out. `load` opens a run folder or a published model."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -161,13 +161,26 @@ class Trained:
         Raises:
             OmoteError: If the method has no decoder.
         """
+        return self._decode(self.method.decode, z_i, z_e)
+
+    def decode_coarse(self, z_i: Floats, z_e: Floats) -> Faces:
+        """Return images as `decode`, without the detail that the last stage of `omote` adds (`Sharpened`).
+
+        Invented detail is another one in each image, so images that are compared with each other are better without it.
+
+        Raises:
+            OmoteError: If the method has no decoder.
+        """
+        return self._decode(self.method.decode_coarse, z_i, z_e)
+
+    def _decode(self, decode: Callable[[Tensor, Tensor], Tensor], z_i: Floats, z_e: Floats) -> Faces:
         self.check_decoder()
         device = next(self.method.parameters()).device
         images = [np.zeros((0, self.size, self.size, 3), np.uint8)]
         with torch.inference_mode():
             for part in _slices(len(z_e), self.batch_size):
                 codes = (torch.as_tensor(np.ascontiguousarray(z[part]), device=device) for z in (z_i, z_e))
-                output = self.method.decode(*codes)
+                output = decode(*codes)
                 images.append((output * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
         return np.concatenate(images)
 

@@ -1,9 +1,11 @@
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from omote.data.cut import Square, cut_square
+from omote.data.face_set import FaceSet
 from omote.data.outputs import Faces, Floats
 from omote.errors import OmoteError
 from omote.figures.paper.interpolate import plot_interpolation
@@ -21,6 +23,8 @@ from omote.figures.paper.on_photo import (
 )
 from omote.figures.paper.sheet import ON_PHOTO, Sheet
 from omote.figures.paper.swap import plot_swap
+from omote.training.loop import train
+from tests.conftest import Configure
 from tests.figures.conftest import Painter, plain
 
 SIZE = 64
@@ -43,7 +47,7 @@ class Mover(Painter):
         codes = faces[:, SIZE // 2, SIZE // 2].astype(np.float32)
         return codes, codes
 
-    def decode(self, z_i: Floats, z_e: Floats) -> Faces:
+    def decode_coarse(self, z_i: Floats, z_e: Floats) -> Faces:
         moved = [np.roll(self.texture, round(float(down)), axis=0) + red for red, down in z_e]
         return np.stack(moved).clip(0, 255).round().astype(np.uint8)
 
@@ -188,3 +192,15 @@ def test_a_face_may_reach_beyond_the_picture(shape: tuple[int, int], middle: tup
     changed = apply_change(picture, shaded(30, (3, 3)), Square(middle, 80, 0.3))
     assert changed.shape == picture.shape
     assert ((changed >= 100) & (changed <= 130)).all()
+
+
+def test_a_change_is_estimated_without_the_detail_of_the_last_stage(
+    faces: FaceSet, run: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = train(faces, run, configure(method="omote", options__epochs=1, options__sharpening=1.0))
+    photo, target = np.array(faces.faces[:1]), np.array(faces.faces[3:4])
+    changed = swap_on_photos(trained, photo, target)
+    monkeypatch.setattr(trained.method.average_painter, "forward", lambda codes, coarse: 1 - coarse)
+    np.testing.assert_array_equal(swap_on_photos(trained, photo, target), changed)
+    codes = trained.identify(photo)[0], trained.represent(target)[0]
+    assert not np.array_equal(trained.decode_coarse(*codes), trained.decode(*codes))

@@ -171,7 +171,7 @@ def enlarge(face: Faces) -> Faces:
 
 def _draw(model: Model, z_i: Floats, z_e: Floats) -> Faces:
     """Return one expression on each identity, decoded."""
-    return model.decode(z_i, np.tile(z_e, (len(z_i), 1)))
+    return model.decode_coarse(z_i, np.tile(z_e, (len(z_i), 1)))
 
 
 def _place(face: Faces, move: Floats) -> Faces:
