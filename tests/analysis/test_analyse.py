@@ -133,7 +133,12 @@ def test_the_same_comes_out_step_by_step(done: Analysis) -> None:
     assert done.events is not None
     assert done.comparison is not None
     pd.testing.assert_frame_equal(
-        done.events.fillna({"note": ""}), find_events(table), check_dtype=False, rtol=1e-4, check_exact=False
+        done.events.fillna({"note": ""}),
+        find_events(table),
+        check_dtype=False,
+        rtol=1e-4,
+        atol=1e-6,
+        check_exact=False,
     )
     compared = compare_people(table).table
     np.testing.assert_allclose(done.comparison["value"], compared["value"], rtol=1e-4)
