@@ -98,7 +98,9 @@ def see(picture: Locator) -> Faces:
 def find_like(picture: Faces, faces: Faces) -> int | None:
     """Return which of the (N, S, S, 3) faces a picture is, but for the loss of its compression; None if it is none."""
     far = np.abs(picture.astype(float) - faces).mean(axis=(1, 2, 3))
-    return int(far.argmin()) if far.min() < 8 else None
+    return (
+        int(far.argmin()) if far.min() < 12 else None
+    )  # WebP changes a noisy image of an untrained model by 8
 
 
 def test_two_photos_exchange_their_expressions_by_the_share_of_the_slider(
