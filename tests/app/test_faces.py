@@ -24,6 +24,7 @@ from omote.features.extract import extract_features
 from omote.features.nearest import find_nearest
 from omote.features.reader import cut_for
 from omote.figures.code_map import project_codes
+from omote.figures.page import encode_picture
 from omote.figures.paper.on_photo import CHANGED, PHOTO_SIZE
 from omote.figures.paper.sheet import resize_faces
 from omote.figures.style import COLOURS, GREY
@@ -91,16 +92,20 @@ def see(picture: Locator) -> Faces:
     """Return the picture that the page shows, (S, S, 3)."""
     source = picture.get_attribute("src")
     assert source is not None
+    return decompress(source)
+
+
+def decompress(source: str) -> Faces:
+    """Return the (S, S, 3) picture in the source of an image."""
     with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def find_like(picture: Faces, faces: Faces) -> int | None:
-    """Return which of the (N, S, S, 3) faces a picture is, but for the loss of its compression; None if it is none."""
-    far = np.abs(picture.astype(float) - faces).mean(axis=(1, 2, 3))
-    return (
-        int(far.argmin()) if far.min() < 12 else None
-    )  # WebP changes a noisy image of an untrained model by 8
+    """Return which of the (N, S, S, 3) faces, compressed as the page does it, a picture is; None if it is none."""
+    compressed = np.stack([decompress(encode_picture(Image.fromarray(face))) for face in faces])
+    far = np.abs(picture.astype(float) - compressed).mean(axis=(1, 2, 3))
+    return int(far.argmin()) if far.min() < 8 else None
 
 
 def test_two_photos_exchange_their_expressions_by_the_share_of_the_slider(
