@@ -67,7 +67,8 @@ def compare(
     tells which columns differ. With --synchrony: who follows whom, by how many seconds, and whether that is more than
     chance.
 
-    Who a row shows is told by the column person, or by the folder of its file (FOLDER/PERSON/files).
+    Who a row shows is told by the column person, without it by the column subject, or else by the folder of its file
+    (FOLDER/PERSON/files).
     """
     import pandas as pd
 

@@ -34,10 +34,10 @@ def events(
     """Find events: onset, apex and offset of each axis, and of the distance from a person's usual look.
 
     The table needs columns of axes (they come with a run, or `omote axis` makes one), or `from_usual`, which
-    `omote embed --profile` writes. An event begins and ends at a lower level and has to reach an upper one: for an
-    axis, 0.1 and 0.2 above the level of rest of the face, or more if the values are noisy. A gap of more than half a
-    second without trusted frames ends an event, and the columns complete and note say so. Times are those of a player,
-    in seconds.
+    `omote embed --profile`, `omote embed --relative` and `omote analyse` write. An event begins and ends at a lower
+    level and has to reach an upper one: for an axis, 0.1 and 0.2 above the level of rest of the face, or more if the
+    values are noisy. A gap of more than half a second without trusted frames ends an event, and the columns complete
+    and note say so. Times are those of a player, in seconds.
     """
     from omote.data.outputs import is_code
     from omote.features.axes import Axes, is_axis, say_axis

@@ -181,7 +181,8 @@ OwnAxes = Annotated[
 Manifest = Annotated[
     Path | None,
     typer.Option(
-        help="CSV file with the columns path and subject, and optionally clip, frame, expression, use."
+        help="CSV file with the columns path and subject, and optionally clip, frame, expression, use; further "
+        "columns, such as condition, go into the table."
     ),
 ]
 ShardOption = Annotated[
