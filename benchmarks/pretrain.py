@@ -199,7 +199,7 @@ def to_markdown(table: pd.DataFrame) -> str:
 
 
 def without_copies(trained: Trained, faces: FaceSet) -> Trained:
-    """Return the model with a description of the face set that has each photograph once."""
+    """Return the model, described as trained on ``faces``, the same face set with each photograph once."""
     info = trained.info
     trained_on, held_out = (
         [subject for subject in subjects if subject in faces.subjects]
@@ -271,12 +271,12 @@ def main() -> None:
     faces = make_faces(given.face_model, given.london, work)
     held_out = split_subjects(faces["london"].frames, HELD_OUT, SPLIT_SEED)[1]
     made = train_one(faces["made"], work / "made_run", {**MADE, "options.epochs": given.epochs})
-    mixing, shipping = (
-        {**changes, "test_subjects": [f"{copy}/{subject}" for copy in copies for subject in held_out]}
-        for changes, copies in ((MIXED, ["london"]), (SHIPPED, PHOTOS))
-    )
-    train_one(faces["mixed"], work / "mixed_run", mixing, start=work / "made_run")
-    shipped = train_one(faces["mixed_with_copies"], work / "shipped_run", shipping, start=work / "mixed_run")
+    mixed, copied = faces["mixed"], faces["mixed_with_copies"]
+    tested = [f"london/{subject}" for subject in held_out]
+    train_one(mixed, work / "mixed_run", {**MIXED, "test_subjects": tested}, start=work / "made_run")
+    tested = [f"{copy}/{subject}" for copy in PHOTOS for subject in held_out]
+    changes = {**SHIPPED, "test_subjects": tested}
+    shipped = train_one(copied, work / "shipped_run", changes, start=work / "mixed_run")
     scores = score_all({"made": made, "shipped": shipped}, faces, held_out)
     lines = [to_markdown(scores)]
     for name, run, people in (("made", made, faces["london"].subjects), ("shipped", shipped, held_out)):
@@ -287,7 +287,7 @@ def main() -> None:
     write_text(work / "scores.md", "\n".join(lines) + "\n")
     print("\n".join(lines))
     if given.install:
-        install(without_copies(shipped, faces["mixed"]), faces["rendered_axes"], "\n".join(lines))
+        install(without_copies(shipped, mixed), faces["rendered_axes"], "\n".join(lines))
 
 
 if __name__ == "__main__":
