@@ -46,17 +46,24 @@ from omote.runs.trained import Trained, load
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back", "identity_of_source")
 EstimateChange = Callable[[Faces, Faces], Change]
 Rows = NDArray[np.integer]
-BANDS = ((8, 16), (16, 32))  # cycles per image side
+
+
+def bands(size: int) -> list[tuple[int, int]]:
+    """Return the octaves from 8 cycles per image side to the finest of images of this size."""
+    return [(low, 2 * low) for low in (8, 16, 32) if 4 * low <= size]
 
 
 def power(images: Faces) -> list[float]:
-    """Return the mean spectral power of the grey (N, S, S, 3) images in each band, with a Hann window."""
+    """Return the mean spectral power of the grey (N, S, S, 3) images in each of `bands`, with a Hann window."""
     grey = images.mean(-1)
     grey = (grey - grey.mean((1, 2), keepdims=True)) * np.outer(*[np.hanning(grey.shape[1])] * 2)
     spectrum = np.abs(np.fft.fft2(grey)) ** 2
     cycles = np.fft.fftfreq(grey.shape[1]) * grey.shape[1]
     radius = np.hypot(cycles, cycles[:, None])
-    return [float(spectrum[:, (radius >= low) & (radius < high)].sum(1).mean()) for low, high in BANDS]
+    return [
+        float(spectrum[:, (radius >= low) & (radius < high)].sum(1).mean())
+        for low, high in bands(grey.shape[1])
+    ]
 
 
 def difference(before: Faces, after: Faces) -> Change:
@@ -146,9 +153,10 @@ def compare(model: Trained, judge: Trained, frames: pd.DataFrame, faces: Faces, 
     real = Codes(judge.represent(faces)[0], judge.identify(faces)[0])
     photos = power(faces[targets])
     print(f"{len(sources)} swaps between {frames['subject'].nunique()} people whom {model.name} never saw")
+    octaves = bands(faces.shape[1])
     print("| way | expression shown | expression kept | person kept | person of the source | "
-          + " | ".join(f"power, {low} to {high} cycles" for low, high in BANDS) + " |")  # fmt: skip
-    print("| --- " * (len(SCORES) + len(BANDS) + 1) + "|")
+          + " | ".join(f"power, {low} to {high} cycles" for low, high in octaves) + " |")  # fmt: skip
+    print("| --- " * (len(SCORES) + len(octaves) + 1) + "|")
     for name, way in ways.items():
         images = way()
         codes = Codes(judge.represent(images)[0], judge.identify(images)[0])

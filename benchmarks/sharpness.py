@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -30,14 +31,17 @@ from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
 from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
-from on_photo import BANDS, power  # beside this file
+from on_photo import bands, power  # beside this file
 
 RUN, DECODER, BEFORE = "run", "decoder", ", before"
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
 
 
 def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
-    """Return the judge's codes of (N, S, S, 3) faces."""
+    """Return the judge's codes of (N, S, S, 3) faces, which are scaled down to its size if theirs is larger."""
+    size = judge.size
+    if images.shape[1] > size:
+        images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
     return Codes(judge.represent(images)[0], judge.identify(images)[0])
 
 
@@ -56,7 +60,7 @@ def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterat
     frames, faces = face_set.frames.iloc[rows], np.array(face_set.faces[rows])
     sources, targets = choose_swaps(frames, count=count)
     z_e, z_i = trained.represent(faces)[0], trained.identify(faces)[0]
-    real, true = read(judge, faces), power(faces)
+    real, true, octaves = read(judge, faces), power(faces), bands(faces.shape[1])
     for name, decode in decoders(trained).items():
         rebuilt, swapped = decode(z_i, z_e), decode(z_i[targets], z_e[sources])
         seen = read(judge, swapped)
@@ -64,7 +68,7 @@ def measure(face_set: FaceSet, judge: Trained, path: Path, count: int) -> Iterat
         row: dict[str, str | float] = {RUN: f"{path.name}{name}", DECODER: name}
         row["error"] = 1e3 * float(np.mean((rebuilt / 255.0 - faces / 255.0) ** 2))
         for what, images in (("rebuilt", rebuilt), ("swapped", swapped)):
-            for (low, high), own, photo in zip(BANDS, power(images), true, strict=True):
+            for (low, high), own, photo in zip(octaves, power(images), true, strict=True):
                 row[f"{what}, power {low} to {high}"] = float(own / photo)
         row |= {score.replace("_", " "): 100 * float(np.nanmean(scores[score].values)) for score in SCORES}
         row["Frechet distance"] = frechet(np.hstack(real), np.hstack(seen))

@@ -1,4 +1,4 @@
-"""Swaps on the photo for judges from outside, and how far pixels have to move."""
+"""Swaps on the photo for judges from outside, how far pixels have to move, and the spectral power of images."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -70,3 +70,19 @@ def test_the_gain_is_the_factor_of_the_flow_of_the_decoded_faces(
     assert gain == pytest.approx(3)
     assert cosine == pytest.approx(1)
     assert pairs == 5
+
+
+@pytest.mark.parametrize(("size", "cycles", "octave"), [(64, 12, 0), (64, 24, 1), (128, 24, 1), (128, 48, 2)])
+def test_a_wave_has_its_power_in_the_octave_of_its_cycles_per_image(
+    size: int, cycles: int, octave: int
+) -> None:
+    wave = 127.5 + 100 * np.sin(2 * np.pi * cycles * np.arange(size) / size)
+    image = np.broadcast_to(wave[None, :, None], (size, size, 3)).astype(np.uint8)
+    found = on_photo.power(image[None])
+    assert len(found) == len(on_photo.bands(size))
+    assert found[octave] > 0.99 * sum(found)
+
+
+def test_octaves_begin_at_8_cycles_and_end_at_the_finest_of_the_image() -> None:
+    assert on_photo.bands(64) == [(8, 16), (16, 32)]
+    assert on_photo.bands(128) == [(8, 16), (16, 32), (32, 64)]
