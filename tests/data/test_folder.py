@@ -101,6 +101,13 @@ def test_a_missing_empty_or_wrong_path_is_an_error(tmp_path: Path) -> None:
         list_folder(tmp_path / "ann" / "notes.txt")
 
 
+def test_an_address_is_an_error_that_says_so_and_shows_no_key() -> None:
+    with pytest.raises(OmoteError, match=r"^s3://bucket/videos is an address, .*omote embed reads addresses"):
+        list_folder("s3://key:secret@bucket/videos")
+    with pytest.raises(OmoteError, match="There is no folder"):
+        list_folder("C:/videos")
+
+
 def test_a_folder_that_links_to_itself_is_walked_once(tmp_path: Path) -> None:
     fill(tmp_path, "ann/a.jpg")
     (tmp_path / "ann" / "loop").symlink_to(tmp_path, target_is_directory=True)

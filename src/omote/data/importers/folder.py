@@ -11,6 +11,7 @@ from itertools import takewhile, zip_longest
 from pathlib import Path, PurePath, PurePosixPath
 
 from omote.boundary import decode, one_sentence, reading
+from omote.data.addresses import missing_folder
 from omote.data.build import Skipped
 from omote.data.clips import Clip, File, Listing, check_clips, natural_order, sort_clips
 from omote.data.face_set import SCHEMA, USES
@@ -53,7 +54,7 @@ def list_folder(
     """
     root = Path(path)
     if not root.exists():
-        raise OmoteError(f"There is no folder {root}. Check the path.")
+        raise missing_folder(root)
     if not root.is_dir():
         raise OmoteError(f"{root} is a file; expected a folder of photos or videos.")
     if pattern is not None and manifest is not None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from omote.data.addresses import missing_folder
 from omote.data.build import Skipped
 from omote.data.clips import File, natural_order
 from omote.data.importers.folder import find_files
@@ -131,7 +132,7 @@ def find_root(path: str | Path, is_root: Callable[[Path], bool], expected: str) 
     """
     path = Path(path)
     if not path.exists():
-        raise OmoteError(f"There is no folder {path}. Check the path.")
+        raise missing_folder(path)
     if not path.is_dir():
         raise OmoteError(f"{path} is a file; expected a folder with {expected}. Unpack an archive first.")
     if is_root(path):
