@@ -1,6 +1,6 @@
 """Measure `omote analyse` on made videos of rendered people.
 
-    python benchmarks/analyse.py --model ict_facekit.npz [--run RUN] [--to FOLDER]
+    python benchmarks/analyse.py --model ICT-FaceKit/FaceXModel [--run RUN] [--to FOLDER]
 
 FOLDER/people gets two videos of each person (640 x 480 px, 25 frames a second), unless it is there already: in
 talk.mp4 jaw, brows and lids move, in smile.mp4 mainly the lip corners, all of known strength. Then `omote analyse` is

@@ -1,6 +1,6 @@
 """Measure `omote app`: the time to the first page, and memory over many jobs; and take the pictures of docs/app.md.
 
-    python benchmarks/app.py --model ict_facekit.npz [--film call.mp4] [--jobs 40] [--pictures docs/app]
+    python benchmarks/app.py --model ICT-FaceKit/FaceXModel [--film call.mp4] [--jobs 40] [--pictures docs/app]
 
 A film of two rendered people is made (960 x 480 px, 25 frames a second, 16 s), unless it is there; none of them is in a
 face set of `omote prepare rendered`. The app is started as its command starts it, and used in a Chromium without a

@@ -1,6 +1,6 @@
 """Measure axes and events on made videos whose shapes are known in every frame, and on morphs of real photos.
 
-    python benchmarks/axes.py RUN --model ict_facekit.npz [--faces FACES] [--axes FILE] [--london FOLDER]
+    python benchmarks/axes.py RUN --model ICT-FaceKit/FaceXModel [--faces FACES] [--axes FILE] [--london FOLDER]
 
 The axes are those of FILE, or those that come with RUN; or they are fitted here to FACES, a face set of `omote prepare
 rendered`. Without --model, no videos are made.

@@ -1,6 +1,6 @@
 """Measure the tab Live of `omote app`: pictures a second, and time of the processor for each; and take its picture.
 
-    python benchmarks/live.py --model ict_facekit.npz [--seconds 20] [--picture docs/app]
+    python benchmarks/live.py --model ICT-FaceKit/FaceXModel [--seconds 20] [--picture docs/app]
 
 A film of a rendered person is made, 640 x 480 px and 25 pictures a second, whom no face set of `omote prepare rendered`
 holds. Chromium shows it, again and again, as its camera. The app is started as its command starts it. Printed are the
