@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
-from omote.app import faces
-from omote.app.faces import OpenedFaces, describe_face, draw_map, name_frame
+from omote.app.faces import _save
+from omote.app.faces_map import OpenedFaces, describe_face, draw_map, name_frame
+from omote.app.faces_swap import read_photos, save_swaps
 from omote.app.state import State
 from omote.data.cut import cut_photos
 from omote.data.detect import find_detector
@@ -164,12 +165,12 @@ def test_saving_twice_keeps_one_set_and_photos_that_are_gone_get_a_sentence(
     for photo, upload in zip(photos, given, strict=False):
         upload.parent.mkdir(parents=True)
         upload.write_bytes(photo.read_bytes())
-    read = faces.read_photos(state, [*map(str, given)])
+    read = read_photos(state, [*map(str, given)])
     assert read is not None
-    assert faces.save_swaps(state, read) == faces.save_swaps(state, read)
+    assert save_swaps(state, read) == save_swaps(state, read)
     assert len([*state.uploads.rglob("* with the expression of *.png")]) == 2
     given[1].unlink()
-    said, _ = faces._save(state, read)
+    said, _ = _save(state, read)
     assert "second.png cannot be used" in said
     assert 'role="alert"' in said
 

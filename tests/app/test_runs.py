@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from omote.app import runs
+from omote.app import runs_judging, runs_training
 from omote.app.jobs import Job
-from omote.app.runs import COLUMNS, describe_run, draw_comparison, find_runs
+from omote.app.runs_judging import COLUMNS, describe_run, draw_comparison, find_runs
 from omote.app.state import State
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
@@ -63,8 +63,8 @@ def study(drawn: FaceSet, home: Path, configure: Configure) -> Path:
     for method in ("conventional", "vae"):
         train(drawn, home / "study" / method, configure(method=method, options__epochs=1, test_subjects=2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "audit", partial(audit, seeds=2))
-        runs.audit_runs(Job("vae", home / "job"), Lock(), [home / "study" / "vae"])
+        patch.setattr(runs_judging, "audit", partial(audit, seeds=2))
+        runs_judging.audit_runs(Job("vae", home / "job"), Lock(), [home / "study" / "vae"])
     return home / "study"
 
 
@@ -163,7 +163,7 @@ def test_an_audit_is_made_where_the_command_line_makes_it(study: Path) -> None:
 def test_a_second_training_at_the_same_time_is_refused(study: Path, tmp_path: Path) -> None:
     turns = Lock()
     with turns, pytest.raises(OmoteError, match="another training, comparison or audit is going on"):
-        runs.compare_runs(Job("again", tmp_path), turns, [study / "vae"])
+        runs_judging.compare_runs(Job("again", tmp_path), turns, [study / "vae"])
 
 
 def test_what_cannot_be_trained_or_listed_gets_a_sentence(tab: Page, home: Path) -> None:
@@ -193,18 +193,18 @@ def test_a_training_neither_reads_the_uploads_nor_writes_elsewhere(
     monkeypatch.chdir(home)
     for source, sentence in ((".", "holds what was uploaded"), ("photos", "lies outside")):
         with pytest.raises(OmoteError, match=sentence):
-            runs.start_training(state, Lock(), source, "run", "vae", 1, 0, 64)
+            runs_training.start_training(state, Lock(), source, "run", "vae", 1, 0, 64)
 
 
 def test_faces_of_another_folder_of_the_same_name_are_not_trained_on(photos: Path, tmp_path: Path) -> None:
     job = Job("run", tmp_path)
-    faces = runs.prepare_faces(job, photos, tmp_path / "faces", 64)
-    assert runs.prepare_faces(job, photos, tmp_path / "faces", 64).path == faces.path
+    faces = runs_training.prepare_faces(job, photos, tmp_path / "faces", 64)
+    assert runs_training.prepare_faces(job, photos, tmp_path / "faces", 64).path == faces.path
     other = tmp_path / "photos"
     (other / "dan").mkdir(parents=True)
     (other / "dan" / "0.png").write_bytes((photos / "ann" / "0.png").read_bytes())
     with pytest.raises(OmoteError, match=r"and not those of .* at 64 px"):
-        runs.prepare_faces(job, other, tmp_path / "faces", 64)
+        runs_training.prepare_faces(job, other, tmp_path / "faces", 64)
 
 
 def test_a_damaged_audit_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_a_damaged_audit_gets_a_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "run" / "audit" / "report.html").write_bytes(b"\xff")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OmoteError, match=r"report\.html is damaged"):
-        runs.show_audit(State("shipped", tmp_path / "uploads"), ["run"])
+        runs_judging.show_audit(State("shipped", tmp_path / "uploads"), ["run"])
 
 
 def test_a_run_that_cannot_be_read_is_named_and_the_others_are_listed(study: Path, tmp_path: Path) -> None:

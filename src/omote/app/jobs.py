@@ -8,7 +8,9 @@ import shutil
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +29,31 @@ Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 class Cancelled(Exception):
     """Raised by `Job.report` in a job that was cancelled."""
+
+
+@dataclass
+class Shown:
+    """What a job gives that has nothing to download: HTML for the page."""
+
+    page: str
+    files: dict[str, Path] = field(default_factory=dict)
+
+
+@contextmanager
+def take_turn(turns: threading.Lock) -> Iterator[None]:
+    """Hold the lock of trainings and comparisons.
+
+    Raises:
+        OmoteError: If another one holds it.
+    """
+    if not turns.acquire(blocking=False):
+        raise OmoteError(
+            "another training, comparison or audit is going on; start this one when it has ended"
+        )
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 class Job:
