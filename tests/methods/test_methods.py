@@ -224,6 +224,14 @@ def test_the_last_stage_judges_swapped_images_term_by_term(monkeypatch: pytest.M
     torch.testing.assert_close(terms["penalty"].mean(), expected_penalty, rtol=1e-3, atol=0)
 
 
+@pytest.mark.parametrize(("size", "rate"), [(64, 1e-3), (128, 5e-4)])
+def test_the_last_stage_takes_smaller_steps_on_larger_images(size: int, rate: float) -> None:
+    cls = method_class("omote")
+    options = cls.Options.model_validate({"width": 8, "sharpening": 1})
+    phases = cls(size, options).stages()[-1].phases
+    assert [phase.learning_rate for phase in phases] == [rate, rate]
+
+
 def test_the_last_stage_changes_no_code_and_replaces_the_images() -> None:
     method, images = make("omote", sharpening=1), batch_of().images
     coarse, sharp = make("omote", sharpening=0).eval(), method.eval()

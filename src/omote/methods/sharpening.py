@@ -42,7 +42,7 @@ class SharpeningOptions(ProposedOptions):
     sharpening_weight: float = Field(1e4, ge=0, description="beta in the last stage")
     sharpening_switch_weight: float = Field(3e3, ge=0, description="gamma in the last stage")
     sharpening_learning_rate: float = Field(
-        1e-3, gt=0, description="of Adam in the last stage; it does not decay"
+        1e-3, gt=0, description="of Adam in the last stage at 64 px, half of it at 128 px; it does not decay"
     )
     gradient_penalty: float = Field(0.015, ge=0, description="R1 at 64 px, of the critic in the last stage")
 
@@ -75,7 +75,7 @@ class Sharpened(Proposed):
         c = self.options
         if not c.sharpening:
             return super().stages()
-        rate = c.sharpening_learning_rate
+        rate = c.sharpening_learning_rate * 64 / self.image_size  # at 128 px, 1e-3 made the critic diverge
         painter = Phase(
             "generator",
             (self.painter,),
