@@ -48,6 +48,14 @@ EstimateChange = Callable[[Faces, Faces], Change]
 Rows = NDArray[np.integer]
 
 
+def read(judge: Trained, images: Faces) -> Codes:
+    """Return the judge's codes of (N, S, S, 3) faces, which are scaled down to its size if theirs is larger."""
+    size = judge.size
+    if images.shape[1] > size:
+        images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
+    return Codes(judge.represent(images)[0], judge.identify(images)[0])
+
+
 def bands(size: int) -> list[tuple[int, int]]:
     """Return the octaves from 8 cycles per image side to the finest of images of this size."""
     return [(low, 2 * low) for low in (8, 16, 32) if 4 * low <= size]
@@ -150,7 +158,7 @@ def compare(model: Trained, judge: Trained, frames: pd.DataFrame, faces: Faces, 
         "movement and shading, averaged (--on-photo)": lambda: draw(estimate_change),
         "movement and shading, averaged, one pair": draw_pairs,
     }
-    real = Codes(judge.represent(faces)[0], judge.identify(faces)[0])
+    real = read(judge, faces)
     photos = power(faces[targets])
     print(f"{len(sources)} swaps between {frames['subject'].nunique()} people whom {model.name} never saw")
     octaves = bands(faces.shape[1])
@@ -159,8 +167,7 @@ def compare(model: Trained, judge: Trained, frames: pd.DataFrame, faces: Faces, 
     print("| --- " * (len(SCORES) + len(octaves) + 1) + "|")
     for name, way in ways.items():
         images = way()
-        codes = Codes(judge.represent(images)[0], judge.identify(images)[0])
-        scores = swap_scores(real, codes, frames, sources, targets)
+        scores = swap_scores(real, read(judge, images), frames, sources, targets)
         cells = [f"{100 * np.nanmean(scores[score].values):.0f}" for score in SCORES]
         cells += [f"{own / photo:.2f}" for own, photo in zip(power(images), photos, strict=True)]
         print("|", name, "|", " | ".join(cells), "|", flush=True)

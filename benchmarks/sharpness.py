@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -27,22 +26,13 @@ from scipy.special import stdtrit
 from kl import frechet  # beside this file
 from omote.data.face_set import FaceSet, open_face_set
 from omote.errors import OmoteError
-from omote.evaluation.protocol import Codes
 from omote.evaluation.swaps import choose_swaps, swap_scores
 from omote.methods.sharpening import Sharpened
 from omote.runs.trained import Trained, load
-from on_photo import bands, power  # beside this file
+from on_photo import bands, power, read  # beside this file
 
 RUN, DECODER, BEFORE = "run", "decoder", ", before"
 SCORES = ("expression_read_back", "expression_kept_from_target", "identity_read_back")
-
-
-def read(judge: Trained, images: npt.NDArray[np.uint8]) -> Codes:
-    """Return the judge's codes of (N, S, S, 3) faces, which are scaled down to its size if theirs is larger."""
-    size = judge.size
-    if images.shape[1] > size:
-        images = np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images])
-    return Codes(judge.represent(images)[0], judge.identify(images)[0])
 
 
 def decoders(trained: Trained) -> dict[str, Callable[[Any, Any], npt.NDArray[np.uint8]]]:
