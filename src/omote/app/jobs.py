@@ -33,10 +33,10 @@ class Cancelled(Exception):
 
 @dataclass
 class Shown:
-    """What a job gives that has nothing to download: HTML for the page."""
+    """What a job gives: HTML for the page."""
 
     page: str
-    files: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)  # none to download
 
 
 @contextmanager
