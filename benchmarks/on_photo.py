@@ -6,9 +6,10 @@
 Swaps between held-out people, chosen as `omote audit` chooses them, are drawn in several ways at the size of the face
 set. Printed are, in per cent, how often the judge, a run with another seed or method, reads the intended expression and
 the person in the swapped image (`omote.evaluation.swaps.swap_scores`), and the spatial power of the images relative to
-the photos'. "One pair" is what `omote swap` does for one photo and one face. First it prints what `FLOW_GAIN` should be
-by pairs of photos of one person of the training, neutral and not: by which factor the flow between the decoded faces
-comes nearest to that between the photos (least squares), and the cosine of the two.
+the photos'. A judge of smaller faces reads them scaled down. "One pair" is what `omote swap` does for one photo and one
+face. First it prints what `FLOW_GAIN` should be by pairs of photos of one person of the training, neutral and not: by
+which factor the flow between the decoded faces comes nearest to that between the photos (least squares), and the cosine
+of the two.
 
 With --redraw there is no table: the decoded swaps in SWAPS, which `omote audit RUN --write-swaps SWAPS` wrote, are
 replaced by swaps on the photo, for the judges of `benchmarks/judges/outside.py`.
@@ -57,7 +58,7 @@ def read(judge: Trained, images: Faces) -> Codes:
 
 
 def bands(size: int) -> list[tuple[int, int]]:
-    """Return the octaves from 8 cycles per image side to the finest of images of this size."""
+    """Return the octaves from 8 cycles per image side to the finest of images of 64 or 128 px."""
     return [(low, 2 * low) for low in (8, 16, 32) if 4 * low <= size]
 
 

@@ -8,9 +8,9 @@ trainings (Student's t). Held-out people only.
 
 *Power* is the spectral power of the decoded images relative to that of the real ones, 1 where they are as sharp, for
 reconstructions and for swaps (chosen as `omote audit` chooses them). *Error* is the mean squared error of
-reconstructions, pixels in [0, 1], times 1,000. The judge, a run that took no part, reads the swaps
-(`omote.evaluation.swaps.swap_scores`, per cent), and the Frechet distance (Heusel et al., 2017) between swaps and real
-faces is measured in its two codes.
+reconstructions, pixels in [0, 1], times 1,000. The judge, a run that took no part, reads the swaps, scaled down if its
+faces are smaller (`omote.evaluation.swaps.swap_scores`, per cent), and the Frechet distance (Heusel et al., 2017)
+between swaps and real faces is measured in its two codes.
 """
 
 import argparse

@@ -86,3 +86,11 @@ def test_a_wave_has_its_power_in_the_octave_of_its_cycles_per_image(
 def test_octaves_begin_at_8_cycles_and_end_at_the_finest_of_the_image() -> None:
     assert on_photo.bands(64) == [(8, 16), (16, 32)]
     assert on_photo.bands(128) == [(8, 16), (16, 32), (32, 64)]
+
+
+def test_a_judge_of_smaller_faces_reads_them_scaled_down(trained: Trained, faces: FaceSet) -> None:
+    some = np.array(faces.faces[:3])
+    for images in (some, some.repeat(2, axis=1).repeat(2, axis=2)):
+        found = on_photo.read(trained, images)
+        np.testing.assert_array_equal(found.expression, trained.represent(some)[0])
+        np.testing.assert_array_equal(found.identity, trained.identify(some)[0])

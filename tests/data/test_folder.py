@@ -104,6 +104,8 @@ def test_a_missing_empty_or_wrong_path_is_an_error(tmp_path: Path) -> None:
 def test_an_address_is_an_error_that_says_so_and_shows_no_key() -> None:
     with pytest.raises(OmoteError, match=r"^s3://bucket/videos is an address, .*omote embed reads addresses"):
         list_folder("s3://key:secret@bucket/videos")
+    with pytest.raises(OmoteError, match=r"^file:///videos is an address"):
+        list_folder("file:///videos")
     with pytest.raises(OmoteError, match="There is no folder"):
         list_folder("C:/videos")
 

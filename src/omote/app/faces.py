@@ -1,4 +1,4 @@
-"""The tab "Faces": two photos exchange their expressions; the map of a face set's codes, and nearest faces."""
+"""The tab "Faces": its inputs and outputs; `faces_swap` and `faces_map` do the work."""
 
 from collections.abc import Iterator, Sequence
 from importlib.resources import files

@@ -41,7 +41,7 @@ class Shown:
 
 @contextmanager
 def take_turn(turns: threading.Lock) -> Iterator[None]:
-    """Hold the lock of trainings and comparisons.
+    """Hold the lock of trainings, comparisons and audits, of which one goes on at a time.
 
     Raises:
         OmoteError: If another one holds it.

@@ -1,4 +1,4 @@
-"""The tab "Runs": train a run from a folder of photos and videos, compare runs without labels, and audit them."""
+"""The tab "Runs": its inputs and outputs; `runs_training` and `runs_judging` do the work."""
 
 import threading
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def tab(state: State) -> None:
     """Build the tab."""
     import gradio as gr
 
-    turns = threading.Lock()  # trainings and comparisons draw from one random state, so one at a time
+    turns = threading.Lock()  # trainings, comparisons and audits draw from one random state, so one at a time
     defaults = TrainConfig()
 
     gr.HTML(render("runs_training_introduction.html"))

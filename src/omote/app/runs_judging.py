@@ -3,9 +3,8 @@
 import os
 import shlex
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -82,7 +81,12 @@ def describe_run(run: Path, folder: Path) -> str:
     return f"{name}: {', '.join(parts)}"
 
 
-def start_judging(state: State, turns: threading.Lock, judge: Any, chosen: Sequence[str]) -> str:
+def start_judging(
+    state: State,
+    turns: threading.Lock,
+    judge: Callable[[Job, threading.Lock, list[Path]], Shown],
+    chosen: Sequence[str],
+) -> str:
     """Start to compare or to audit runs, and return the id of the job.
 
     Raises:

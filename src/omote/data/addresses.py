@@ -83,11 +83,12 @@ def local_copy(remote: Remote) -> Iterator[Path]:
 def missing_folder(folder: Path) -> OmoteError:
     """Return the error for a folder that is not there, which may be an address."""
     # a path has one slash where an address has two; the one letter of C:/ is a drive
-    address = re.sub(r"^([a-z][a-z0-9+.-]+):/", r"\1://", folder.as_posix())
+    text = folder.as_posix()
+    address = re.sub(r"^([a-z][a-z0-9+.-]+):/", r"\1:///" if text.startswith("file:") else r"\1://", text)
     if is_address(address):
         return OmoteError(
-            f"{hide_keys(address)} is an address, and faces are prepared from files on this machine. Copy the folder "
-            "here and name the copy; omote embed reads addresses itself."
+            f"{hide_keys(address)} is an address, and this command reads files on this machine only. Copy the "
+            "folder here and name the copy; omote embed reads addresses itself."
         )
     return OmoteError(f"There is no folder {folder}. Check the path.")
 
