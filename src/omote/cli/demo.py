@@ -132,12 +132,13 @@ def _plot(to: Path, face_set: FaceSet, runs: list[Trained]) -> list[Section]:
         save_picture(image, to / f"{name}.png")
     return [
         picture_section(
-            "Swap", swap, "Each column is a person, each row an expression: a cell shows the expression on the left on "
-            "the face of the person above. No method was trained on these people. (The paper's Figure 4.)",
+            "Swap on the picture itself", on_picture, "Each column is a person, each row an expression: a cell shows "
+            "the expression on the left on the picture of the person above, which is moved and shaded as the decoded "
+            "face would change. No method was trained on these people. (Not in the paper.)",
         ),
         picture_section(
-            "Swap on the picture itself", on_picture, "The same swaps, but no decoded face is shown: the person's own "
-            "picture is moved and shaded as the decoded face would change. (Not in the paper.)",
+            "Swap", swap, "The same swaps as the decoder draws them from the two codes, which blurs them. (The paper's "
+            "Figure 4.)",
         ),
         picture_section(
             "Interpolation", strip, "The expression code changes in equal steps from that of the first face to that of "
