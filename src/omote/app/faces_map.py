@@ -1,7 +1,6 @@
 """The map of a face set's codes on the tab "Faces", and the faces nearest to one of them or to a photo."""
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ class OpenedFaces:
     face_set: FaceSet
     features: pd.DataFrame  # as `extract_features` returns them
     projection: Projection | None  # None if all codes are equal
-    files: dict[str, Path] = field(default_factory=dict)  # none to download
 
 
 def start_map(state: State, name: str) -> str:

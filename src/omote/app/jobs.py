@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,14 +28,6 @@ Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 class Cancelled(Exception):
     """Raised by `Job.report` in a job that was cancelled."""
-
-
-@dataclass
-class Shown:
-    """What a job gives: HTML for the page."""
-
-    page: str
-    files: dict[str, Path] = field(default_factory=dict)  # none to download
 
 
 @contextmanager

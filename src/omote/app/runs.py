@@ -81,4 +81,4 @@ def tab(state: State) -> None:
 
 
 def _show(job: Job | None) -> Sequence[str]:
-    return [job.result.page if job else ""]
+    return [job.result if job else ""]

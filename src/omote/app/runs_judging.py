@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from omote.app.folders import find_folder
-from omote.app.jobs import Job, Shown, take_turn
+from omote.app.jobs import Job, take_turn
 from omote.app.pages import render
 from omote.app.state import State
 from omote.boundary import read_text, reading
@@ -84,7 +84,7 @@ def describe_run(run: Path, folder: Path) -> str:
 def start_judging(
     state: State,
     turns: threading.Lock,
-    judge: Callable[[Job, threading.Lock, list[Path]], Shown],
+    judge: Callable[[Job, threading.Lock, list[Path]], str],
     chosen: Sequence[str],
 ) -> str:
     """Start to compare or to audit runs, and return the id of the job.
@@ -102,11 +102,11 @@ def _check_chosen(state: State, chosen: Sequence[str]) -> list[Path]:
     return [find_folder(state, run) for run in chosen]
 
 
-def compare_runs(job: Job, turns: threading.Lock, runs: list[Path]) -> Shown:
-    """Return the comparison of runs, as a job."""
+def compare_runs(job: Job, turns: threading.Lock, runs: list[Path]) -> str:
+    """Return the HTML of the comparison of runs, as a job."""
     with take_turn(turns):
         table = choose(runs, progress=lambda done, total: job.report(done, total, "comparing"))
-    return Shown(draw_comparison(table))
+    return draw_comparison(table)
 
 
 def draw_comparison(table: pd.DataFrame) -> str:
@@ -140,8 +140,8 @@ def _interval(low: float, high: float) -> str:
     return "" if low != low or high != high else f"{low:.2f} to {high:.2f}"
 
 
-def audit_runs(job: Job, turns: threading.Lock, runs: list[Path]) -> Shown:
-    """Return the audit of runs, written into the folder of the first, as a job."""
+def audit_runs(job: Job, turns: threading.Lock, runs: list[Path]) -> str:
+    """Return the HTML of the audit of runs, written into the folder of the first, as a job."""
     folder = runs[0] / "audit"  # as `omote audit` does
     with take_turn(turns):
         # in this process, so that cancelling, or ending the app, ends it
@@ -151,7 +151,7 @@ def audit_runs(job: Job, turns: threading.Lock, runs: list[Path]) -> Shown:
         with locked(folder, "is writing an audit"):
             found.save(folder)
             write_audit_report(found, folder)
-    return Shown(_frame_audit(runs[0]))
+    return _frame_audit(runs[0])
 
 
 def show_audit(state: State, chosen: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from omote.app.folders import find_folder
-from omote.app.jobs import Cancelled, Job, Shown, take_turn
+from omote.app.jobs import Cancelled, Job, take_turn
 from omote.app.pages import render
 from omote.app.state import State
 from omote.data.face_set import FaceSet, open_face_set
@@ -58,7 +58,7 @@ def start_training(
 
 def _train(
     job: Job, turns: threading.Lock, folder: Path, faces: Path, run: Path, config: TrainConfig, size: int
-) -> Shown:
+) -> str:
     read_at = 0.0
 
     def report(now: TrainingProgress) -> None:
@@ -69,7 +69,7 @@ def _train(
             raise KeyboardInterrupt from None  # the training stops with a checkpoint
         begins_epoch = (now.step - 1) % (now.num_steps // now.num_epochs) == 0
         if begins_epoch and time.monotonic() - read_at > EVERY:
-            job.publish(Shown(draw_training(run, face_set)))
+            job.publish(draw_training(run, face_set))
             read_at = time.monotonic()
 
     with take_turn(turns):
@@ -80,9 +80,7 @@ def _train(
         except KeyboardInterrupt:
             raise Cancelled from None
     people = f"{len(trained.info.train_subjects)} people, with {len(trained.info.test_subjects)} held out"
-    return Shown(
-        draw_training(run, face_set, done=f"Trained {trained.name} on {people}: {os.path.relpath(run)}")
-    )
+    return draw_training(run, face_set, done=f"Trained {trained.name} on {people}: {os.path.relpath(run)}")
 
 
 def prepare_faces(job: Job, folder: Path, to: Path, size: int) -> FaceSet:
