@@ -1,19 +1,20 @@
 """Score trainings of `omote` before and after the stage that subtracts the usual look.
 
     python benchmarks/relative.py FACES --to FOLDER --config methods [--set NAME=VALUE ...] [--seeds 3]
-                                  [--strangers FACES] [--judge RUN]
+                                  [--strangers FACES] [--judge RUN] [--against FOLDER]
 
 Runs go to FOLDER/seedN and resume where they were stopped. All seeds hold out the same people. --strangers names faces
 of other people, who are scored too, and --judge a run that reads the swaps. The scores are those of
 `omote.evaluation.compare.score_run`, compared by `compare_methods`. FOLDER/relative.md has the tables, and the seconds
-of each stage that was trained now. With `--set options.relative=0`, trainings without the stage are scored.
+of each stage that was trained now. With `--set options.relative=0`, trainings without the stage are scored. --against
+names a folder of an earlier call with other settings, of the same faces and people; its trainings at the end of this
+stage are scored too, and the differences are to them instead of to the stage before.
 """
 
 import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ from omote.errors import OmoteError
 from omote.evaluation.compare import compare_methods, score_run
 from omote.files import write_text
 from omote.runs.config import TrainConfig
-from omote.runs.trained import Trained, load
+from omote.runs.trained import load
 from omote.training.loop import TrainingProgress, train_or_load
 
-BEFORE, AFTER = "before", "after"
+BEFORE, AFTER, AGAINST = "before", "after", "against"
 
 
 def train_one(faces: FaceSet, run: Path, config: TrainConfig) -> dict[str, float]:
@@ -48,15 +49,11 @@ def train_one(faces: FaceSet, run: Path, config: TrainConfig) -> dict[str, float
     return {stage: end - began[stage] for stage, end in ended.items()}
 
 
-def score(
-    run: Path, faces: FaceSet, unseen: list[str], judge: Trained | None
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Give "before" and "after" with the scores of the run at the end of the stage before and of the stage itself."""
+def stage_ends(run: Path) -> dict[str, int]:
+    """Return "before" and, if the run has this stage, "after", with the number of the stage that ends then."""
     names = [stage.name for stage in load(run).method.stages()]
     last = len(names) - names[::-1].index("expression")
-    ends = {BEFORE: last} | ({AFTER: last + 1} if "relative" in names else {})
-    for when, stage in ends.items():
-        yield when, score_run(load(run, stage=stage), faces, unseen, judge=judge)
+    return {BEFORE: last} | ({AFTER: last + 1} if "relative" in names else {})
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -73,20 +70,28 @@ def measure(arguments: argparse.Namespace) -> None:
         strangers = open_face_set(arguments.strangers)
         people.append((strangers, strangers.subjects))
     judge = load(arguments.judge) if arguments.judge else None
-    runs = [to / f"seed{seed}" for seed in range(arguments.seeds)]
+    runs, earlier = (
+        [folder / f"seed{seed}" for seed in range(arguments.seeds)] if folder else []
+        for folder in (to, arguments.against)
+    )
+    for run in earlier:
+        if sorted(load(run).info.test_subjects) != sorted(held_out):
+            raise OmoteError(f"{run} holds out other people than {to}")
     seconds = []
     for seed, run in enumerate(runs):
         own = {**changes, "method": "omote", "seed": seed, "test_subjects": held_out}
         seconds.append(train_one(faces, run, TrainConfig.read(arguments.config, own)))
+    moments = [(*end, seed, run) for seed, run in enumerate(runs) for end in stage_ends(run).items()]
+    moments += [(AGAINST, max(stage_ends(run).values()), seed, run) for seed, run in enumerate(earlier)]
     pages = []
     for scored, unseen in people:
         found = [
-            scores.assign(method=when, seed=seed)
-            for seed, run in enumerate(runs)
-            for when, scores in score(run, scored, unseen, judge)
+            score_run(load(run, stage=stage), scored, unseen, judge=judge).assign(method=when, seed=seed)
+            for when, stage, seed, run in moments
         ]
-        table = compare_methods(pd.concat(found), BEFORE).assign(training_seconds=math.nan)
-        pages.append(page(table, scored.path, to, arguments.judge, BEFORE))
+        reference = AGAINST if earlier else BEFORE
+        table = compare_methods(pd.concat(found), reference).assign(training_seconds=math.nan)
+        pages.append(page(table, scored.path, to, arguments.judge, reference))
     took = [
         f"{run.name}: {', '.join(f'{stage} {each:.0f} s' for stage, each in stages.items())}"
         for run, stages in zip(runs, seconds, strict=True)
@@ -108,6 +113,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--strangers", type=Path, help="faces of other people, to score too")
     parser.add_argument("--judge", type=Path, help="a run that reads the swaps")
+    parser.add_argument(
+        "--against", type=Path, metavar="FOLDER", help="of an earlier call, to compare with its trainings"
+    )
     try:
         measure(parser.parse_args())
     except OmoteError as error:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from omote.cli.embed import parse_seconds
+from omote.cli.embed import parse_seconds, show_embedded
 from omote.cli.main import main
 from omote.data.face_set import FaceSet
 from omote.errors import OmoteError
 from omote.export.estimator import ExpressionFeatures
 from omote.export.onnx import export_onnx
+from omote.features.summary import EmbedSummary
 from omote.figures.table.crops import locate_faces, recut_faces
 from omote.figures.table.tracks import read_features
 from omote.runs import device
@@ -331,3 +333,17 @@ def test_options_say_which_faces_and_frames_are_wanted_and_how_pictures_are_turn
     code, printed = omote(*arguments, "--largest", 0, "--to", tmp_path / "t.csv")
     assert code != 0
     assert "largest" in printed
+
+
+def test_a_model_that_knows_few_of_the_faces_is_advised_against(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def show(doubts: dict[str, int], others: int = 0) -> str:
+        summary = EmbedSummary(10, sum(doubts.values()), Counter(doubts), others, True, Counter(), [], {})
+        show_embedded(summary, tmp_path / "t.csv")
+        return " ".join(capsys.readouterr().out.split())
+
+    advice = "trained on other faces than most of these"
+    assert advice in show({"unlike the training faces": 6})
+    assert advice in show({"unlike the training faces": 5}, others=1)
+    assert advice not in show({"unlike the training faces": 5, "too blurred": 5})

@@ -10,12 +10,14 @@ from omote.methods.contrast import Contrast, normalise_length
 from omote.methods.method import Batch, Method, Terms
 from omote.methods.omote import Omote
 from omote.objectives.contrast import contrast_within_subject
+from omote.objectives.motion import motion_error
 from tests.methods.test_methods import batch_of, give_codes, make, take
 
 
 def terms_of(method: Method, name: str, batch: Batch) -> Terms:
     stage = next(each for each in method.stages() if each.name == name)
-    return stage.phases[0].terms(give_codes(batch, stage))
+    with stage.during():
+        return stage.phases[0].terms(give_codes(batch, stage))
 
 
 def test_codes_are_points_of_length_sqrt_z() -> None:
@@ -95,9 +97,9 @@ def test_frames_of_a_subject_share_a_batch_in_the_stage_that_compares_them() -> 
     assert stages(among="everyone")[1] == ("expression", 3, 1)
 
 
-def test_omote_is_eq_5_without_l_gan_and_the_contrast_of_each_image_and_a_view() -> None:
-    batch = batch_of()
-    method = make("omote", contrast_weight=30.0, temperature=0.3).eval()
+def test_omote_is_eq_5_without_l_gan_the_contrast_of_each_image_and_a_view_and_the_motion() -> None:
+    batch = batch_of()  # two images a person
+    method = make("omote", contrast_weight=30.0, temperature=0.3, motion_weight=7.0).eval()
     assert isinstance(method, Omote)
     paper = make("proposed", adversarial_weight=0.0, kl_weight=0.01).eval()
     paper.load_state_dict(method.state_dict())
@@ -107,6 +109,9 @@ def test_omote_is_eq_5_without_l_gan_and_the_contrast_of_each_image_and_a_view()
     terms = terms_of(paper, "expression", batch)
     own, of_view = (method.represent(images).mean for images in (batch.images, views))
     terms["contrast"] = 30 * contrast_within_subject(own, of_view, batch.subjects, 0.3)
+    small = torch.nn.functional.avg_pool2d(batch.images, 2)
+    other = small.unflatten(0, (3, 2)).flip(1).flatten(0, 1)  # before its training, nothing moves it
+    terms["motion"] = 7 * motion_error(other, small)
 
     torch.manual_seed(5)
     found = terms_of(method, "expression", batch)

@@ -16,6 +16,7 @@ from omote.figures.page import Cell, Head, Line, Section, write_page
 from omote.figures.table.timeline import make_timelines
 
 MOST_IN_MATRIX = 25  # people
+MIN_MINUTES = 0.5  # of video of a person, for whom the frequency of events is compared with that of others
 EVENT = (
     "Events a minute, and below the share of the time that they take. An event is a stretch in which a measure rises "
     "clearly above the level at which this face rests, and comes back; minutes are those in which the face is to be "
@@ -213,12 +214,17 @@ def _share(value: float) -> str:
 
 
 def summarise_measures(people: pd.DataFrame, measures: Mapping[str, str]) -> list[str]:
-    """Return sentences about the events of each measure, those with most events first."""
+    """Return sentences about the events of each measure, those with most events first.
+
+    Whoever shows them most often is named among people of whom there are at least MIN_MINUTES of video: one event in
+    two seconds would be 30 a minute.
+    """
     counted = []
+    enough = people["minutes"] >= MIN_MINUTES
     for column, name in measures.items():
         short = column.removeprefix(PREFIX)
         if f"{short}_events" in people:
-            rates = people.set_index("person")[f"{short}_events_per_minute"].dropna()
+            rates = people[enough].set_index("person")[f"{short}_events_per_minute"].dropna()
             counted.append((int(people[f"{short}_events"].sum()), f"{name[:1].upper()}{name[1:]}", rates))
     sentences = []
     for number, name, rates in sorted(counted, key=lambda one: -one[0]):

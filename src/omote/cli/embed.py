@@ -219,12 +219,19 @@ def show_embedded(
         part: the share that it is of.
         is_parts: whether it is all parts of a folder.
     """
+    from omote.data.trust import UNLIKE
+
     others = f", {done.num_others} of other people" if done.num_others else ""
     doubted = f", {done.num_doubted} not to be trusted" if done.num_doubted else ""
     say(f"{done.num_faces} faces{others}{doubted}: {to}")
     if done.num_doubted:
         reasons = ", ".join(f"{reason} {count}" for reason, count in done.doubts.most_common())
         say(f"not to be trusted (column doubt): {reasons}")
+        if 2 * done.doubts[UNLIKE] > done.num_faces - done.num_others:
+            say(
+                "The model was trained on other faces than most of these, so their features are worth little. Train "
+                "one on faces like these; if you named a run, try the model that comes with omote"
+            )
     if done.num_faces and not done.knows_ood:
         say(
             "ood is empty: an earlier version of omote trained the model without recording its training faces"

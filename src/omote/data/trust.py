@@ -27,6 +27,7 @@ TRUSTED_SCORE = 0.8
 MAX_OUTSIDE = 0.05
 # Out-of-distribution score, which `omote.runs.ood` scales so that 1 is the limit.
 MAX_OOD = 1.0
+UNLIKE = "unlike the training faces"  # the reason for that
 
 
 class Quality(NamedTuple):
@@ -62,7 +63,7 @@ def find_doubts(face: Face | None, quality: Quality, ood: float = math.nan) -> l
         "turned away": any(abs(angle) > 1 for angle in angles),
         "cut off by the border": quality.outside > MAX_OUTSIDE,
         "detection unsure": face is not None and face.score < TRUSTED_SCORE,
-        "unlike the training faces": ood > MAX_OOD,
+        UNLIKE: ood > MAX_OOD,
     }
     return [reason for reason, holds in reasons.items() if holds]
 
