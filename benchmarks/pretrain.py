@@ -14,7 +14,8 @@ people from neutral to smiling and back: the rank correlation of the weight with
 code, median and least over people. WORK/scores.md has the table.
 
 With --install, the last model replaces the one in src/omote/runs/shipped_model, in half precision, with axes fitted
-to other rendered people, and the scores. A command that was stopped goes on where it was.
+to other rendered people, and the scores. A command that was stopped goes on where it was; WORK must not be
+that of another version.
 """
 
 import argparse

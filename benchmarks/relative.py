@@ -7,8 +7,8 @@ Runs go to FOLDER/seedN and resume where they were stopped. All seeds hold out t
 of other people, who are scored too, and --judge a run that reads the swaps. The scores are those of
 `omote.evaluation.compare.score_run`, compared by `compare_methods`. FOLDER/relative.md has the tables, and the seconds
 of each stage that was trained now. With `--set options.relative=0`, trainings without the stage are scored. --against
-names a folder of an earlier call with other settings, of the same faces and people; its trainings at the end of this
-stage are scored too, and the differences are to them instead of to the stage before.
+names a folder of an earlier call with other settings, of the same faces and people; its trainings are scored too, at
+the end of the third stage, and the differences are to them instead of to the stage before.
 """
 
 import argparse
@@ -75,14 +75,17 @@ def measure(arguments: argparse.Namespace) -> None:
         for folder in (to, arguments.against)
     )
     for run in earlier:
-        if sorted(load(run).info.test_subjects) != sorted(held_out):
-            raise OmoteError(f"{run} holds out other people than {to}")
+        info = load(run).info
+        if info.face_set != faces.about or sorted(info.test_subjects) != sorted(held_out):
+            raise OmoteError(f"{run} was trained on other faces than {to}, or holds out other people")
+        if AFTER not in stage_ends(run):
+            raise OmoteError(f"{run} has no third stage")
     seconds = []
     for seed, run in enumerate(runs):
         own = {**changes, "method": "omote", "seed": seed, "test_subjects": held_out}
         seconds.append(train_one(faces, run, TrainConfig.read(arguments.config, own)))
     moments = [(*end, seed, run) for seed, run in enumerate(runs) for end in stage_ends(run).items()]
-    moments += [(AGAINST, max(stage_ends(run).values()), seed, run) for seed, run in enumerate(earlier)]
+    moments += [(AGAINST, stage_ends(run)[AFTER], seed, run) for seed, run in enumerate(earlier)]
     pages = []
     for scored, unseen in people:
         found = [

@@ -343,7 +343,7 @@ def test_a_model_that_knows_few_of_the_faces_is_advised_against(
         show_embedded(summary, tmp_path / "t.csv")
         return " ".join(capsys.readouterr().out.split())
 
-    advice = "trained on other faces than most of these"
+    advice = "do not rely on their features"
     assert advice in show({"unlike the training faces": 6})
     assert advice in show({"unlike the training faces": 5}, others=1)
     assert advice not in show({"unlike the training faces": 5, "too blurred": 5})

@@ -17,12 +17,12 @@ def shifting() -> Motion:
     """Return a motion whose first code number moves by a pixel to the right, and whose second makes red brighter."""
     motion = Motion(2)
     with torch.no_grad():
-        motion.displacement.weight[: GRID**2, 0] = -2 / SIZE  # colours come from a pixel on the left
-        motion.colour.weight[: GRID**2, 1] = 0.1
+        motion.displacement[: GRID**2, 0] = -2 / SIZE  # colours come from a pixel on the left
+        motion.colour[: GRID**2, 1] = 0.1
     return motion
 
 
-def test_no_change_of_the_code_leaves_a_face_as_it_is() -> None:
+def test_a_change_of_zero_leaves_a_face_as_it_is_and_so_does_any_before_training() -> None:
     torch.testing.assert_close(shifting()(faces(), torch.zeros(2, 2)), faces(), rtol=0, atol=1e-5)
     torch.testing.assert_close(Motion(2)(faces(), torch.randn(2, 2)), faces(), rtol=0, atol=1e-5)
 

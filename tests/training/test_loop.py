@@ -63,14 +63,15 @@ def test_training_does_not_change_the_global_random_state(
 
 @pytest.mark.parametrize(
     ("method", "stop_at"),
-    # in the first epoch, at the end of a stage, in the second stage; of omote: in the first, in the one with a teacher,
-    # at its end and in the last one
+    # in the first epoch, at the end of a stage, in the second stage; of omote: in the first, in the one with a motion,
+    # in the one with a teacher, at its end and in the last one
     [
         ("proposed", 2),
         ("proposed", 6),
         ("proposed", 7),
         ("proposed", 10),
         ("omote", 2),
+        ("omote", 8),
         ("omote", 14),
         ("sharpened", 15),
         ("sharpened", 18),

@@ -16,7 +16,9 @@ from omote.figures.page import Cell, Head, Line, Section, write_page
 from omote.figures.table.timeline import make_timelines
 
 MOST_IN_MATRIX = 25  # people
-MIN_MINUTES = 0.5  # of video of a person, for whom the frequency of events is compared with that of others
+MIN_MINUTES = (
+    0.5  # of trusted video of a person, for the frequency of events to be compared with that of others
+)
 EVENT = (
     "Events a minute, and below the share of the time that they take. An event is a stretch in which a measure rises "
     "clearly above the level at which this face rests, and comes back; minutes are those in which the face is to be "
@@ -216,11 +218,11 @@ def _share(value: float) -> str:
 def summarise_measures(people: pd.DataFrame, measures: Mapping[str, str]) -> list[str]:
     """Return sentences about the events of each measure, those with most events first.
 
-    Whoever shows them most often is named among people of whom there are at least MIN_MINUTES of video: one event in
-    two seconds would be 30 a minute.
+    Whoever shows them most often is named among people with at least MIN_MINUTES of trusted video: one event in two
+    seconds would be 30 a minute.
     """
     counted = []
-    enough = people["minutes"] >= MIN_MINUTES
+    enough = people["minutes"] * people["trusted"] >= MIN_MINUTES
     for column, name in measures.items():
         short = column.removeprefix(PREFIX)
         if f"{short}_events" in people:
@@ -229,8 +231,7 @@ def summarise_measures(people: pd.DataFrame, measures: Mapping[str, str]) -> lis
     sentences = []
     for number, name, rates in sorted(counted, key=lambda one: -one[0]):
         if number:
-            most = str(rates.idxmax())
-            often = f", most often of {most} ({rates[most]:.1f} a minute)" if len(rates) > 1 else ""
+            often = f", most often of {rates.idxmax()} ({rates.max():.1f} a minute)" if len(rates) > 1 else ""
             sentences.append(f"{name}: {count(number, 'event')}{often}.")
     if still := [name for number, name, _ in counted if not number]:
         sentences.append(f"No event: {', '.join(name.lower() for name in still)}.")

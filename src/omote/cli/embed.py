@@ -229,8 +229,8 @@ def show_embedded(
         say(f"not to be trusted (column doubt): {reasons}")
         if 2 * done.doubts[UNLIKE] > done.num_faces - done.num_others:
             say(
-                "The model was trained on other faces than most of these, so their features are worth little. Train "
-                "one on faces like these; if you named a run, try the model that comes with omote"
+                "Most of these faces are unlike those that the model was trained on, so do not rely on their features. "
+                "Train a model on faces like these; if you named a run, try the model that comes with omote"
             )
     if done.num_faces and not done.knows_ood:
         say(

@@ -24,7 +24,7 @@ from omote.models.encoder import Posterior
 from omote.models.motion import Motion
 from omote.objectives.motion import motion_error, other_frames
 
-MOVED = 32  # pixels of the side of a face that is moved: a third of the time of 64, and as good (docs/log.md)
+MOTION_SIZE = 32  # pixels along a side of a face that is moved; 64 are slower and no better (docs/log.md)
 
 
 class OmoteOptions(SharpeningOptions, RelativeOptions):
@@ -37,7 +37,9 @@ class OmoteOptions(SharpeningOptions, RelativeOptions):
         400.0, ge=0, description="of the contrast between an image's code and its view's"
     )
     motion_weight: float = Field(
-        24000.0, ge=0, description="of the motion from another image of the subject; 0 leaves it out"
+        24000.0,
+        ge=0,
+        description="of the motion from another image of the subject, some 60 times contrast_weight; 0 leaves it out",
     )
 
 
@@ -56,13 +58,14 @@ class Omote(Sharpened, Relative):
 
     def expression_stage(self, stage: Stage) -> Stage:
         """Return the stage with frames of a subject in each batch, and with the module that moves faces."""
-        stage = replace(stage, frames_per_subject=self.options.frames_together)
-        if not self.options.motion_weight:
-            return stage
-        motion = Motion(self.options.latent_size)
+        c = self.options
+        if not c.motion_weight:
+            return replace(stage, frames_per_subject=c.frames_together)
+        motion = Motion(c.latent_size)
         generator, *others = stage.phases
         phases = (replace(generator, trains=(*generator.trains, motion)), *others)
-        return replace(stage, phases=phases, during=partial(self.keep_motion, motion))
+        during = partial(self.keep_motion, motion)
+        return replace(stage, phases=phases, frames_per_subject=c.frames_per_subject, during=during)
 
     @contextmanager
     def keep_motion(self, motion: Motion) -> Iterator[None]:
@@ -87,6 +90,6 @@ class Omote(Sharpened, Relative):
 
     def motion_from_others(self, batch: Batch, codes: Tensor) -> Tensor:
         """Return the error of each face when another face of the subject is moved by the change of the code, (B,)."""
-        faces = F.avg_pool2d(batch.images, self.image_size // MOVED)
+        faces = F.avg_pool2d(batch.images, self.image_size // MOTION_SIZE)
         other, has_other = other_frames(batch.subjects)
         return has_other * motion_error(self.motion(faces[other], codes - codes[other]), faces)

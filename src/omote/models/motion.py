@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import skip_init
 
 GRID = 16  # places along a side that have a displacement and a change of colour of their own
 
@@ -11,17 +10,15 @@ GRID = 16  # places along a side that have a displacement and a change of colour
 class Motion(nn.Module):
     """A change of the expression code -> how far each place of a face moves, and how its colour changes.
 
-    Both maps are linear and have no bias: no change of the code leaves a face as it is, and the same change moves all
-    faces alike. Before its training, no change moves anything.
+    Both maps are linear and have no bias, so a change of zero leaves the face as it is, and the same change moves all
+    faces alike. Before training, both maps are zero.
     """
 
     def __init__(self, latent_size: int) -> None:
         super().__init__()
         self.displacement, self.colour = (
-            skip_init(nn.Linear, latent_size, count * GRID**2, bias=False) for count in (2, 3)
+            nn.Parameter(torch.zeros(count * GRID**2, latent_size)) for count in (2, 3)
         )
-        nn.init.zeros_(self.displacement.weight)
-        nn.init.zeros_(self.colour.weight)
 
     def forward(self, faces: Tensor, change: Tensor) -> Tensor:
         """Return (B, 3, M, M) faces in [0, 1], moved as (B, Z) changes of their codes say.
@@ -33,13 +30,15 @@ class Motion(nn.Module):
         with torch.autocast(faces.device.type, enabled=False):  # bfloat16 is off by up to 0.05 pixels
             displacement, colour = (
                 F.interpolate(
-                    values.float().unflatten(1, (-1, GRID, GRID)), size=(size, size), mode="bilinear"
+                    F.linear(change.float(), weight).unflatten(1, (-1, GRID, GRID)),
+                    size=(size, size),
+                    mode="bilinear",
                 )
-                for values in (self.displacement(change.float()), self.colour(change.float()))
+                for weight in (self.displacement, self.colour)
             )
-            centre = (torch.arange(size, device=faces.device) + 0.5) * (2 / size) - 1
-            down, across = torch.meshgrid(centre, centre, indexing="ij")
-            grid = torch.stack([across, down], 2) + displacement.permute(0, 2, 3, 1)
+            still = torch.eye(2, 3, device=faces.device).expand(len(faces), 2, 3)
+            grid = F.affine_grid(still, list(faces.shape), align_corners=False)
             last = 1 - 1 / size  # the centre of the last pixel
-            moved = F.grid_sample(faces.float(), grid.clamp(-last, last), align_corners=False)
+            grid = (grid + displacement.permute(0, 2, 3, 1)).clamp(-last, last)
+            moved = F.grid_sample(faces.float(), grid, align_corners=False)
         return moved + colour
