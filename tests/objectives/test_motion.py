@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from omote.models.motion import GRID, Motion
+from omote.models.motion import GRID, SCALE, Motion
 from omote.objectives.motion import motion_error, other_frames
 
 SIZE = 32
@@ -17,8 +17,8 @@ def shifting() -> Motion:
     """Return a motion whose first code number moves by a pixel to the right, and whose second makes red brighter."""
     motion = Motion(2)
     with torch.no_grad():
-        motion.displacement[: GRID**2, 0] = -2 / SIZE  # colours come from a pixel on the left
-        motion.colour[: GRID**2, 1] = 0.1
+        motion.displacement[: GRID**2, 0] = -2 / SIZE / SCALE  # colours come from a pixel on the left
+        motion.colour[: GRID**2, 1] = 0.1 / SCALE
     return motion
 
 

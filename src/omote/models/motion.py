@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 GRID = 16  # places along a side that have a displacement and a change of colour of their own
+# Times the change of the code. With 1, the codes became so small that the decoder and the switch loss hardly saw them.
+SCALE = 0.1
 
 
 class Motion(nn.Module):
@@ -30,7 +32,7 @@ class Motion(nn.Module):
         with torch.autocast(faces.device.type, enabled=False):  # bfloat16 is off by up to 0.05 pixels
             displacement, colour = (
                 F.interpolate(
-                    F.linear(change.float(), weight).unflatten(1, (-1, GRID, GRID)),
+                    F.linear(SCALE * change.float(), weight).unflatten(1, (-1, GRID, GRID)),
                     size=(size, size),
                     mode="bilinear",
                 )
