@@ -59,7 +59,7 @@ TRIED: dict[str, tuple[dict[str, Any], ...]] = {  # options of each method
         {"kl_weight": 0.01, "adversarial_weight": 1000.0},
         {"kl_weight": 0.01, "adversarial_weight": 1e4},
     ),
-    "omote": ({"contrast_weight": 400.0}, {"contrast_weight": 1000.0, "motion_weight": 60000.0}),
+    "omote": ({"contrast_weight": 400.0}, {"contrast_weight": 1000.0}),
 }
 CANDIDATES = {
     method: (

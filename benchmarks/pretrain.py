@@ -71,7 +71,6 @@ SETTINGS: dict[str, Any] = {
     "seed": 0,
     "options.width": 16,
     "options.contrast_weight": 1000.0,
-    "options.motion_weight": 0.0,  # the model that comes with omote is of before the motion
 }
 MADE = {
     "options.epochs": 6,

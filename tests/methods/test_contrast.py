@@ -94,9 +94,9 @@ def test_frames_of_a_subject_share_a_batch_in_the_stage_that_compares_them() -> 
     assert stages(relative=0) == codes
     assert stages(repetitions=2, relative=0, sharpening=2.5) == 2 * codes + [("sharpening", 8, 1)]
     assert stages(relative=0.1, sharpening=0.1)[2:] == [("relative", 1, 1), ("sharpening", 1, 1)]
-    assert stages(among="everyone")[1] == ("expression", 3, 5)  # for the motion
-    assert stages(among="everyone", motion_weight=0)[1] == ("expression", 3, 1)
-    assert stages(motion_weight=0) == codes + relative
+    assert stages(among="everyone")[1] == ("expression", 3, 1)
+    assert stages(among="everyone", motion_weight=1)[1] == ("expression", 3, 5)
+    assert stages(motion_weight=1) == codes + relative
 
 
 def test_omote_is_eq_5_without_l_gan_the_contrast_of_each_image_and_a_view_and_the_motion() -> None:

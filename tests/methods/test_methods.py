@@ -17,7 +17,7 @@ from omote.objectives.reconstruction import mean_squared_error
 from omote.training.engine import make_engine
 from omote.training.step import begin_stage, encode_frozen, subject_means, take_step
 
-ALL_STAGES: dict[str, dict[str, Any]] = {"omote": {"sharpening": 1}}  # options
+ALL_STAGES: dict[str, dict[str, Any]] = {"omote": {"sharpening": 1, "motion_weight": 24000}}  # options
 
 
 def make(name: str, seed: int = 0, **options: Any) -> Method:

@@ -13,7 +13,7 @@ from tests.methods.test_methods import batch_of, give_codes, make, take
 
 
 def omote(**options: Any) -> Omote:
-    method = make("omote", **options)
+    method = make("omote", **{"motion_weight": 24000.0, **options})
     assert isinstance(method, Omote)
     return method
 

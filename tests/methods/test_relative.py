@@ -95,7 +95,7 @@ def test_decoded_images_train_the_decoder_only() -> None:
 def test_the_code_keeps_what_varies_within_a_person_and_loses_what_does_not() -> None:
     images, who, _ = spots(0.1)
     unchanged: dict[str, Any] = {"light": 0, "placement": 0, "mirror": False, "surroundings": False}
-    method, stage = relative(learning_rate=2e-3, contrast_weight=40, motion_weight=0, **unchanged)
+    method, stage = relative(learning_rate=2e-3, contrast_weight=40, **unchanged)
     batch = batch_of(16)
     batch.images, batch.subjects = images, who
 

@@ -50,14 +50,14 @@ def test_a_loaded_run_gives_the_same_codes(trained: Trained, faces: FaceSet) -> 
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_run_of_an_older_version_had_no_stage_for_the_usual_look_and_no_motion(trained: Trained) -> None:
+def test_a_run_of_an_older_version_had_no_stage_for_the_usual_look(trained: Trained) -> None:
     path = trained.path / "run.json"
     content = json.loads(path.read_text())
     content["config"] |= {"method": "omote", "options": {"width": 8}}
     path.write_text(json.dumps(content))
     options = read_run_info(trained.path).config.options
     assert isinstance(options, OmoteOptions)
-    assert (options.relative, options.motion_weight) == (0, 0)
+    assert options.relative == 0
     content["config"]["options"]["relative"] = 2
     path.write_text(json.dumps(content))
     assert read_run_info(trained.path).config.options.model_dump()["relative"] == 2

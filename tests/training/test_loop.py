@@ -81,7 +81,7 @@ def test_training_does_not_change_the_global_random_state(
 def test_a_training_resumed_after_ctrl_c_ends_with_the_weights_of_an_uninterrupted_one(
     method: str, stop_at: int, faces: FaceSet, tmp_path: Path, configure: Configure
 ) -> None:
-    omote = {"method": "omote", "options__relative": 1}
+    omote = {"method": "omote", "options__relative": 1, "options__motion_weight": 24000}
     options = {"omote": omote, "sharpened": {**omote, "options__sharpening": 1}}
     config = configure(**options.get(method, {"method": method}))
     train(faces, tmp_path / "whole", config)

@@ -1,10 +1,11 @@
-"""omote's own method: the paper's stages and switch loss, two terms within a subject, and a stage for the usual look.
+"""omote's own method: the paper's stages and switch loss, a contrast within a subject, and a stage for the usual look.
 
-The contrast and the motion are terms of the expression stage. They are not in the paper; all other terms of the two
-stages are. The decoder makes the expression code hold what an image needs beside the identity code, which includes what
-the identity code lacks of the person. The contrast tells frames of one person apart, so it makes the code leave out
-what all of them share. It may tell them apart by something else in every person; the motion makes the same change of
-the code the same change of the face in everybody. A third stage removes the rest of the person (`Relative`).
+The contrast and, as an option, the motion are terms of the expression stage. They are not in the paper; all other
+terms of the two stages are. The decoder makes the expression code hold what an image needs beside the identity code,
+which includes what the identity code lacks of the person. The contrast tells frames of one person apart, so it makes
+the code leave out what all of them share. It may tell them apart by something else in every person; the motion makes
+the same change of the code the same change of the face in everybody. A third stage removes the rest of the person
+(`Relative`).
 """
 
 from collections.abc import Iterator
@@ -37,14 +38,15 @@ class OmoteOptions(SharpeningOptions, RelativeOptions):
         400.0, ge=0, description="of the contrast between an image's code and its view's"
     )
     motion_weight: float = Field(
-        24000.0,
+        0.0,
         ge=0,
-        description="of the motion from another image of the subject, some 60 times contrast_weight; 0 leaves it out",
+        description="of the motion from another image of the subject; 60 times contrast_weight is a good value, 0 "
+        "leaves it out",
     )
 
 
 class Omote(Sharpened, Relative):
-    """`Proposed` without L_gan, with a contrast and a motion in the expression stage; then the two later stages."""
+    """`Proposed` without L_gan, with a contrast and, if asked, a motion in the expression stage; two more stages."""
 
     Options = OmoteOptions
     options: OmoteOptions
@@ -77,7 +79,7 @@ class Omote(Sharpened, Relative):
             del self.motion
 
     def expression_terms(self, batch: Batch) -> Terms:
-        """Return L_e' of Eq. 5, the contrast and the motion, each term (B,)."""
+        """Return L_e' of Eq. 5, the contrast and, if asked, the motion, each term (B,)."""
         c = self.options
         # images and views in one call, so that they share BatchNorm statistics
         codes = self.represent(torch.cat([self.to_encode(batch.images), c.draw_views(batch.images)]))

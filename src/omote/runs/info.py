@@ -124,8 +124,7 @@ def read_info_and_digest(run: Path) -> tuple[RunInfo, str | None]:
             )
         match content:
             case {"config": {"method": "omote", "options": dict() as options}}:
-                for name in ("relative", "motion_weight"):  # older versions had neither
-                    options.setdefault(name, 0)
+                options.setdefault("relative", 0)  # older versions had no such stage
         digest = None if is_run else str(content.pop("weights_sha256"))
         return TypeAdapter(RunInfo).validate_python(content), digest
 
