@@ -16,9 +16,7 @@ from omote.figures.page import Cell, Head, Line, Section, write_page
 from omote.figures.table.timeline import make_timelines
 
 MOST_IN_MATRIX = 25  # people
-MIN_MINUTES = (
-    0.5  # of trusted video of a person, for the frequency of events to be compared with that of others
-)
+MIN_MINUTES = 0.5  # of trusted video; with less, a person's frequency of events is not compared
 EVENT = (
     "Events a minute, and below the share of the time that they take. An event is a stretch in which a measure rises "
     "clearly above the level at which this face rests, and comes back; minutes are those in which the face is to be "

@@ -27,7 +27,7 @@ TRUSTED_SCORE = 0.8
 MAX_OUTSIDE = 0.05
 # Out-of-distribution score, which `omote.runs.ood` scales so that 1 is the limit.
 MAX_OOD = 1.0
-UNLIKE = "unlike the training faces"  # the reason for that
+UNLIKE = "unlike the training faces"  # the reason if it is above
 
 
 class Quality(NamedTuple):
